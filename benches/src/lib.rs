@@ -1,0 +1,1 @@
+//! Home of the criterion benchmarks in `benches/rust`.

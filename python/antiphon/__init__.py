@@ -1,0 +1,1 @@
+"""antiphon: live voice conversation with Gemini."""

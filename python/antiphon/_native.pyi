@@ -1,0 +1,482 @@
+"""The audio core of antiphon, compiled from Rust.
+
+Units are in the names: ``_hz`` samples per second, ``_frames`` one sample per channel,
+``_us`` microseconds of one monotonic clock that the caller reads and passes in. Nothing here
+reads a clock, sleeps, or does I/O. int16 PCM is little-endian wherever it appears as bytes.
+
+Every class is thread-safe: calls on one object from several threads run one after the other.
+"""
+
+from collections.abc import Buffer
+from fractions import Fraction
+from typing import Any, Literal, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Capture",
+    "JitterBuffer",
+    "Packet",
+    "Packetizer",
+    "Playhead",
+    "Playout",
+    "Resampler",
+    "Uplink",
+    "VoiceActivityDetector",
+    "__version__",
+    "downmix",
+    "encode_realtime_audio",
+    "float_to_int16",
+    "int16_to_float",
+    "simd_backend",
+    "split_server_message",
+]
+
+__version__: str
+
+type Pcm16 = NDArray[np.int16]
+type Float32 = NDArray[np.float32]
+type Profile = Literal["voice", "voice_plus", "hq"]
+
+# --------------------------------------------------------------------------- conversions
+
+def float_to_int16(x: Float32, out: Pcm16 | None = None) -> Pcm16:
+    """Convert float32 samples to int16: round to nearest even of ``x * 32768``, saturating.
+
+    NaN becomes 0; infinities saturate. Any shape (C-contiguous); the result has the same shape.
+
+    Args:
+        x: Samples, full scale ±1.0.
+        out: Where to write; same shape. A new array if omitted.
+
+    Raises:
+        AudioFormatError: Wrong dtype, not contiguous, or ``out`` of another shape.
+    """
+
+def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
+    """Convert int16 samples to float32: ``x / 32768``, exact. The inverse of `float_to_int16`.
+
+    Raises:
+        AudioFormatError: Wrong dtype, not contiguous, or ``out`` of another shape.
+    """
+
+@overload
+def downmix(x: Float32) -> Float32: ...
+@overload
+def downmix(x: Pcm16) -> Pcm16: ...
+def downmix(x: Any) -> Any:
+    """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
+
+    int16 averages are rounded to nearest even. A one-dimensional array is returned as a copy.
+
+    Raises:
+        AudioFormatError: Wrong dtype, not contiguous, or no channel.
+    """
+
+# --------------------------------------------------------------------------- dsp
+
+@final
+class Resampler:
+    """A streaming resampler: fixed ratio, polyphase FIR, linear phase, time-aligned.
+
+    The output does not depend on how the input was cut, bit for bit. Output frame ``k`` is
+    centred on input time ``k * in_hz / out_hz``: nothing is prepended. After `flush` of ``n``
+    input frames at ratio L/M the total output is ``(2 * n * L + M) // (2 * M)`` frames.
+
+    Args:
+        in_hz: Input rate, 4,000 to 384,000.
+        out_hz: Output rate, likewise. The reduced terms of the ratio may not exceed 2,000.
+        profile: ``voice`` (flat to .85 of Nyquist, >= 80 dB), ``voice_plus`` (.90, 96 dB) or
+            ``hq`` (.913, 125 dB). More costs delay: see `delay_s`.
+        dtype: ``float32`` or ``int16``: what goes in and comes out. Filtering is in float32.
+
+    Raises:
+        AudioFormatError: A rate, ratio, profile or dtype that is not supported.
+    """
+
+    def __new__(
+        cls,
+        in_hz: int,
+        out_hz: int,
+        profile: Profile = "voice",
+        dtype: Literal["float32", "int16"] = "float32",
+    ) -> Resampler: ...
+    @overload
+    def process(self, x: Float32, last: bool = False) -> Float32: ...
+    @overload
+    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
+    @overload
+    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
+    def process(self, x: Any, last: bool = False) -> Any:
+        """Feed one mono block of any length; return what is ready.
+
+        An ndarray of `dtype` gives an ndarray; bytes-like gives bytes. ``last=True`` flushes.
+
+        Raises:
+            AudioFormatError: Another dtype, more than one dimension, or a byte count that is
+                not a whole number of samples (nothing is consumed).
+        """
+    def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
+        """Like `process`, into ``out``; returns the frames written. Allocates nothing.
+
+        Raises:
+            AudioFormatError: ``out`` is shorter than `max_output_frames` of this input.
+        """
+    def max_output_frames(self, in_frames: int) -> int:
+        """The most frames that one call with ``in_frames`` can return (without ``last``)."""
+    def flush(self) -> NDArray[Any]:
+        """Return what is left, as `dtype`, and `reset`."""
+    def reset(self) -> None:
+        """Forget all input, as if newly made."""
+    @property
+    def in_hz(self) -> int: ...
+    @property
+    def out_hz(self) -> int: ...
+    @property
+    def profile(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def delay_frames(self) -> Fraction:
+        """Look-ahead in output frames: how much later than its centre a frame can be made."""
+    @property
+    def delay_s(self) -> float:
+        """`delay_frames` in seconds."""
+
+# --------------------------------------------------------------------------- uplink
+
+@final
+class Packet:
+    """A fixed duration of mono int16 PCM."""
+
+    @property
+    def sequence(self) -> int:
+        """0, 1, 2 … since the packetizer was made; pauses do not skip numbers."""
+    @property
+    def capture_us(self) -> int:
+        """When the first frame of the packet was captured."""
+    @property
+    def pcm(self) -> bytes:
+        """Little-endian int16."""
+    @property
+    def frames(self) -> int: ...
+
+@final
+class Packetizer:
+    """Cuts mono int16 PCM into packets of one duration.
+
+    Args:
+        sample_rate_hz: Rate of the PCM.
+        packet_ms: 10 to 100; must be a whole number of frames at this rate.
+
+    Raises:
+        AudioFormatError: A rate or duration out of range.
+    """
+
+    def __new__(cls, sample_rate_hz: int = 16000, packet_ms: int = 20) -> Packetizer: ...
+    def push(self, pcm: Pcm16 | Buffer, *, now_us: int) -> list[Packet]:
+        """Add PCM whose first frame was captured at ``now_us``; return the full packets.
+
+        Capture times count on from the first push in frames; a push whose ``now_us`` differs
+        from that by more than one packet re-anchors them (a gap in capture).
+        """
+    def flush(self, *, pad: bool = True) -> list[Packet]:
+        """End the stream: return the unfinished packet padded with silence, or drop it."""
+    @property
+    def packet_frames(self) -> int: ...
+    @property
+    def pending_frames(self) -> int: ...
+
+@final
+class Uplink:
+    """Microphone blocks in, ready ``realtimeInput`` messages out, in one call.
+
+    downmix → resample to ``out_hz`` → quantize → packetize → JSON with base64.
+
+    Args:
+        in_hz: Rate of the blocks.
+        channels: Channels of the blocks; they are averaged to mono.
+        out_hz: Rate on the wire. 16,000 is the service's own.
+        packet_ms: 10 to 100.
+        profile: Filter of the resampler.
+
+    Raises:
+        AudioFormatError: A rate, ratio, channel count or duration out of range.
+    """
+
+    def __new__(
+        cls,
+        in_hz: int,
+        channels: int = 1,
+        out_hz: int = 16000,
+        packet_ms: int = 20,
+        profile: Profile = "voice",
+    ) -> Uplink: ...
+    def push(self, block: Float32 | Pcm16 | Buffer, *, now_us: int) -> list[bytes]:
+        """Feed a block; return the messages that became full, each complete JSON as bytes.
+
+        ``block`` is float32 or int16, shape (frames,) or (frames, channels), or int16 bytes
+        (interleaved). NaN becomes silence; infinities saturate.
+
+        Raises:
+            AudioFormatError: Another dtype, channel count, or a byte count that is not a whole
+                number of frames (nothing is consumed).
+        """
+    def flush(self, *, pad: bool = True) -> list[bytes]:
+        """End of the stream: drain the resampler and the packetizer; then as newly made."""
+    @property
+    def packets(self) -> int:
+        """Packets made so far."""
+    @property
+    def packet_frames(self) -> int:
+        """Frames of a packet at ``out_hz``."""
+    @property
+    def level_dbfs(self) -> float:
+        """RMS level of the last packet; -inf for digital silence or before the first."""
+    @property
+    def delay_s(self) -> float:
+        """Delay of the resampler (the packet's own duration comes on top)."""
+
+def encode_realtime_audio(pcm: Pcm16 | Buffer, rate_hz: int = 16000) -> bytes:
+    """One ``realtimeInput.audio`` message as compact JSON bytes.
+
+    Raises:
+        AudioFormatError: An odd number of bytes, or another dtype.
+    """
+
+@final
+class VoiceActivityDetector:
+    """Finds where speech starts and ends in a mono int16 stream, by level over a noise floor.
+
+    10 ms frames; a frame is voiced when its level is ``threshold_db`` above the tracked noise
+    floor and above ``min_dbfs``. Speech starts after ``prefix_padding_ms`` of (nearly)
+    unbroken voice and ends after ``silence_duration_ms`` without.
+
+    Args:
+        sample_rate_hz: 8,000 to 48,000, a multiple of 100.
+        prefix_padding_ms: Voice needed before a start is reported; 0 to 2,000.
+        silence_duration_ms: Silence needed before an end is reported; 10 to 10,000.
+        threshold_db: Above the noise floor.
+        min_dbfs: Never voiced below this level.
+    """
+
+    def __new__(
+        cls,
+        sample_rate_hz: int = 16000,
+        prefix_padding_ms: int = 60,
+        silence_duration_ms: int = 500,
+        threshold_db: float = 12.0,
+        min_dbfs: float = -50.0,
+    ) -> VoiceActivityDetector: ...
+    def push(self, pcm: Pcm16 | Buffer) -> list[tuple[Literal["start", "end"], int]]:
+        """Feed PCM; return the events, each with the frame (since `reset`) where speech really
+        began or ended, which lies before the frame at which it was decided."""
+    def reset(self) -> None:
+        """Forget the stream; the noise floor too."""
+    @property
+    def speaking(self) -> bool: ...
+    @property
+    def frames(self) -> int:
+        """Frames fed since `reset`."""
+    @property
+    def level_dbfs(self) -> float:
+        """Level of the last whole 10 ms frame."""
+    @property
+    def noise_floor_dbfs(self) -> float: ...
+
+# --------------------------------------------------------------------------- downlink
+
+def split_server_message(data: Buffer) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Take the audio out of a server message in one scan.
+
+    Returns the message with every ``serverContent.modelTurn.parts[].inlineData.data`` of an
+    ``audio/pcm`` part replaced by ``""``, and the audio of those parts in order, as (rate in
+    Hz, little-endian int16 bytes). A mime type without a rate means 24,000.
+
+    Any shape that the scan does not know (another encoding, bad base64, an odd byte count,
+    invalid JSON) gives the message back unchanged with an empty list: the full parser decides.
+    """
+
+@final
+class Playhead:
+    """Where playing stands, at the end of the last pull."""
+
+    @property
+    def turn(self) -> int | None:
+        """The turn that is or was last played; None before the first."""
+    @property
+    def media_frames(self) -> int:
+        """Frames of that turn handed over so far, at the buffer's own rate."""
+    @property
+    def queued_frames(self) -> int:
+        """Frames waiting, of all turns."""
+    @property
+    def state(self) -> Literal["idle", "prebuffer", "playing", "starved", "fading"]:
+        """What the buffer is doing: ``idle`` nothing to play; ``prebuffer`` waiting for the
+        cushion; ``starved`` ran dry in the middle of a turn; ``fading`` after a flush."""
+    @property
+    def emitted_frames(self) -> int:
+        """All frames handed over since the start, silence included: the device's own clock."""
+    @property
+    def flushes(self) -> int:
+        """How many flushes have taken effect."""
+    @property
+    def flushed_turn(self) -> int | None:
+        """The turn that the last effective flush cut; None if none was playing."""
+    @property
+    def flushed_media_frames(self) -> int:
+        """How many frames of that turn were heard, the fade included: exact."""
+
+@final
+class JitterBuffer:
+    """A playout buffer for int16 mono in the *stream* regime (TCP, turn by turn).
+
+    Backlog is content: nothing is dropped or sped up. A turn starts when ``cushion_ms`` is
+    queued, its end is known, or ``max_wait_ms`` have passed since its first audio. Starting,
+    running dry and flushing are faded (5 ms). This is the unsplit form, for tests and simple
+    uses; `Playout` holds the same buffer split into its two ends.
+
+    Args:
+        sample_rate_hz: 8,000 to 48,000.
+        regime: ``stream``.
+        cushion_ms: Audio to wait for at the start of a turn, and again after running dry.
+        max_wait_ms: But never longer than this.
+        capacity_s: Most audio that can wait; memory is taken in 1 s blocks as needed.
+    """
+
+    def __new__(
+        cls,
+        sample_rate_hz: int = 24000,
+        regime: Literal["stream"] = "stream",
+        *,
+        cushion_ms: int = 60,
+        max_wait_ms: int = 120,
+        capacity_s: int = 600,
+    ) -> JitterBuffer: ...
+    def push(self, pcm: Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
+        """Queue audio of ``turn`` (None: the current one). Returns the frames accepted.
+
+        Audio of a turn that was flushed is dropped and counted (returns 0). Never partial:
+        audio beyond ``capacity_s`` is refused whole, counted, and returns 0.
+
+        Raises:
+            AudioFormatError: An odd number of bytes, or another dtype.
+        """
+    def end_of_turn(self, *, now_us: int, turn: int | None = None) -> None:
+        """No more audio of this turn will come: running dry now is not an underrun."""
+    def flush(self, *, now_us: int, turn: int | None = None) -> None:
+        """Drop everything queued, with a 5 ms fade of what is sounding, in the next pull.
+
+        Late audio of the flushed turn (``turn``, or else the newest one pushed) and of earlier
+        turns is dropped when it comes.
+        """
+    def pull(self, frames: int, *, now_us: int) -> Pcm16:
+        """The next ``frames`` frames; silence where there is nothing to play."""
+    def pull_into(self, out: Pcm16, *, now_us: int) -> None:
+        """Like `pull`, filling ``out``. Allocates nothing, takes no lock of the push side."""
+    @property
+    def playhead(self) -> Playhead: ...
+    @property
+    def sample_rate_hz(self) -> int: ...
+    def stats(self) -> dict[str, int | float]:
+        """Counters with W3C webrtc-stats names, in snake case (``jitter_buffer_emitted_count``,
+        ``concealed_samples``, ``concealment_events`` …), and our own: ``first_sound_delay_us``,
+        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``."""
+
+# --------------------------------------------------------------------------- devices
+
+@final
+class Playout:
+    """The downlink: a split jitter buffer, a resampler and a device callback.
+
+    One end is fed from Python (`push`, `end_of_turn`, `flush`); the other end is the C function
+    at `callback_address`, which a device calls with `user_data`::
+
+        int callback(const void *input, void *output, unsigned long frames,
+                     const struct { double input_adc, current, output_dac; } *time,
+                     unsigned long flags, void *user_data);      /* PortAudio's signature */
+
+    ``output`` is interleaved float32. ``time->current`` is the device's clock in seconds; all
+    ``now_us`` must be of the same clock. The callback never takes the GIL, never allocates,
+    never locks, never panics. Keep this object alive as long as a device may call it.
+
+    Args:
+        device_hz: Rate of the device.
+        channels: Channels of the device; the same signal goes to each.
+        source_hz: Rate of what is pushed.
+        cushion_ms, max_wait_ms, capacity_s: See `JitterBuffer`.
+        profile: Filter of the resampler (none if the rates are equal).
+    """
+
+    def __new__(
+        cls,
+        device_hz: int,
+        channels: int = 1,
+        source_hz: int = 24000,
+        *,
+        cushion_ms: int = 60,
+        max_wait_ms: int = 120,
+        capacity_s: int = 600,
+        profile: Profile = "voice",
+    ) -> Playout: ...
+    def push(self, pcm: Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
+        """See `JitterBuffer.push`."""
+    def end_of_turn(self, *, now_us: int, turn: int | None = None) -> None:
+        """See `JitterBuffer.end_of_turn`."""
+    def flush(self, *, now_us: int, turn: int | None = None) -> None:
+        """See `JitterBuffer.flush`; it takes effect in the next callback."""
+    @property
+    def callback_address(self) -> int:
+        """Address of the C function."""
+    @property
+    def user_data(self) -> int:
+        """Its last argument. Valid while this object lives."""
+    @property
+    def playhead(self) -> Playhead:
+        """As of the end of the last callback; readable from any thread without waiting."""
+    @property
+    def device_hz(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def source_hz(self) -> int: ...
+    @property
+    def delay_s(self) -> float:
+        """Delay of the resampler."""
+    def stats(self) -> dict[str, int | float]:
+        """See `JitterBuffer.stats`; with ``callbacks`` and ``device_underflows`` (as flagged)."""
+
+@final
+class Capture:
+    """The first stage of the uplink: a device callback and the ring it fills.
+
+    The C function at `callback_address` has the signature shown in `Playout`; ``input`` is
+    interleaved float32. It never takes the GIL, allocates, locks or panics. When the ring is
+    full the oldest frames are kept and the new ones dropped and counted: read often.
+
+    Args:
+        device_hz: Rate of the device.
+        channels: Channels of the device.
+        capacity_ms: Size of the ring.
+    """
+
+    def __new__(cls, device_hz: int, channels: int = 1, *, capacity_ms: int = 2000) -> Capture: ...
+    def read(self, max_frames: int | None = None) -> tuple[Float32, int]:
+        """Take what was captured: float32 of shape (frames, channels), and the time in
+        microseconds at which its first frame was captured (0 if there is nothing)."""
+    @property
+    def available_frames(self) -> int: ...
+    @property
+    def dropped_frames(self) -> int: ...
+    @property
+    def callback_address(self) -> int: ...
+    @property
+    def user_data(self) -> int: ...
+    @property
+    def device_hz(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+
+def simd_backend() -> str:
+    """The kernels in use: ``scalar`` for now."""

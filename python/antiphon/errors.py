@@ -1,0 +1,105 @@
+"""The exceptions of antiphon, in one tree.
+
+::
+
+    AntiphonError
+    ├── ConnectError          no connection: refused, unresolved, TLS, timeout
+    ├── SetupRejected         connected, but the service refused the setup message
+    │   ├── AuthError         … because of the credentials
+    │   └── QuotaError        … because of a quota or a rate limit
+    ├── SessionClosed         the session is over; sending or waiting is no longer possible
+    │   └── ConsumerTooSlow   … because a subscriber left too many messages unread
+    ├── ProtocolViolation     the peer sent what the Live API does not allow
+    ├── ToolError             a tool cannot be declared, or failed to run
+    ├── AudioFormatError      samples, rates, channels or files of the wrong kind (also a ValueError)
+    ├── RecordingError        a recording could not be written (also an OSError)
+    └── DeviceError           an audio device failed
+
+Every error says what happened, with the values, and what to do. Errors that come from a
+closed connection carry ``code`` (the WebSocket close code), ``reason`` (the server's own
+words), ``cause`` (what that means) and ``hint`` (what to do about it).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AntiphonError",
+    "AudioFormatError",
+    "AuthError",
+    "ConnectError",
+    "ConsumerTooSlow",
+    "DeviceError",
+    "ProtocolViolation",
+    "QuotaError",
+    "RecordingError",
+    "SessionClosed",
+    "SetupRejected",
+    "ToolError",
+]
+
+
+class AntiphonError(Exception):
+    """Base of every error that antiphon raises on purpose."""
+
+
+class _Closed(AntiphonError):
+    """An error that a closed connection caused: shared shape of the close information."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        reason: str = "",
+        cause: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.cause = cause
+        self.hint = hint
+
+
+class ConnectError(_Closed):
+    """No connection to the service: refused, not resolved, TLS failure, or too slow."""
+
+
+class SetupRejected(_Closed):
+    """The connection was made, but the service closed it instead of accepting the setup."""
+
+
+class AuthError(SetupRejected):
+    """The service did not accept the credentials."""
+
+
+class QuotaError(SetupRejected):
+    """The service refused because of a quota or a rate limit."""
+
+
+class SessionClosed(_Closed):
+    """The session has ended; nothing can be sent or received any more."""
+
+
+class ConsumerTooSlow(SessionClosed):
+    """A subscriber of ``receive()`` left more messages unread than the bound allows."""
+
+
+class ProtocolViolation(AntiphonError):
+    """The peer sent something that the Live API does not allow, such as malformed JSON."""
+
+
+class ToolError(AntiphonError):
+    """A function cannot be declared as a tool, or a tool failed."""
+
+
+class AudioFormatError(AntiphonError, ValueError):
+    """Audio of the wrong kind: dtype, shape, byte count, sample rate, or file format."""
+
+
+class RecordingError(AntiphonError, OSError):
+    """A recording could not be written; what was written so far is kept where possible."""
+
+
+class DeviceError(AntiphonError):
+    """An audio device could not be opened, or failed while running."""
