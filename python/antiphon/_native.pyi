@@ -7,12 +7,12 @@ reads a clock, sleeps, or does I/O. int16 PCM is little-endian wherever it appea
 Every class is thread-safe: calls on one object from several threads run one after the other.
 """
 
-from collections.abc import Buffer
 from fractions import Fraction
-from typing import Any, Literal, final, overload
+from typing import Any, Literal, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Buffer
 
 __all__ = [
     "Capture",
@@ -35,9 +35,9 @@ __all__ = [
 
 __version__: str
 
-type Pcm16 = NDArray[np.int16]
-type Float32 = NDArray[np.float32]
-type Profile = Literal["voice", "voice_plus", "hq"]
+Pcm16: TypeAlias = NDArray[np.int16]
+Float32: TypeAlias = NDArray[np.float32]
+Profile: TypeAlias = Literal["voice", "voice_plus", "hq"]
 
 # --------------------------------------------------------------------------- conversions
 
@@ -62,10 +62,9 @@ def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
     """
 
 @overload
-def downmix(x: Float32) -> Float32: ...
-@overload
 def downmix(x: Pcm16) -> Pcm16: ...
-def downmix(x: Any) -> Any:
+@overload
+def downmix(x: Float32) -> Float32:
     """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
 
     int16 averages are rounded to nearest even. A one-dimensional array is returned as a copy.
@@ -103,12 +102,11 @@ class Resampler:
         dtype: Literal["float32", "int16"] = "float32",
     ) -> Resampler: ...
     @overload
-    def process(self, x: Float32, last: bool = False) -> Float32: ...
-    @overload
     def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
     @overload
     def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
-    def process(self, x: Any, last: bool = False) -> Any:
+    @overload
+    def process(self, x: Float32, last: bool = False) -> Float32:
         """Feed one mono block of any length; return what is ready.
 
         An ndarray of `dtype` gives an ndarray; bytes-like gives bytes. ``last=True`` flushes.
@@ -271,7 +269,8 @@ class VoiceActivityDetector:
     ) -> VoiceActivityDetector: ...
     def push(self, pcm: Pcm16 | Buffer) -> list[tuple[Literal["start", "end"], int]]:
         """Feed PCM; return the events, each with the frame (since `reset`) where speech really
-        began or ended, which lies before the frame at which it was decided."""
+        began or ended, which lies before the frame at which it was decided.
+        """
     def reset(self) -> None:
         """Forget the stream; the noise floor too."""
     @property
@@ -314,7 +313,8 @@ class Playhead:
     @property
     def state(self) -> Literal["idle", "prebuffer", "playing", "starved", "fading"]:
         """What the buffer is doing: ``idle`` nothing to play; ``prebuffer`` waiting for the
-        cushion; ``starved`` ran dry in the middle of a turn; ``fading`` after a flush."""
+        cushion; ``starved`` ran dry in the middle of a turn; ``fading`` after a flush.
+        """
     @property
     def emitted_frames(self) -> int:
         """All frames handed over since the start, silence included: the device's own clock."""
@@ -382,7 +382,8 @@ class JitterBuffer:
     def stats(self) -> dict[str, int | float]:
         """Counters with W3C webrtc-stats names, in snake case (``jitter_buffer_emitted_count``,
         ``concealed_samples``, ``concealment_events`` …), and our own: ``first_sound_delay_us``,
-        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``."""
+        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``.
+        """
 
 # --------------------------------------------------------------------------- devices
 
@@ -463,8 +464,10 @@ class Capture:
 
     def __new__(cls, device_hz: int, channels: int = 1, *, capacity_ms: int = 2000) -> Capture: ...
     def read(self, max_frames: int | None = None) -> tuple[Float32, int]:
-        """Take what was captured: float32 of shape (frames, channels), and the time in
-        microseconds at which its first frame was captured (0 if there is nothing)."""
+        """Take what was captured: the frames, and when the first of them was captured.
+
+        float32 of shape (frames, channels); microseconds (0 if there is nothing).
+        """
     @property
     def available_frames(self) -> int: ...
     @property

@@ -11,7 +11,7 @@
     │   └── ConsumerTooSlow   … because a subscriber left too many messages unread
     ├── ProtocolViolation     the peer sent what the Live API does not allow
     ├── ToolError             a tool cannot be declared, or failed to run
-    ├── AudioFormatError      samples, rates, channels or files of the wrong kind (also a ValueError)
+    ├── AudioFormatError      samples, rates or files of the wrong kind (also a ValueError)
     ├── RecordingError        a recording could not be written (also an OSError)
     └── DeviceError           an audio device failed
 

@@ -1,0 +1,167 @@
+"""Bytes to typed messages and back.
+
+Reading follows proto3 JSON as the service does: camelCase or snake_case, ``null`` as unset,
+64-bit integers as text or number, either base64 alphabet, padded or not.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from antiphon import _native
+from antiphon.errors import ProtocolViolation
+from antiphon.wire.client import ClientMessage
+from antiphon.wire.server import AudioPart, DecodedMessage, ServerMessage
+
+__all__ = [
+    "base64_to_bytes",
+    "bytes_to_base64",
+    "decode_client_message",
+    "decode_server_message",
+    "encode_client_message",
+    "encode_server_message",
+]
+
+_server_decoder = msgspec.json.Decoder(ServerMessage, strict=False)
+_encoder = msgspec.json.Encoder()
+
+# Members whose keys are the user's own words, not the protocol's: they are left as they are.
+_VERBATIM = frozenset(
+    {
+        "args",
+        "labels",
+        "parametersJsonSchema",
+        "response",
+        "responseJsonSchema",
+    }
+)
+_PCM_RATE = re.compile(r";\s*rate=(\d+)", re.IGNORECASE)
+
+
+def decode_server_message(data: bytes | str) -> DecodedMessage:
+    """Read one message of the service.
+
+    Raises:
+        ProtocolViolation: Not JSON, not an object, or a known field of the wrong type. The
+            message shows the first 200 characters received.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    rest, audio = _native.split_server_message(raw)
+    try:
+        message = _server_decoder.decode(rest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        shown = raw[:200].decode("utf-8", "replace")
+        raise ProtocolViolation(
+            f"The service sent a message that cannot be read ({error}): {shown!r}"
+            f"{'…' if len(raw) > 200 else ''} ({len(raw)} bytes). Report it with this text; the "
+            "session itself can go on."
+        ) from error
+    parts = tuple(AudioPart(rate_hz=rate_hz, pcm=pcm) for rate_hz, pcm in audio)
+    return DecodedMessage(message=message, audio=parts or _unscanned_audio(message), json=rest)
+
+
+def _unscanned_audio(message: ServerMessage) -> tuple[AudioPart, ...]:
+    """Audio of a message whose shape the fast scan did not know: it is still in the JSON."""
+    content = message.server_content
+    if content is None or content.model_turn is None:
+        return ()
+    parts = []
+    for part in content.model_turn.parts:
+        blob = part.inline_data
+        if blob is None or not blob.data or not blob.mime_type.startswith("audio/pcm"):
+            continue
+        try:
+            pcm = base64_to_bytes(blob.data)
+        except ValueError as error:
+            raise ProtocolViolation(
+                f"The service sent audio that is not base64: {error}"
+            ) from error
+        if len(pcm) % 2:
+            raise ProtocolViolation(
+                f"The service sent {len(pcm)} bytes of 16-bit audio: not a whole number of samples."
+            )
+        rate = _PCM_RATE.search(blob.mime_type)
+        parts.append(AudioPart(rate_hz=int(rate[1]) if rate else 24_000, pcm=pcm))
+        blob.data = ""
+    return tuple(parts)
+
+
+def encode_client_message(message: ClientMessage) -> bytes:
+    """Write a client message as compact JSON."""
+    return _encoder.encode(message)
+
+
+def encode_server_message(message: ServerMessage | dict[str, Any]) -> bytes:
+    """Write a server message as the service does: two spaces of indent, ASCII, a newline."""
+    value = message if isinstance(message, dict) else msgspec.to_builtins(message)
+    return json.dumps(value, indent=2).encode() + b"\n"
+
+
+def decode_client_message(data: bytes | str) -> tuple[ClientMessage, dict[str, Any]]:
+    """Read one message of any client; also return it as plain values with camelCase keys.
+
+    Raises:
+        ProtocolViolation: Not JSON, not an object, or a field of the wrong type.
+    """
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolViolation(f"The client's message is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ProtocolViolation(
+            f"The client's message is a JSON {type(value).__name__}; it must be an object."
+        )
+    try:
+        camel = _to_camel(value)
+        return msgspec.convert(camel, ClientMessage, strict=False), camel
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ProtocolViolation(f"The client's message does not fit: {error}.") from error
+
+
+def _to_camel(value: Any) -> Any:
+    """Rename snake_case keys at every depth where the protocol owns the keys; drop nulls."""
+    if isinstance(value, list):
+        return [_to_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {}
+    for key, member in value.items():
+        name = _camel(key)
+        if member is None:
+            continue
+        if name == "properties" and isinstance(member, dict):
+            renamed[name] = {own: _to_camel(schema) for own, schema in member.items()}
+        elif name in _VERBATIM:
+            renamed[name] = member
+        else:
+            renamed[name] = _to_camel(member)
+    return renamed
+
+
+def _camel(key: str) -> str:
+    head, *tail = key.split("_")
+    return head + "".join(word[:1].upper() + word[1:] for word in tail)
+
+
+def base64_to_bytes(text: str) -> bytes:
+    """Decode standard or URL-safe base64, padded or not.
+
+    Raises:
+        ValueError: Other characters, or an impossible length.
+    """
+    clean = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(clean + "=" * (-len(clean) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"{error}, in {len(text)} characters of base64") from error
+
+
+def bytes_to_base64(data: bytes) -> str:
+    """Encode as standard, padded base64: the one form that every client reads."""
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,81 @@
+"""What an application says, in the shapes that people write, made into `Content`.
+
+A turn is a ``str``; a list of parts (``str``, `Part`, `Blob`, or a dict of a part); a
+`Content`; or a list of ``{"role": …, "parts": …}`` turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from antiphon.wire.server import Blob, Content, Part
+
+__all__ = ["ContentInput", "PartInput", "as_turns"]
+
+PartInput: TypeAlias = "str | Part | Blob | Mapping[str, Any]"
+ContentInput: TypeAlias = "str | Content | PartInput | Sequence[PartInput | Content]"
+
+
+def as_turns(content: ContentInput, *, role: str = "user") -> list[Content]:
+    """The turns that ``content`` means; loose parts become one turn of ``role``.
+
+    Raises:
+        TypeError: Something that is neither a part nor a turn.
+        ValueError: A role other than ``user``, ``model`` or ``system``, or a turn without parts.
+    """
+    items: Sequence[Any]
+    if isinstance(content, str | Content | Part | Blob | Mapping):
+        items = [content]
+    elif isinstance(content, Sequence) and not isinstance(content, bytes | bytearray):
+        items = content
+    else:
+        raise TypeError(_not_content(content))
+    turns: list[Content] = []
+    loose: list[Part] = []
+    for item in items:
+        if isinstance(item, Content) or (isinstance(item, Mapping) and "parts" in item):
+            if loose:
+                turns.append(Content(role=role, parts=loose))
+                loose = []
+            turns.append(_as_turn(item, role))
+        else:
+            loose.append(_as_part(item))
+    if loose:
+        turns.append(Content(role=role, parts=loose))
+    return turns
+
+
+def _as_turn(item: Content | Mapping[str, Any], role: str) -> Content:
+    if isinstance(item, Content):
+        turn = item
+    else:
+        given = item["parts"]
+        parts = [given] if isinstance(given, str | Part | Blob | Mapping) else given
+        turn = Content(role=item.get("role") or role, parts=[_as_part(part) for part in parts])
+    if turn.role not in ("user", "model", "system"):
+        raise ValueError(f"A turn has role {turn.role!r}; it must be 'user' or 'model'.")
+    if not turn.parts:
+        raise ValueError(f"A turn of role {turn.role!r} has no parts.")
+    return turn
+
+
+def _as_part(item: Any) -> Part:
+    if isinstance(item, str):
+        return Part(text=item)
+    if isinstance(item, Part):
+        return item
+    if isinstance(item, Blob):
+        return Part(inline_data=item)
+    if isinstance(item, Mapping):
+        return msgspec.convert(dict(item), Part)
+    raise TypeError(_not_content(item))
+
+
+def _not_content(item: object) -> str:
+    return (
+        f"{type(item).__name__} is not content. Use a str, a Part, a Blob, a list of them, or a "
+        "list of {'role': 'user' | 'model', 'parts': […]} turns."
+    )
