@@ -61,12 +61,17 @@ class GoogleAI:
             From the environment (``GEMINI_API_KEY``, ``GOOGLE_API_KEY``) if omitted.
         api_version: ``v1beta``; ephemeral tokens always use ``v1alpha``.
         base_url: Another server, such as the local one: ``ws``, ``wss``, ``http`` or ``https``.
+            From the environment (``GOOGLE_GEMINI_BASE_URL``, as in the official SDKs) if omitted.
         extra_headers: Added to the upgrade request.
     """
 
     api_key: Secret | None = field(default=None, repr=False)
     api_version: str = "v1beta"
-    base_url: str = "wss://generativelanguage.googleapis.com"
+    base_url: str = field(
+        default_factory=lambda: os.environ.get(
+            "GOOGLE_GEMINI_BASE_URL", "wss://generativelanguage.googleapis.com"
+        )
+    )
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     label: str = field(default="Gemini API", init=False)
 
@@ -111,7 +116,8 @@ class VertexAI:
         access_token: An OAuth2 access token, or a function that returns a fresh one.
         api_key: Express mode: instead of project, location and token.
         api_version: ``v1beta1``.
-        base_url: Another server; by default the location's own host.
+        base_url: Another server. From the environment (``GOOGLE_VERTEX_BASE_URL``) if omitted,
+            else the location's own host.
         extra_headers: Added to the upgrade request.
     """
 
@@ -120,7 +126,7 @@ class VertexAI:
     access_token: Secret | None = field(default=None, repr=False)
     api_key: Secret | None = field(default=None, repr=False)
     api_version: str = "v1beta1"
-    base_url: str = ""
+    base_url: str = field(default_factory=lambda: os.environ.get("GOOGLE_VERTEX_BASE_URL", ""))
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     label: str = field(default="Vertex AI", init=False)
 
