@@ -1,0 +1,79 @@
+# Everything there is to run. A target's one line of help stands behind it.
+# `make demo` and `make test` set up all that they need, in .venv and target/.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Rust sources decide whether the native module is built again; Python is used in place.
+RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python test-wheel types lint fmt bench lock wheel clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo $(VENV)/.native ## Hold a spoken conversation with the local server; leaves demo/
+	$(BIN)/antiphon demo --dir demo
+
+test: test-rust test-python types test-wheel lint ## Run every test, check and lint
+
+test-rust: ## Test the Rust core and its callbacks
+	@tools/find-toolchain.sh >/dev/null
+	cargo test --release --locked --workspace --exclude antiphon-pyext --exclude antiphon-benches
+
+test-python: $(VENV)/.test $(VENV)/.native ## Test the Python side, the docs and the examples
+	$(BIN)/python -m pytest
+
+types: $(VENV)/.test $(VENV)/.native ## Check types, the stub of the native module, and the import rules
+	$(BIN)/mypy
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest antiphon._native
+	PYTHONPATH=python $(BIN)/lint-imports --no-cache
+
+test-wheel: $(VENV)/.test $(VENV)/.native ## Build the wheel; install and use it where no compiler is
+	rm -rf target/wheels
+	$(BIN)/maturin build --release --locked --out target/wheels
+	$(BIN)/python -m pytest tests/wheel --wheel-dir target/wheels
+
+lint: $(VENV)/.test ## Lint Python; lint Rust where clippy and rustfmt are
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@if cargo fmt --version >/dev/null 2>&1; then cargo fmt --all --check; \
+	  else echo "lint: rustfmt is not installed, skipped (rustup component add rustfmt)"; fi
+	@if cargo clippy --version >/dev/null 2>&1; then \
+	  cargo clippy --locked --workspace --all-targets -- -D warnings; \
+	  else echo "lint: clippy is not installed, skipped (rustup component add clippy)"; fi
+
+fmt: $(VENV)/.test ## Format all code
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+	cargo fmt --all
+
+bench: $(VENV)/.test $(VENV)/.native ## Run the benchmarks of the core and of the calls
+	cargo bench --locked -p antiphon-benches
+	$(BIN)/python -m pytest benches --benchmark-only
+
+wheel: $(VENV)/.demo ## Build the wheel into dist/
+	$(BIN)/maturin build --release --locked --out dist
+
+lock: ## Pin the Python packages anew (needs uv)
+	tools/lock.sh
+
+clean: ## Remove everything that was set up or built
+	rm -rf $(VENV) target dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The environments. A stamp is the time of the last successful set-up. The test packages
+# contain the demo's, so setting up for the tests serves both.
+$(VENV)/.demo: requirements/demo.txt tools/find-toolchain.sh
+	@python=$$(tools/find-toolchain.sh) && { test -x $(BIN)/python || $$python -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+# pip comes before the module: maturin is among the packages.
+$(VENV)/.native: $(VENV)/.demo $(RUST)
+	@tools/find-toolchain.sh >/dev/null
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	@touch $@

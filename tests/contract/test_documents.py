@@ -1,0 +1,67 @@
+"""Every Python block of the documents, and every example, runs against the local server."""
+
+import ast
+import asyncio
+import inspect
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from antiphon.emulator import Emulator
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")])
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks():
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for match in BLOCK.finditer(text):
+            line = text.count("\n", 0, match.start()) + 2
+            yield pytest.param(match[1], line, document, id=f"{document.name}:{line}")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Emulator(api_key="any") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def at_the_server(server, monkeypatch, tmp_path):
+    """The environment in which a reader of the documents would point at the local server."""
+    monkeypatch.setenv("GEMINI_API_KEY", "any")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+    monkeypatch.chdir(tmp_path)
+
+
+def run_block(source: str, line: int, document: Path) -> None:
+    tree = ast.parse(source, str(document))
+    ast.increment_lineno(tree, line - 1)
+    code = compile(tree, str(document), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    namespace = {"__name__": "__example__"}
+    result = eval(code, namespace)  # noqa: PGH001 -- our own documents
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+
+
+@pytest.mark.parametrize(("source", "line", "document"), blocks())
+def test_a_block_of_a_document_runs(source, line, document, at_the_server):
+    run_block(source, line, document)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs(example, at_the_server, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out.strip(), "an example shows something"
+
+
+def test_there_is_something_to_run():
+    assert len(list(blocks())) >= 3
+    assert len(EXAMPLES) >= 7
