@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from antiphon.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -45,7 +44,7 @@ def run_block(source: str, line: int, document: Path) -> None:
     ast.increment_lineno(tree, line - 1)
     code = compile(tree, str(document), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     namespace = {"__name__": "__example__"}
-    result = eval(code, namespace)  # noqa: PGH001 -- our own documents
+    result = eval(code, namespace)  # our own documents
     if inspect.iscoroutine(result):
         asyncio.run(result)
 
