@@ -85,7 +85,8 @@ class SessionDriver:
         except asyncio.CancelledError:
             await self.close()
             raise
-        if self.closure is not None:
+        # A session that was accepted and ended at once is still one: it can be read.
+        if self.closure is not None and self.closure.during_setup:
             error = self.closure.error()
             await self.close()
             raise error
