@@ -1,0 +1,150 @@
+//! The one error of the core: audio that cannot be processed as asked.
+
+use std::fmt;
+
+/// Audio of the wrong kind. The display text says what was found and what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// A number outside of its range, with its unit in the name.
+    OutOfRange {
+        /// Name of the argument.
+        name: &'static str,
+        /// What was given.
+        value: u64,
+        /// Smallest accepted value.
+        min: u64,
+        /// Largest accepted value.
+        max: u64,
+    },
+    /// A ratio of rates whose reduced terms are too large for a filter bank.
+    Ratio {
+        /// Input rate.
+        in_hz: u32,
+        /// Output rate.
+        out_hz: u32,
+        /// The larger of the reduced terms.
+        term: u32,
+        /// Largest accepted term.
+        max: u32,
+    },
+    /// A profile that does not exist.
+    Profile(String),
+    /// A buffer of another length than the call needs.
+    Length {
+        /// What the buffer is.
+        name: &'static str,
+        /// Frames that it holds.
+        frames: usize,
+        /// What is needed, in words.
+        relation: &'static str,
+        /// Frames needed.
+        needed: usize,
+    },
+    /// A count that is not a whole number of units.
+    NotWhole {
+        /// What was counted: `bytes`, `samples`.
+        counted: &'static str,
+        /// How many there were.
+        count: usize,
+        /// How many make one unit.
+        unit: usize,
+        /// What the unit is.
+        of: &'static str,
+    },
+    /// A duration that is not a whole number of frames at this rate.
+    PacketFrames {
+        /// Rate of the stream.
+        rate_hz: u32,
+        /// Duration asked for.
+        packet_ms: u32,
+    },
+    /// A level in decibels that is not a number, or out of range.
+    Level {
+        /// Name of the argument.
+        name: &'static str,
+        /// Accepted values, in words.
+        accepted: &'static str,
+    },
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange {
+                name,
+                value,
+                min,
+                max,
+            } => {
+                write!(f, "{name} is {value}; it must be {min} to {max}")
+            }
+            Self::Ratio {
+                in_hz,
+                out_hz,
+                term,
+                max,
+            } => write!(
+                f,
+                "cannot resample {in_hz} Hz to {out_hz} Hz: the ratio in lowest terms has {term}, \
+                 and at most {max} is supported; resample by way of a common rate such as 48000 Hz"
+            ),
+            Self::Profile(name) => {
+                write!(
+                    f,
+                    "profile is {name:?}; it must be 'voice', 'voice_plus' or 'hq'"
+                )
+            }
+            Self::Length {
+                name,
+                frames,
+                relation,
+                needed,
+            } => {
+                write!(
+                    f,
+                    "{name} holds {frames} frames; it must hold {relation} {needed}"
+                )
+            }
+            Self::NotWhole {
+                counted,
+                count,
+                unit,
+                of,
+            } => {
+                write!(
+                    f,
+                    "{count} {counted} are not a whole number of {of} ({unit} {counted} each)"
+                )
+            }
+            Self::PacketFrames { rate_hz, packet_ms } => write!(
+                f,
+                "{packet_ms} ms at {rate_hz} Hz is not a whole number of frames; \
+                 choose another packet_ms or rate"
+            ),
+            Self::Level { name, accepted } => write!(f, "{name} must be {accepted}"),
+        }
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+/// `value` if it lies in `min..=max`.
+pub(crate) fn in_range(
+    name: &'static str,
+    value: u32,
+    min: u32,
+    max: u32,
+) -> Result<u32, FormatError> {
+    if (min..=max).contains(&value) {
+        Ok(value)
+    } else {
+        let (value, min, max) = (value.into(), min.into(), max.into());
+        Err(FormatError::OutOfRange {
+            name,
+            value,
+            min,
+            max,
+        })
+    }
+}
