@@ -6,6 +6,9 @@
 // What is wrong with an argument, in words for the caller.
 mod error;
 
+// The mathematics that both directions share.
+pub mod dsp;
+
 // From the service to the device: audio out of messages, and the jitter buffer.
 pub mod downlink;
 
