@@ -11,11 +11,11 @@ pub enum FormatError {
         /// Name of the argument.
         name: &'static str,
         /// What was given.
-        value: u64,
+        value: i64,
         /// Smallest accepted value.
-        min: u64,
+        min: i64,
         /// Largest accepted value.
-        max: u64,
+        max: i64,
     },
     /// A ratio of rates whose reduced terms are too large for a filter bank.
     Ratio {
@@ -41,16 +41,12 @@ pub enum FormatError {
         /// Frames needed.
         needed: usize,
     },
-    /// A count that is not a whole number of units.
-    NotWhole {
-        /// What was counted: `bytes`, `samples`.
-        counted: &'static str,
-        /// How many there were.
-        count: usize,
-        /// How many make one unit.
-        unit: usize,
-        /// What the unit is.
-        of: &'static str,
+    /// A block of interleaved samples that ends within a frame.
+    PartialFrame {
+        /// Samples in the block.
+        samples: usize,
+        /// Samples per frame.
+        channels: u16,
     },
     /// A duration that is not a whole number of frames at this rate.
     PacketFrames {
@@ -59,12 +55,16 @@ pub enum FormatError {
         /// Duration asked for.
         packet_ms: u32,
     },
-    /// A level in decibels that is not a number, or out of range.
+    /// A level in decibels that is out of range, or not a number.
     Level {
-        /// Name of the argument.
+        /// Name of the argument, with its unit.
         name: &'static str,
-        /// Accepted values, in words.
-        accepted: &'static str,
+        /// What was given.
+        value: String,
+        /// Smallest accepted value.
+        min: i16,
+        /// Largest accepted value.
+        max: i16,
     },
 }
 
@@ -106,23 +106,23 @@ impl fmt::Display for FormatError {
                     "{name} holds {frames} frames; it must hold {relation} {needed}"
                 )
             }
-            Self::NotWhole {
-                counted,
-                count,
-                unit,
-                of,
-            } => {
-                write!(
-                    f,
-                    "{count} {counted} are not a whole number of {of} ({unit} {counted} each)"
-                )
-            }
+            Self::PartialFrame { samples, channels } => write!(
+                f,
+                "{samples} samples are not a whole number of frames of {channels} channels"
+            ),
             Self::PacketFrames { rate_hz, packet_ms } => write!(
                 f,
                 "{packet_ms} ms at {rate_hz} Hz is not a whole number of frames; \
                  choose another packet_ms or rate"
             ),
-            Self::Level { name, accepted } => write!(f, "{name} must be {accepted}"),
+            Self::Level {
+                name,
+                value,
+                min,
+                max,
+            } => {
+                write!(f, "{name} is {value}; it must be {min} to {max}")
+            }
         }
     }
 }

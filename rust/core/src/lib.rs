@@ -9,4 +9,7 @@ mod error;
 // The mathematics that both directions share.
 pub mod dsp;
 
+// Microphone -> messages.
+pub mod uplink;
+
 pub use error::FormatError;
