@@ -9,6 +9,9 @@ mod error;
 // The mathematics that both directions share.
 pub mod dsp;
 
+// Microphone -> messages.
+pub mod uplink;
+
 // From the service to the device: audio out of messages, and the jitter buffer.
 pub mod downlink;
 

@@ -7,6 +7,11 @@ pub fn rms_dbfs(pcm: &[i16]) -> f64 {
         .iter()
         .map(|&x| u64::from(x.unsigned_abs()).pow(2))
         .sum();
+    dbfs(energy, pcm.len())
+}
+
+/// The level in dBFS of `samples` int16 samples whose squares sum to `energy`.
+pub(crate) fn dbfs(energy: u64, samples: usize) -> f64 {
     if energy == 0 {
         return f64::NEG_INFINITY;
     }
@@ -14,7 +19,7 @@ pub fn rms_dbfs(pcm: &[i16]) -> f64 {
         clippy::cast_precision_loss,
         reason = "a relative error of 2^-53 is no error in dB"
     )]
-    let mean_square = energy as f64 / pcm.len() as f64;
+    let mean_square = energy as f64 / samples as f64;
     10.0 * (mean_square / (32_768.0 * 32_768.0)).log10()
 }
 
