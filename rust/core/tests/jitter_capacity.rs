@@ -40,10 +40,16 @@ fn a_new_turn_is_refused_when_256_wait() {
 fn minutes_of_backlog_are_content_and_come_out_whole() {
     let mut buffer = buffer();
     for second in 0..300 {
-        assert_eq!(buffer.push(&source(second * 24_000, 24_000), 0, None), 24_000);
+        assert_eq!(
+            buffer.push(&source(second * 24_000, 24_000), 0, None),
+            24_000
+        );
     }
     for second in 0..299 {
-        assert_eq!(pull(&mut buffer, 24_000, 0), source(second * 24_000, 24_000));
+        assert_eq!(
+            pull(&mut buffer, 24_000, 0),
+            source(second * 24_000, 24_000)
+        );
     }
 }
 
@@ -53,5 +59,8 @@ fn empty_pushes_and_pulls_are_nothing() {
     assert_eq!(buffer.push(&[], 0, Some(9)), 0);
     buffer.end_of_turn(None);
     assert_eq!(pull(&mut buffer, 0, 0), silence(0));
-    assert_eq!(buffer.playhead(), antiphon_core::downlink::Playhead::default());
+    assert_eq!(
+        buffer.playhead(),
+        antiphon_core::downlink::Playhead::default()
+    );
 }

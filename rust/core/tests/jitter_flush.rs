@@ -85,20 +85,29 @@ fn nothing_is_cut_if_nothing_plays() {
     let mut buffer = buffer();
     buffer.flush(None);
     pull(&mut buffer, 10, 0);
-    assert_eq!((buffer.playhead().flushes, buffer.playhead().flushed_turn), (1, None));
+    assert_eq!(
+        (buffer.playhead().flushes, buffer.playhead().flushed_turn),
+        (1, None)
+    );
     // Waiting for its cushion: dropped, but not cut, since nobody heard of it.
     buffer.push(&source(0, ms(20)), 0, Some(3));
     pull(&mut buffer, 10, 0);
     buffer.flush(None);
     assert_eq!(pull(&mut buffer, ms(200), 0), silence(ms(200)));
-    assert_eq!((buffer.playhead().flushes, buffer.playhead().flushed_turn), (2, None));
+    assert_eq!(
+        (buffer.playhead().flushes, buffer.playhead().flushed_turn),
+        (2, None)
+    );
     // Played to its known end.
     buffer.push(&source(0, ms(20)), 0, Some(4));
     buffer.end_of_turn(None);
     pull(&mut buffer, ms(20), 0);
     buffer.flush(None);
     assert_eq!(pull(&mut buffer, ms(10), 0), silence(ms(10)));
-    assert_eq!((buffer.playhead().flushes, buffer.playhead().flushed_turn), (3, None));
+    assert_eq!(
+        (buffer.playhead().flushes, buffer.playhead().flushed_turn),
+        (3, None)
+    );
 }
 
 #[test]
@@ -109,7 +118,10 @@ fn a_starved_turn_is_cut_where_it_ran_dry() {
     buffer.flush(None);
     assert_eq!(pull(&mut buffer, ms(10), 0), silence(ms(10)));
     let playhead = buffer.playhead();
-    assert_eq!((playhead.state, playhead.flushed_turn), (State::Idle, Some(1)));
+    assert_eq!(
+        (playhead.state, playhead.flushed_turn),
+        (State::Idle, Some(1))
+    );
     assert_eq!(playhead.flushed_media_frames, ms(60) as u64);
     assert_eq!(buffer.stats().concealed_samples, ms(40) as u64);
 }

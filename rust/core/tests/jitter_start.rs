@@ -16,7 +16,10 @@ fn waits_for_the_cushion_and_then_plays_from_the_very_first_sample() {
     assert_eq!(pull(&mut buffer, ms(10), 10_000), source(0, ms(10)));
     let playhead = buffer.playhead();
     assert_eq!((playhead.turn, playhead.media_frames), (Some(1), 240));
-    assert_eq!((playhead.state, playhead.queued_frames), (State::Playing, 1200));
+    assert_eq!(
+        (playhead.state, playhead.queued_frames),
+        (State::Playing, 1200)
+    );
     assert_eq!(buffer.stats().first_sound_delay_us, 10_000);
 }
 
@@ -25,7 +28,10 @@ fn a_known_end_starts_a_short_reply_at_once_and_plays_it_unfaded() {
     let mut buffer = buffer();
     buffer.push(&source(0, 50), 0, Some(7));
     buffer.end_of_turn(Some(7));
-    assert_eq!(pull(&mut buffer, 100, 0), [source(0, 50), silence(50)].concat());
+    assert_eq!(
+        pull(&mut buffer, 100, 0),
+        [source(0, 50), silence(50)].concat()
+    );
     assert_eq!(buffer.stats().concealment_events, 0);
     assert_eq!(buffer.playhead().state, State::Idle);
     assert_eq!(buffer.playhead().turn, Some(7));

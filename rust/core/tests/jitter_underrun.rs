@@ -23,7 +23,11 @@ fn the_last_5_ms_fade_out_and_the_next_begin_with_a_fade_in() {
     assert_eq!(buffer.playhead().state, State::Starved);
 
     push_level(&mut buffer, ms(59));
-    assert_eq!(pull(&mut buffer, ms(10), 0), silence(ms(10)), "cushion again");
+    assert_eq!(
+        pull(&mut buffer, ms(10), 0),
+        silence(ms(10)),
+        "cushion again"
+    );
     push_level(&mut buffer, ms(1));
     let resumed = pull(&mut buffer, ms(20), 0);
     assert!(resumed[..FADE].is_sorted_by(|a, b| a < b));
@@ -56,7 +60,10 @@ fn an_end_that_is_known_in_time_is_no_underrun() {
     push_level(&mut buffer, ms(60));
     pull(&mut buffer, ms(55), 0);
     buffer.end_of_turn(None);
-    assert_eq!(pull(&mut buffer, ms(10), 0), [vec![10_000; ms(5)], silence(ms(5))].concat());
+    assert_eq!(
+        pull(&mut buffer, ms(10), 0),
+        [vec![10_000; ms(5)], silence(ms(5))].concat()
+    );
     assert_eq!(buffer.stats().concealment_events, 0);
     assert_eq!(buffer.playhead().state, State::Idle);
 }
@@ -106,7 +113,10 @@ fn audio_after_the_announced_end_plays_unfaded_if_it_comes_in_time() {
     assert_eq!(pull(&mut buffer, ms(10), 0), source(0, ms(10)));
     buffer.push(&source(ms(20), ms(10)), 0, Some(1));
     buffer.push(&source(ms(30), ms(10)), 0, Some(1));
-    assert_eq!(pull(&mut buffer, ms(40), 0), [source(ms(10), ms(30)), silence(ms(10))].concat());
+    assert_eq!(
+        pull(&mut buffer, ms(40), 0),
+        [source(ms(10), ms(30)), silence(ms(10))].concat()
+    );
     assert_eq!(buffer.playhead().media_frames, ms(40) as u64);
     assert_eq!(buffer.stats().concealment_events, 0);
     buffer.end_of_turn(Some(1));

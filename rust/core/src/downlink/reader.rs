@@ -15,8 +15,10 @@
 //! a turn is not known, its last 5 ms are kept back, so that there is something to fade if no
 //! more comes; once the end is known it plays to its last sample as it is.
 //!
-//! A wait counts down in frames of output, so the result does not depend on how the output is
-//! cut into pulls; `now_us` can only shorten it, when the device stood still.
+//! When a turn has waited long enough is turned from microseconds into frames of output once, when
+//! its first audio is seen. So the result does not depend on how the output is cut into pulls,
+//! and a clock that jitters does no harm. Only when the device stood still, and `now_us` is
+//! ahead of the frames by more than a millisecond, the clock decides.
 
 use std::sync::Arc;
 
@@ -55,24 +57,17 @@ pub struct Reader {
 enum Phase {
     /// Nothing to play, or nothing of a turn that should have ended.
     Idle,
-    Prebuffer(Wait),
+    Prebuffer,
     Playing,
     /// Playing the last of what there is.
     FadingDry,
-    /// `dry` frames without audio; a wait once there is some again.
+    /// `dry` frames of silence so far. Audio that has come since waits until `due`.
     Starved {
         dry: u64,
-        wait: Option<Wait>,
+        due: Option<u64>,
     },
     /// Playing the last of what was flushed.
     Fading,
-}
-
-/// How long audio may still be held back.
-#[derive(Debug, Clone, Copy)]
-struct Wait {
-    deadline_us: u64,
-    frames: u64,
 }
 
 impl Reader {
@@ -105,7 +100,6 @@ impl Reader {
             let at_us = now_us.saturating_add(self.sizes.micros(filled as u64));
             filled += self.advance(&mut out[filled..], at_us);
         }
-        self.record.emitted_frames += out.len() as u64;
         self.publish();
     }
 
@@ -124,6 +118,12 @@ impl Reader {
     /// In this order: a flush is seen with all that was pushed before it, and samples with the
     /// notes about them.
     fn observe(&mut self, now_us: u64) {
+        let (sizes, emitted) = (self.sizes, self.record.emitted_frames);
+        let due = |first_us: u64| {
+            let waited_us = now_us.saturating_sub(first_us);
+            let left_us = sizes.micros(sizes.max_wait).saturating_sub(waited_us);
+            emitted + sizes.frames_covering(left_us)
+        };
         let flush = self.link.flush();
         self.visible = self.link.published_frames();
         for _ in 0..self.notes.slots() {
@@ -131,8 +131,9 @@ impl Reader {
             // The samples before a note were published before it was sent.
             let (Note::TurnStart { at_frame, .. } | Note::EndOfTurn { at_frame }) = note;
             self.visible = self.visible.max(at_frame);
-            self.timeline.note(note);
+            self.timeline.note(note, due);
         }
+        self.timeline.hasten(u64::from(sizes.rate_hz / 1_000), due);
         if self.timeline.finish_front(self.position) {
             self.phase = Phase::Idle;
         }
@@ -140,7 +141,6 @@ impl Reader {
             self.flush = flush;
             self.cut();
         }
-        self.shorten_wait(now_us);
     }
 
     /// A flush takes effect.
@@ -183,44 +183,38 @@ impl Reader {
     fn advance(&mut self, out: &mut [i16], at_us: u64) -> usize {
         match self.phase {
             Phase::Idle => self.idle(out, at_us),
-            Phase::Prebuffer(wait) => self.prebuffer(out, wait, at_us),
+            Phase::Prebuffer => self.prebuffer(out, at_us),
             Phase::Playing => self.play(out),
             Phase::FadingDry => self.fade_dry(out),
-            Phase::Starved { dry, wait } => self.starve(out, dry, wait, at_us),
+            Phase::Starved { dry, due } => self.starve(out, dry, due, at_us),
             Phase::Fading => self.fade_flushed(out),
         }
     }
 
     fn idle(&mut self, out: &mut [i16], at_us: u64) -> usize {
         let Some(&front) = self.timeline.front() else {
-            return self.emit_silence(out, out.len());
+            return self.emit_silence(out, u64::MAX);
         };
         if self.available() == 0 {
-            return self.emit_silence(out, out.len());
+            return self.emit_silence(out, u64::MAX);
         }
         if self.is_begun(&front) {
             // A residual chunk, long after the turn ran dry, or after its announced end.
             self.start(at_us);
         } else {
-            let max_wait_us = self.sizes.micros(self.sizes.max_wait);
-            let deadline_us = front.first_us.saturating_add(max_wait_us);
-            self.phase = Phase::Prebuffer(Wait {
-                deadline_us,
-                frames: self.frames_until(deadline_us, at_us),
-            });
+            self.phase = Phase::Prebuffer;
         }
         0
     }
 
-    fn prebuffer(&mut self, out: &mut [i16], mut wait: Wait, at_us: u64) -> usize {
-        if self.is_ready() || wait.frames == 0 {
+    fn prebuffer(&mut self, out: &mut [i16], at_us: u64) -> usize {
+        let due = self.timeline.front().map_or(0, |front| front.due);
+        let wait = due.saturating_sub(self.record.emitted_frames);
+        if self.is_ready() || wait == 0 {
             self.start(at_us);
             return 0;
         }
-        let emitted = self.emit_silence(out, to_usize(wait.frames));
-        wait.frames -= emitted as u64;
-        self.phase = Phase::Prebuffer(wait);
-        emitted
+        self.emit_silence(out, wait)
     }
 
     fn play(&mut self, out: &mut [i16]) -> usize {
@@ -253,36 +247,33 @@ impl Reader {
                 self.finish_segment();
             } else {
                 self.record.concealment_events += 1;
-                let (dry, wait) = (0, None);
-                self.phase = Phase::Starved { dry, wait };
+                let (dry, due) = (0, None);
+                self.phase = Phase::Starved { dry, due };
             }
         }
         emitted
     }
 
-    fn starve(&mut self, out: &mut [i16], dry: u64, wait: Option<Wait>, at_us: u64) -> usize {
-        if self.available() == 0 {
-            if dry >= self.sizes.idle_tail || !self.may_run_dry() {
-                self.finish_segment();
-                return 0;
-            }
-            let emitted = self.emit_concealment(out, self.sizes.idle_tail - dry);
-            let dry = dry + emitted as u64;
-            self.phase = Phase::Starved { dry, wait: None };
-            return emitted;
-        }
-        let mut wait = wait.unwrap_or(Wait {
-            deadline_us: at_us.saturating_add(self.sizes.micros(self.sizes.max_wait)),
-            frames: self.sizes.max_wait,
-        });
-        if self.is_ready() || wait.frames == 0 {
+    fn starve(&mut self, out: &mut [i16], dry: u64, due: Option<u64>, at_us: u64) -> usize {
+        let (wait, due) = if self.available() > 0 {
+            let emitted = self.record.emitted_frames;
+            let due = due.unwrap_or(emitted + self.sizes.max_wait);
+            (due.saturating_sub(emitted), Some(due))
+        } else {
+            (self.sizes.idle_tail.saturating_sub(dry), None)
+        };
+        if due.is_some() && (self.is_ready() || wait == 0) {
             self.start(at_us);
             return 0;
         }
-        let emitted = self.emit_concealment(out, wait.frames);
-        wait.frames -= emitted as u64;
-        let (dry, wait) = (dry + emitted as u64, Some(wait));
-        self.phase = Phase::Starved { dry, wait };
+        if wait == 0 {
+            self.finish_segment();
+            return 0;
+        }
+        let emitted = self.emit_silence(out, wait);
+        self.record.concealed_frames += emitted as u64;
+        let dry = dry + emitted as u64;
+        self.phase = Phase::Starved { dry, due };
         emitted
     }
 
@@ -346,40 +337,10 @@ impl Reader {
         })
     }
 
-    fn frames_until(&self, deadline_us: u64, now_us: u64) -> u64 {
-        let micros = deadline_us.saturating_sub(now_us);
-        self.sizes.frames_covering(micros).min(self.sizes.max_wait)
-    }
-
-    /// Makes up for a device that stood still. The countdown and the clock differ by rounding
-    /// all the time; only a millisecond or more is a standstill.
-    fn shorten_wait(&mut self, now_us: u64) {
-        let (Phase::Prebuffer(mut wait)
-        | Phase::Starved {
-            wait: Some(mut wait),
-            ..
-        }) = self.phase
-        else {
-            return;
-        };
-        let left = self.frames_until(wait.deadline_us, now_us);
-        if left + u64::from(self.sizes.rate_hz / 1_000) >= wait.frames {
-            return;
-        }
-        wait.frames = left;
-        self.phase = match self.phase {
-            Phase::Starved { dry, .. } => Phase::Starved {
-                dry,
-                wait: Some(wait),
-            },
-            _ => Phase::Prebuffer(wait),
-        };
-    }
-
     fn emit_audio(&mut self, out: &mut [i16], limit: u64) -> usize {
         let frames = out.len().min(to_usize(limit));
         let out = &mut out[..frames];
-        self.count_queue(frames as u64, true);
+        self.count_emitted(frames as u64, true);
         self.samples.read(out);
         self.fade_in.apply(out, &self.fade_shape);
         self.position += frames as u64;
@@ -395,22 +356,16 @@ impl Reader {
         frames
     }
 
-    fn emit_concealment(&mut self, out: &mut [i16], limit: u64) -> usize {
-        let frames = self.emit_silence(out, to_usize(limit));
-        self.record.concealed_frames += frames as u64;
-        frames
-    }
-
-    fn emit_silence(&mut self, out: &mut [i16], limit: usize) -> usize {
-        let frames = out.len().min(limit);
+    fn emit_silence(&mut self, out: &mut [i16], limit: u64) -> usize {
+        let frames = out.len().min(to_usize(limit));
         out[..frames].fill(0);
-        self.count_queue(frames as u64, false);
+        self.count_emitted(frames as u64, false);
         self.silent = true;
         frames
     }
 
-    /// Adds up the queue lengths at each of the next frames.
-    fn count_queue(&mut self, frames: u64, shrinking: bool) {
+    /// Counts frames that come out, and adds up the lengths of the queue behind each.
+    fn count_emitted(&mut self, frames: u64, shrinking: bool) {
         let queued = self.visible - self.position;
         let sum = if shrinking {
             (1..=frames).map(|k| queued - k).sum()
@@ -418,6 +373,7 @@ impl Reader {
             queued * frames
         };
         self.record.queue_frame_sum = self.record.queue_frame_sum.saturating_add(sum);
+        self.record.emitted_frames += frames;
     }
 
     fn publish(&mut self) {
@@ -425,7 +381,7 @@ impl Reader {
         self.record.state = match self.phase {
             Phase::Idle if waiting => State::Prebuffer,
             Phase::Idle => State::Idle,
-            Phase::Prebuffer(_) => State::Prebuffer,
+            Phase::Prebuffer => State::Prebuffer,
             Phase::Playing | Phase::FadingDry => State::Playing,
             Phase::Starved { .. } => State::Starved,
             Phase::Fading => State::Fading,

@@ -12,6 +12,8 @@ pub(super) struct Segment {
     pub(super) first_frame: u64,
     /// When its first audio was pushed.
     pub(super) first_us: u64,
+    /// It has waited long enough when so many frames have come out of the buffer.
+    pub(super) due: u64,
     /// Frame behind the last one, once the turn is known to be complete.
     pub(super) end_frame: Option<u64>,
     /// See [`Note::TurnStart`]: running dry in it is no underrun, since it should have ended.
@@ -35,7 +37,7 @@ impl Timeline {
     }
 
     /// Enters a note. The writer never announces more than [`MAX_TURNS`] turns at once.
-    pub(super) fn note(&mut self, note: Note) {
+    pub(super) fn note(&mut self, note: Note, due: impl Fn(u64) -> u64) {
         match note {
             Note::TurnStart {
                 turn,
@@ -50,6 +52,7 @@ impl Timeline {
                         turn,
                         first_frame: at_frame,
                         first_us: now_us,
+                        due: due(now_us),
                         end_frame: None,
                         reopened,
                     });
@@ -67,6 +70,17 @@ impl Timeline {
 
     pub(super) fn front(&self) -> Option<&Segment> {
         self.segments.front()
+    }
+
+    /// Makes up for a device that stood still: brings `due` forward where the clock, in
+    /// `due_now`, is ahead of the frames by more than `tolerance`.
+    pub(super) fn hasten(&mut self, tolerance: u64, due_now: impl Fn(u64) -> u64) {
+        for segment in &mut self.segments {
+            let due = due_now(segment.first_us);
+            if due + tolerance < segment.due {
+                segment.due = due;
+            }
+        }
     }
 
     /// Forgets the first segment if it is complete and ends at `position`.
