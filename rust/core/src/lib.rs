@@ -12,4 +12,4 @@ pub mod dsp;
 // Microphone -> messages.
 pub mod uplink;
 
-pub use error::FormatError;
+pub use error::{FormatError, check_rate_hz};
