@@ -148,3 +148,11 @@ pub(crate) fn in_range(
         })
     }
 }
+
+/// `hz` if it is a sample rate that the core works with: 4,000 to 384,000.
+///
+/// # Errors
+/// `hz` is another number; `name` is the argument that it came from.
+pub fn check_rate_hz(name: &'static str, hz: u32) -> Result<u32, FormatError> {
+    in_range(name, hz, 4_000, 384_000)
+}

@@ -15,16 +15,13 @@ mod vad;
 pub mod encode;
 
 use crate::dsp::convert::Sample;
-use crate::dsp::downmix::downmix;
+use crate::dsp::downmix::{check_channels, downmix};
 use crate::dsp::level::rms_dbfs;
 use crate::dsp::resample::{Profile, Resampler};
-use crate::error::{FormatError, in_range};
+use crate::error::FormatError;
 use capture_clock::CaptureClock;
 pub use packetizer::{Packet, Packetizer};
 pub use vad::{VadConfig, VadEvent, VoiceActivityDetector};
-
-/// Most channels of a block.
-pub const CHANNELS_MAX: u32 = 256;
 
 /// Input frames that go through the stages together.
 const PIECE_FRAMES: usize = 1_024;
@@ -59,12 +56,12 @@ impl Uplink {
         packet_ms: u32,
         profile: Profile,
     ) -> Result<Self, FormatError> {
-        in_range("channels", channels, 1, CHANNELS_MAX)?;
+        let channels = check_channels(channels)?;
         let resampler = Resampler::new(in_hz, out_hz, profile)?;
         let packetizer = Packetizer::new(out_hz, packet_ms)?;
         let wire_frames = resampler.max_output_frames(PIECE_FRAMES).max(PIECE_FRAMES);
         Ok(Self {
-            channels: u16::try_from(channels).unwrap_or(u16::MAX),
+            channels,
             clock: CaptureClock::new(in_hz, out_hz),
             level_dbfs: f64::NEG_INFINITY,
             mono: vec![0.0; if channels == 1 { 0 } else { PIECE_FRAMES }],

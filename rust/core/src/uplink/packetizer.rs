@@ -1,6 +1,6 @@
 //! Cutting a PCM stream into packets of one duration.
 
-use crate::error::{FormatError, in_range};
+use crate::error::{FormatError, check_rate_hz, in_range};
 
 /// A packet, borrowed from the packetizer or from the PCM that was pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Packetizer {
     /// A rate outside of 4,000..=384,000 Hz, a duration outside of 10..=100 ms, or one that is
     /// not a whole number of frames.
     pub fn new(rate_hz: u32, packet_ms: u32) -> Result<Self, FormatError> {
-        in_range("sample_rate_hz", rate_hz, 4_000, 384_000)?;
+        check_rate_hz("sample_rate_hz", rate_hz)?;
         in_range("packet_ms", packet_ms, 10, 100)?;
         if !(rate_hz * packet_ms).is_multiple_of(1_000) {
             return Err(FormatError::PacketFrames { rate_hz, packet_ms });

@@ -18,14 +18,11 @@ mod window;
 
 use crate::dsp::convert::Sample;
 use crate::dsp::kernels::dot;
-use crate::error::{FormatError, in_range};
+use crate::error::{FormatError, check_rate_hz};
 use bank::Bank;
 pub use profile::Profile;
 use window::Window;
 
-/// Accepted rates, in Hz.
-const RATE_MIN_HZ: u32 = 4_000;
-const RATE_MAX_HZ: u32 = 384_000;
 /// Largest reduced term of a ratio: bounds the size of the filter bank.
 const TERM_MAX: u32 = 2_000;
 /// Zeros fed at a time while flushing.
@@ -47,8 +44,8 @@ impl Resampler {
     /// # Errors
     /// A rate outside of 4,000..=384,000 Hz, or a ratio with a reduced term above 2,000.
     pub fn new(in_hz: u32, out_hz: u32, profile: Profile) -> Result<Self, FormatError> {
-        in_range("in_hz", in_hz, RATE_MIN_HZ, RATE_MAX_HZ)?;
-        in_range("out_hz", out_hz, RATE_MIN_HZ, RATE_MAX_HZ)?;
+        check_rate_hz("in_hz", in_hz)?;
+        check_rate_hz("out_hz", out_hz)?;
         let divisor = greatest_common_divisor(in_hz, out_hz);
         let (up, down) = (out_hz / divisor, in_hz / divisor);
         let term = up.max(down);
@@ -93,6 +90,26 @@ impl Resampler {
             None => copy(x, out),
             Some(filter) => filter.process(x, out),
         })
+    }
+
+    /// Feeds a block of any length and returns what is ready, in memory of its own. With `last`
+    /// the stream ends, as by [`flush_into`](Self::flush_into).
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn process<I: Sample, O: Sample>(
+        &mut self,
+        x: &[I],
+        last: bool,
+    ) -> Result<Vec<O>, FormatError> {
+        let mut out = vec![O::default(); self.max_output_frames(x.len())];
+        let frames = self.process_into(x, &mut out)?;
+        out.truncate(frames);
+        if last {
+            out.resize(frames + self.flush_frames(), O::default());
+            self.flush_into(&mut out[frames..])?;
+        }
+        Ok(out)
     }
 
     /// How many more input frames make `out_frames` more frames ready: the size of the next
