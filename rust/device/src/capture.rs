@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use antiphon_core::FormatError;
+use antiphon_core::{FormatError, check_rate_hz};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::exclusive::Exclusive;
@@ -34,7 +34,7 @@ impl Capture {
     /// # Errors
     /// A rate, channel count or capacity out of its range.
     pub fn new(device_hz: u32, channels: u32, capacity_ms: u32) -> Result<Self, FormatError> {
-        in_range("device_hz", device_hz, 4_000, 384_000)?;
+        check_rate_hz("device_hz", device_hz)?;
         let channels = in_range("channels", channels, 1, MAX_CHANNELS)? as usize;
         in_range("capacity_ms", capacity_ms, 1, MAX_CAPACITY_MS)?;
         let frames = u64::from(device_hz) * u64::from(capacity_ms) / 1_000;
