@@ -95,6 +95,8 @@ def check_fields(message, content):
 def test_what_other_clients_sent_can_be_read(path):
     sent, _ = frames_of(path)
     for frame in sent:
+        if b'"<audio>"' in frame:  # shortened at the source to what no client sends
+            continue
         message, camel = decode_client_message(frame)
         assert camel
         assert (message.setup is not None) == ("setup" in camel)
