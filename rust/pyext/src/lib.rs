@@ -1,9 +1,51 @@
-//! `antiphon._native`.
-use pyo3::prelude::*;
+//! `antiphon._native`: signatures, buffers and errors, one file per class. No arithmetic.
 
-#[pymodule(gil_used = false)]
+mod buffers;
+mod capture;
+mod convert;
+mod errors;
+mod feed;
+mod jitter_buffer;
+mod lock;
+mod packetizer;
+mod playhead;
+mod playout;
+mod resampler;
+mod split_message;
+mod uplink;
+mod vad;
+
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
-    use super::*;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::capture::Capture;
+    #[pymodule_export]
+    use super::convert::{downmix, float_to_int16, int16_to_float};
+    #[pymodule_export]
+    use super::jitter_buffer::JitterBuffer;
+    #[pymodule_export]
+    use super::packetizer::{Packet, Packetizer};
+    #[pymodule_export]
+    use super::playhead::Playhead;
+    #[pymodule_export]
+    use super::playout::Playout;
+    #[pymodule_export]
+    use super::resampler::Resampler;
+    #[pymodule_export]
+    use super::split_message::split_server_message;
+    #[pymodule_export]
+    use super::uplink::{Uplink, encode_realtime_audio};
+    #[pymodule_export]
+    use super::vad::VoiceActivityDetector;
+
+    /// The kernels in use: ``scalar`` for now.
+    #[pyfunction]
+    fn simd_backend() -> &'static str {
+        antiphon_core::dsp::kernels::BACKEND
+    }
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))
