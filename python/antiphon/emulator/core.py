@@ -324,8 +324,8 @@ class EmulatedSession:
 
     def _recognized(self, utterance: SpeechEnded, result: JobResult, now: float) -> None:
         assert self._configuration is not None
-        heard = isinstance(result, Recognition)
-        recognition = result if heard else Recognition("", available=False)
+        # A recognizer that failed has heard nothing, but the turn is still a turn.
+        recognition = result if isinstance(result, Recognition) else Recognition("")
         text = recognition.text
         self.record.heard.append(text)
         self._observe("input_transcription", now, text=text, command=recognition.command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from antiphon.channel import Channel, ChannelClosed
 from antiphon.emulator.core import Close, EmulatedSession
@@ -27,8 +28,9 @@ async def drive(
             for job in session.jobs():
                 running[asyncio.ensure_future(run_job(job))] = job.id
             due = session.next_timeout()
+            waiting_for: set[asyncio.Future[Any]] = {receiving, *running}
             done, _ = await asyncio.wait(
-                {receiving, *running},
+                waiting_for,
                 timeout=None if due is None else max(0.0, due - clock()),
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -46,9 +48,10 @@ async def drive(
         await channel.close(1001, "The server is shutting down.")
         raise
     finally:
-        for task in (receiving, *running):
+        left_over: list[asyncio.Future[Any]] = [receiving, *running]
+        for task in left_over:
             task.cancel()
-        await asyncio.gather(receiving, *running, return_exceptions=True)
+        await asyncio.gather(*left_over, return_exceptions=True)
         session.connection_lost(clock(), code, reason)
 
 
