@@ -3,14 +3,15 @@
 import asyncio
 
 import numpy as np
-from antiphon.assets import speech
 
 import antiphon
+from antiphon.assets import recording
+from antiphon.audio.wav import read_wav
 
 
 async def main() -> None:
     async with antiphon.connect() as session:
-        pcm, rate_hz = speech("cards-001")
+        pcm, rate_hz = read_wav(recording("cards-001"))
         await session.send_audio_realtime(pcm, rate_hz=rate_hz)
         await session.end_audio_stream()
         heard = []

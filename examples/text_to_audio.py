@@ -9,7 +9,7 @@ async def main() -> None:
     async with antiphon.connect() as session:
         reply = await session.ask("Tell me a short story.")
         reply.save("story.wav")
-        print(f"{reply.duration_s:.1f} s of speech: {reply.transcript}")
+        print(f"{reply.audio_s:.1f} s of speech: {reply.text}")
 
 
 asyncio.run(main())

@@ -10,7 +10,7 @@ async def main() -> None:
         voice="Kore", language="en-US", system_instruction="Be brief."
     ) as session:
         reply = await session.ask("Hello!")
-        print(f"Kore says: {reply.transcript}")
+        print(f"Kore says: {reply.text}")
 
 
 asyncio.run(main())

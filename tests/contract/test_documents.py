@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from antiphon.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,7 +50,7 @@ def run_block(source: str, line: int, document: Path) -> None:
         asyncio.run(result)
 
 
-@pytest.mark.parametrize(("source", "line", "document"), blocks())
+@pytest.mark.parametrize(("source", "line", "document"), list(blocks()))
 def test_a_block_of_a_document_runs(source, line, document, at_the_server):
     run_block(source, line, document)
 

@@ -60,7 +60,7 @@ def packages():
             yield module.name
 
 
-@pytest.mark.parametrize("name", packages())
+@pytest.mark.parametrize("name", list(packages()))
 def test_every_module_imports_and_says_what_it_is(name):
     module = importlib.import_module(name)
     assert module.__doc__, f"{name} has no docstring"

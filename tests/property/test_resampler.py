@@ -6,10 +6,11 @@ from math import gcd
 from typing import Any
 
 import numpy as np
-from antiphon._native import Resampler, float_to_int16
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from antiphon._native import Resampler, float_to_int16
 
 RATES_HZ = st.sampled_from([8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000])
 PROFILES = st.sampled_from(["voice", "voice_plus", "hq"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from antiphon._native import (
     Resampler,
     __version__,

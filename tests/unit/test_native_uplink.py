@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from antiphon._native import (
     Packetizer,
     Resampler,
@@ -23,7 +25,6 @@ from antiphon._native import (
     float_to_int16,
 )
 from antiphon.errors import AudioFormatError
-from numpy.typing import NDArray
 
 RNG = np.random.default_rng(2)
 PCM = RNG.integers(-32_768, 32_768, 16_000).astype(np.int16)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from antiphon.audio.wav import WavWriter, read_wav
 from antiphon.errors import AudioFormatError, RecordingError
 
@@ -76,7 +77,7 @@ class TestReading:
         cases: list[tuple[int, int, bytes, list[int]]] = [
             (1, 8, bytes([0, 127, 128, 129, 255]), [-32_768, -256, 0, 256, 32_512]),
             (1, 16, struct.pack("<3h", -32_768, 5, 32_767), [-32_768, 5, 32_767]),
-            (1, 24, b"\x00\x00\x80" b"\x80\x01\x00" b"\x80\x02\x00" b"\xff\xff\x7f" b"\xff\xff\xff",
+            (1, 24, b"\x00\x00\x80\x80\x01\x00\x80\x02\x00\xff\xff\x7f\xff\xff\xff",
              [-32_768, 2, 2, 32_767, 0]),
             (1, 32, struct.pack("<4i", -(2**31), 0x8000, 0x18000, 2**31 - 1),
              [-32_768, 0, 2, 32_767]),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import wave
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
+from antiphon.errors import RecordingError
 from antiphon.protocol import LiveServerMessage
 from antiphon.session.subscription import MessageStream
 from antiphon.wire import FunctionCall, UsageMetadata
@@ -55,6 +58,23 @@ class Reply:
     def audio_s(self) -> float:
         """Duration of the audio in seconds."""
         return len(self.pcm) / 2 / self.audio_rate_hz
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the audio as a WAV file: mono, 16 bits.
+
+        Raises:
+            RecordingError: The file cannot be written.
+        """
+        try:
+            with wave.open(fspath(path), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(self.audio_rate_hz)
+                file.writeframes(self.pcm)
+        except OSError as error:
+            raise RecordingError(
+                f"The audio cannot be saved as {fspath(path)!r}: {error}"
+            ) from error
 
 
 class ReplyBuilder:
