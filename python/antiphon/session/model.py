@@ -173,7 +173,6 @@ def ask(content: ContentInput, model: str = DEFAULT_MODEL, **settings: Any) -> R
         RuntimeError: Called from a running event loop; use ``await session.ask(…)`` there.
         AuthError, ConnectError, SetupRejected, SessionClosed: See `LiveModel.connect`.
     """
-
     try:
         asyncio.get_running_loop()
     except RuntimeError:
