@@ -108,8 +108,18 @@ def test_transcriptions_of_an_interrupted_turn_still_belong_to_it():
 @given(
     st.lists(
         st.sampled_from(
-            [audio(3), spoken("x"), CALL, GENERATED, INTERRUPTED, DONE, content(), {}]
-            + [audio(3, interrupted=True), audio(3, turnComplete=True)]
+            [
+                audio(3),
+                spoken("x"),
+                CALL,
+                GENERATED,
+                INTERRUPTED,
+                DONE,
+                content(),
+                {},
+                audio(3, interrupted=True),
+                audio(3, turnComplete=True),
+            ]
         ),
         max_size=30,
     )

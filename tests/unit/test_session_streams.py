@@ -34,6 +34,12 @@ def running(script, use):
     run_in_virtual_time(main())
 
 
+async def drain(stream, into):
+    """Read to the end; what was read is in ``into``, which a comprehension would lose."""
+    async for message in stream:
+        into.append(message)
+
+
 def said(messages):
     return [message.output_transcription for message in messages]
 
@@ -70,8 +76,7 @@ def test_a_new_loop_per_turn_loses_nothing_either():
                 if message.turn_complete:
                     break
             await asyncio.sleep(3)
-        async for message in session.receive():
-            got.append(message.output_transcription)
+        got += said([message async for message in session.receive()])
         assert got == ["a", None, "b", None, "c"]
 
     running(saying([spoken("a"), DONE, spoken("b")], [DONE, spoken("c")]), use)
@@ -125,8 +130,7 @@ def test_an_unclean_end_raises_after_the_last_message_fresh_each_time(code):
         stream, got, errors = session.receive(), [], []
         for _ in range(2):
             with pytest.raises(SessionClosed) as caught:
-                async for message in stream:
-                    got.append(message)
+                await drain(stream, got)
             errors.append(caught.value)
         assert said(got) == ["a"]
         assert errors[0] is not errors[1]
@@ -193,15 +197,13 @@ def test_messages_that_are_not_read_end_the_session(monkeypatch):
         async for _ in stream:
             break
         with pytest.raises(ConsumerTooSlow) as caught:
-            async for _ in quick:
-                pass
+            await drain(quick, [])
         assert caught.value.cause == "slow_consumer"
         with pytest.raises(ConsumerTooSlow):
             await session.send("x")
         kept = []
         with pytest.raises(ConsumerTooSlow):
-            async for message in stream:
-                kept.append(message)
+            await drain(stream, kept)
         assert len(kept) == 101  # nothing that was received is lost
 
     running(saying([spoken("x")], [spoken(str(n)) for n in range(150)]), use)

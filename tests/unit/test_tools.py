@@ -22,7 +22,7 @@ class Unit(enum.Enum):
     IMPERIAL = "imperial"
 
 
-def get_weather(
+def get_weather(  # noqa: D417
     city: str,
     days: int = 1,
     unit: Unit = Unit.METRIC,
@@ -47,7 +47,7 @@ def get_weather(
 
     Returns:
         city: nonsense that is not an argument.
-    """
+    """  # noqa: D205
     return f"{city}: sunny, {days} {unit} {precision} {when} {tags} {options} {loud} {level}"
 
 
@@ -426,3 +426,30 @@ def test_tools_can_be_replaced_in_mid_session():
     first, second = answer["toolResponse"]["functionResponses"]
     assert "error" in first["response"]
     assert second["response"] == {"output": 2}
+
+
+def test_an_answer_that_comes_while_the_session_closes_is_given_up(caplog):
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("slow", "1", seconds=2)))
+        await asyncio.sleep(4)
+        await server.hear_all()
+
+    async def main():
+        session = await model_for(script, tools=[slow], max_messages=1).connect()
+        await asyncio.sleep(1)
+        for number in range(5):
+            await session.send_text_realtime(str(number))
+        await nothing_left_behind(session)  # draining takes until 4 s; the function ends at 2 s
+
+    with caplog.at_level(logging.INFO):
+        run_in_virtual_time(main())
+    assert "was not sent" in caplog.text
+
+
+def test_a_long_session_remembers_a_bounded_number_of_calls():
+    many = [call("add", f"c-{number}", a=number, b=0) for number in range(1005)]
+    (answers,) = answers_to(calls(*many), tools=[add])
+    assert len(answers) == 1005
+    groups = answers_to(calls(*many), calls(many[0]), calls(many[-1]), tools=[add])
+    assert [len(group) for group in groups] == [1005, 1]  # the first was forgotten, the last not

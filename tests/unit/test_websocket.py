@@ -3,7 +3,12 @@
 import asyncio
 import json
 import logging
+import queue
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 import traceback
 from contextlib import asynccontextmanager
 
@@ -13,7 +18,7 @@ from websockets.asyncio.server import serve
 
 from antiphon.channel import ChannelClosed
 from antiphon.errors import AuthError, ConnectError, ConsumerTooSlow, SessionClosed, SetupRejected
-from antiphon.session import LiveModel, WebSocketConnector
+from antiphon.session import LiveModel, WebSocketConnector, ask
 from antiphon.session.subscription import MessageStream
 from antiphon.wire import FirebaseAI, GoogleAI, VertexAI, bytes_to_base64
 
@@ -90,6 +95,39 @@ def test_a_turn_over_a_real_socket(binary):
     assert KEY not in seen["path"]
     assert seen["close"] == (1000, "")
     assert seen["setup"]["setup"]["model"] == "models/gemini-3.8-live"
+
+
+def test_scripts_ask_without_asyncio():
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.recv()
+        await say(socket_, spoken("An answer."), DONE)
+        await socket_.wait_closed()
+
+    ports: queue.Queue[int] = queue.Queue()
+    stop = threading.Event()
+
+    async def server():
+        async with serving(handler) as port:
+            ports.put(port)
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(server()))
+    thread.start()
+    try:
+        backend = GoogleAI(api_key=KEY, base_url=f"ws://127.0.0.1:{ports.get(timeout=5)}")
+        assert ask("A question?", backend=backend, voice="Puck").text == "An answer."
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_asking_without_asyncio_inside_asyncio_is_told():
+    async def main():
+        with pytest.raises(RuntimeError, match="event loop"):
+            ask("x", backend=GoogleAI(api_key=KEY))
+
+    run(main())
 
 
 def test_two_mebibytes_in_one_message_are_fine_and_the_bound_holds():
@@ -253,6 +291,37 @@ def test_a_line_break_after_a_copied_key_does_not_matter():
     assert GoogleAI(api_key=f" {KEY}\n").headers()["x-goog-api-key"] == KEY
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_tls_certificates_are_verified(tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        (
+            f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate} "
+            "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+        ).split(),
+        check=True,
+        capture_output=True,
+    )
+    ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours.load_cert_chain(certificate, key)
+
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler, ssl=ours) as port:
+            backend = GoogleAI(api_key=KEY, base_url=f"https://localhost:{port}")
+            with pytest.raises(ConnectError, match="TLS certificate is not valid") as caught:
+                await model_at(port, backend=backend).connect(timeout_s=5)
+            assert caught.value.cause == "tls"
+            trusting = ssl.create_default_context(cafile=certificate)
+            async with model_at(port, backend=backend, tls=trusting).connect() as session:
+                assert not session.closed
+
+    run(main())
+
+
 # ---------------------------------------------------------------------- ends
 
 
@@ -325,7 +394,7 @@ def test_an_end_in_mid_session_comes_after_all_messages(end):
         got = []
         try:
             async for message in stream:
-                got.append(message)
+                got.append(message)  # noqa: PERF401
         except SessionClosed as error:
             return got, error
         return got, None
@@ -408,7 +477,7 @@ def test_a_peer_that_takes_nothing_is_found_dead():
         async with serving(handler) as port:
             connecting = model_at(port, write_timeout_s=0.3).connect()
             async with connecting as session:
-                with pytest.raises(SessionClosed) as caught:
+                with pytest.raises(SessionClosed) as caught:  # noqa: PT012
                     while True:
                         await session.send_video_realtime(bytes(1 << 20))
                 assert "did not leave for 0.3 s" in caught.value.reason

@@ -109,7 +109,7 @@ def test_keys_come_from_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     "act",
     [
-        lambda: VertexAI(),
+        VertexAI,
         lambda: VertexAI(project="p").headers(),
         lambda: FirebaseAI(api_key="", project="p").headers(),
     ],

@@ -18,7 +18,6 @@ from antiphon.protocol import (
     MessageReceived,
     Notice,
     SessionProtocol,
-    State,
 )
 from antiphon.session.outbox import Outbox
 from antiphon.session.subscription import MAX_UNREAD_MESSAGES, PostOffice
@@ -206,8 +205,3 @@ class SessionDriver:
         self._timer = None
         self.protocol.handle_timeout(self._loop.time())
         self._pump()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether commands are accepted."""
-        return self.protocol.state is State.READY

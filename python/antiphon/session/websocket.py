@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -126,11 +126,6 @@ class _QuietLogger(_Adapter):
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802
         return level > logging.DEBUG and super().isEnabledFor(level)
-
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        return msg, kwargs
 
 
 class _HeardConnection(ClientConnection):
