@@ -35,13 +35,13 @@ __all__ = [
 
 __version__: str
 
-Pcm16: TypeAlias = NDArray[np.int16]
-Float32: TypeAlias = NDArray[np.float32]
-Profile: TypeAlias = Literal["voice", "voice_plus", "hq"]
+_Pcm16: TypeAlias = NDArray[np.int16]
+_Float32: TypeAlias = NDArray[np.float32]
+_Profile: TypeAlias = Literal["voice", "voice_plus", "hq"]
 
 # --------------------------------------------------------------------------- conversions
 
-def float_to_int16(x: Float32, out: Pcm16 | None = None) -> Pcm16:
+def float_to_int16(x: _Float32, out: _Pcm16 | None = None) -> _Pcm16:
     """Convert float32 samples to int16: round to nearest even of ``x * 32768``, saturating.
 
     NaN becomes 0; infinities saturate. Any shape (C-contiguous); the result has the same shape.
@@ -58,7 +58,7 @@ def float_to_int16(x: Float32, out: Pcm16 | None = None) -> Pcm16:
             or overlapping ``x``.
     """
 
-def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
+def int16_to_float(x: _Pcm16, out: _Float32 | None = None) -> _Float32:
     """Convert int16 samples to float32: ``x / 32768``, exact. The inverse of `float_to_int16`.
 
     Raises:
@@ -66,7 +66,7 @@ def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
     """
 
 @overload
-def downmix(x: Float32) -> Float32:
+def downmix(x: _Float32) -> _Float32:
     """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
 
     int16 averages are rounded to nearest even. A float32 NaN counts as 0 and an infinity as
@@ -77,7 +77,7 @@ def downmix(x: Float32) -> Float32:
     """
 
 @overload
-def downmix(x: Pcm16) -> Pcm16: ...
+def downmix(x: _Pcm16) -> _Pcm16: ...
 
 # --------------------------------------------------------------------------- dsp
 
@@ -110,11 +110,11 @@ class Resampler:
         cls,
         in_hz: int,
         out_hz: int,
-        profile: Profile = "voice",
+        profile: _Profile = "voice",
         dtype: Literal["float32", "int16"] = "float32",
     ) -> Resampler: ...
     @overload
-    def process(self, x: Float32, last: bool = False) -> Float32:
+    def process(self, x: _Float32, last: bool = False) -> _Float32:
         """Feed one mono block of any length; return what is ready.
 
         An ndarray of `dtype` gives an ndarray; bytes-like (little-endian samples of `dtype`)
@@ -126,10 +126,10 @@ class Resampler:
         """
 
     @overload
-    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
+    def process(self, x: _Pcm16, last: bool = False) -> _Pcm16: ...
     @overload
     def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
-    def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
+    def process_into(self, x: _Float32 | _Pcm16, out: _Float32 | _Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 
         Allocates nothing, and keeps the interpreter for blocks of any length.
@@ -190,7 +190,7 @@ class Packetizer:
     """
 
     def __new__(cls, sample_rate_hz: int = 16000, packet_ms: int = 20) -> Packetizer: ...
-    def push(self, pcm: Pcm16 | Buffer, *, now_us: int) -> list[Packet]:
+    def push(self, pcm: _Pcm16 | Buffer, *, now_us: int) -> list[Packet]:
         """Add PCM whose first frame was captured at ``now_us``; return the full packets.
 
         Capture times count on from the first push in frames; a push whose ``now_us`` differs
@@ -236,9 +236,9 @@ class Uplink:
         channels: int = 1,
         out_hz: int = 16000,
         packet_ms: int = 20,
-        profile: Profile = "voice",
+        profile: _Profile = "voice",
     ) -> Uplink: ...
-    def push(self, block: Float32 | Pcm16 | Buffer, *, now_us: int) -> list[bytes]:
+    def push(self, block: _Float32 | _Pcm16 | Buffer, *, now_us: int) -> list[bytes]:
         """Feed a block; return the messages that became full, each complete JSON as bytes.
 
         ``block`` is float32 or int16, shape (frames,) or (frames, channels), or int16 bytes
@@ -265,7 +265,7 @@ class Uplink:
     def delay_s(self) -> float:
         """Delay of the resampler (the packet's own duration comes on top)."""
 
-def encode_realtime_audio(pcm: Pcm16 | Buffer, rate_hz: int = 16000) -> bytes:
+def encode_realtime_audio(pcm: _Pcm16 | Buffer, rate_hz: int = 16000) -> bytes:
     """One ``realtimeInput.audio`` message as compact JSON bytes.
 
     Raises:
@@ -305,7 +305,7 @@ class VoiceActivityDetector:
         threshold_db: float = 12.0,
         min_dbfs: float = -50.0,
     ) -> VoiceActivityDetector: ...
-    def push(self, pcm: Pcm16 | Buffer) -> list[tuple[Literal["start", "end"], int]]:
+    def push(self, pcm: _Pcm16 | Buffer) -> list[tuple[Literal["start", "end"], int]]:
         """Feed PCM; return the events, each with the frame (since `reset`) where speech really
         began or ended, which lies before the frame at which it was decided.
 
@@ -332,7 +332,7 @@ class VoiceActivityDetector:
 
 # --------------------------------------------------------------------------- downlink
 
-def split_server_message(data: Buffer) -> tuple[bytes, list[tuple[int, bytes]]]:
+def split_server_message(data: Buffer, /) -> tuple[bytes, list[tuple[int, bytes]]]:
     """Take the audio out of a server message in one scan.
 
     Returns the message with every ``serverContent.modelTurn.parts[].inlineData.data`` of an
@@ -400,7 +400,7 @@ class JitterBuffer:
         max_wait_ms: int = 120,
         capacity_s: int = 600,
     ) -> JitterBuffer: ...
-    def push(self, pcm: Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
+    def push(self, pcm: _Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
         """Queue audio of ``turn`` (None: the current one). Returns the frames accepted.
 
         Audio of a turn that was flushed is dropped and counted (returns 0). Never partial:
@@ -417,9 +417,9 @@ class JitterBuffer:
         Late audio of the flushed turn (``turn``, or else the newest one pushed) and of earlier
         turns is dropped when it comes.
         """
-    def pull(self, frames: int, *, now_us: int) -> Pcm16:
+    def pull(self, frames: int, *, now_us: int) -> _Pcm16:
         """The next ``frames`` frames; silence where there is nothing to play."""
-    def pull_into(self, out: Pcm16, *, now_us: int) -> None:
+    def pull_into(self, out: _Pcm16, *, now_us: int) -> None:
         """Like `pull`, filling ``out``. Allocates nothing, takes no lock of the push side."""
     @property
     def playhead(self) -> Playhead: ...
@@ -465,9 +465,9 @@ class Playout:
         cushion_ms: int = 60,
         max_wait_ms: int = 120,
         capacity_s: int = 600,
-        profile: Profile = "voice",
+        profile: _Profile = "voice",
     ) -> Playout: ...
-    def push(self, pcm: Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
+    def push(self, pcm: _Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
         """See `JitterBuffer.push`."""
     def end_of_turn(self, *, now_us: int, turn: int | None = None) -> None:
         """See `JitterBuffer.end_of_turn`."""
@@ -509,7 +509,7 @@ class Capture:
     """
 
     def __new__(cls, device_hz: int, channels: int = 1, *, capacity_ms: int = 2000) -> Capture: ...
-    def read(self, max_frames: int | None = None) -> tuple[Float32, int]:
+    def read(self, max_frames: int | None = None) -> tuple[_Float32, int]:
         """Take what was captured: the frames, and when the first of them was captured.
 
         float32 of shape (frames, channels); microseconds (0 if there is nothing).

@@ -22,7 +22,7 @@ class Unit(enum.Enum):
     IMPERIAL = "imperial"
 
 
-def get_weather(  # noqa: D417
+def get_weather(
     city: str,
     days: int = 1,
     unit: Unit = Unit.METRIC,
@@ -47,7 +47,7 @@ def get_weather(  # noqa: D417
 
     Returns:
         city: nonsense that is not an argument.
-    """  # noqa: D205
+    """
     return f"{city}: sunny, {days} {unit} {precision} {when} {tags} {options} {loud} {level}"
 
 

@@ -394,7 +394,7 @@ def test_an_end_in_mid_session_comes_after_all_messages(end):
         got = []
         try:
             async for message in stream:
-                got.append(message)  # noqa: PERF401
+                got.append(message)
         except SessionClosed as error:
             return got, error
         return got, None
@@ -477,7 +477,7 @@ def test_a_peer_that_takes_nothing_is_found_dead():
         async with serving(handler) as port:
             connecting = model_at(port, write_timeout_s=0.3).connect()
             async with connecting as session:
-                with pytest.raises(SessionClosed) as caught:  # noqa: PT012
+                with pytest.raises(SessionClosed) as caught:
                     while True:
                         await session.send_video_realtime(bytes(1 << 20))
                 assert "did not leave for 0.3 s" in caught.value.reason

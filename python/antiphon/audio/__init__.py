@@ -25,7 +25,7 @@ from antiphon._native import (
     split_server_message,
 )
 
-__all__ = [
+__all__ = [  # noqa: RUF022 -- in the order of the flow
     # Uplink
     "Capture",
     "downmix",
