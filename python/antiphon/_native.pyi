@@ -380,7 +380,8 @@ class Playhead:
     @property
     def flushed_media_frames(self) -> int:
         """How many frames of that turn were handed over, the fade included: exact, and final
-        once `state` is no longer ``fading``."""
+        once `state` is no longer ``fading``.
+        """
 
 @final
 class JitterBuffer:
@@ -439,16 +440,17 @@ class JitterBuffer:
     def end_of_turn(self, *, now_us: int, turn: int | None = None) -> None:
         """No more audio of this turn will come: running dry now is not an underrun.
 
-        Does nothing for a turn that has ended, was flushed, or is not the newest."""
+        Does nothing for a turn that has ended, was flushed, or is not the newest.
+        """
     def flush(self, *, now_us: int, turn: int | None = None) -> None:
         """Drop everything queued, with a 5 ms fade of what is sounding, in the next pull.
 
         Late audio of the flushed turn (``turn``, or else the newest one pushed) and of earlier
         turns is dropped when it comes. If turns newer than ``turn`` are queued already, they stay.
         """
-    def pull(self, frames: int, *, now_us: int) -> Pcm16:
+    def pull(self, frames: int, *, now_us: int) -> _Pcm16:
         """The next ``frames`` frames (0 to 2**26); silence where there is nothing to play."""
-    def pull_into(self, out: Pcm16, *, now_us: int) -> None:
+    def pull_into(self, out: _Pcm16, *, now_us: int) -> None:
         """Like `pull`, filling ``out``. Allocates nothing, takes no lock of the push side."""
     @property
     def playhead(self) -> Playhead: ...
@@ -463,7 +465,8 @@ class JitterBuffer:
         ``silent_concealed_samples``, ``concealment_events``. Our own: ``first_sound_delay_us`` (of
         the last turn begun), ``underrun_us``, ``flush_count``, ``pushed_frames``,
         ``flushed_frames``, ``dropped_late_frames``, ``refused_frames``. Frames pushed are always
-        those emitted, flushed and queued."""
+        those emitted, flushed and queued.
+        """
 
 # --------------------------------------------------------------------------- devices
 
@@ -534,7 +537,8 @@ class Playout:
         """Delay of the resampler."""
     def stats(self) -> dict[str, int | float]:
         """See `JitterBuffer.stats`; with ``callbacks``, ``device_underflows`` (as flagged) and
-        ``callback_failures`` (blocks of silence because of a bug or of a second device)."""
+        ``callback_failures`` (blocks of silence because of a bug or of a second device).
+        """
 
 @final
 class Capture:
@@ -555,7 +559,7 @@ class Capture:
     """
 
     def __new__(cls, device_hz: int, channels: int = 1, *, capacity_ms: int = 2000) -> Capture: ...
-    def read(self, max_frames: int | None = None) -> tuple[Float32, int]:
+    def read(self, max_frames: int | None = None) -> tuple[_Float32, int]:
         """Take what was captured: float32 of shape (frames, channels), and the time in
         microseconds at which its first frame was captured (0 if there is nothing).
 
