@@ -135,7 +135,7 @@ def test_underruns_are_counted_with_the_names_of_webrtc_stats() -> None:
     [
         ({"sample_rate_hz": 7_999}, "sample_rate_hz is 7999"),
         ({"sample_rate_hz": -1}, "sample_rate_hz is -1"),
-        ({"regime": "packet"}, "regime is \"packet\""),
+        ({"regime": "packet"}, 'regime is "packet"'),
         ({"cushion_ms": 10_001}, "cushion_ms is 10001"),
         ({"capacity_s": 0}, "capacity_s is 0"),
     ],
@@ -189,7 +189,9 @@ def test_equal_rates_pass_through_bit_for_bit_to_every_channel(channels: int) ->
 
 @pytest.mark.parametrize("device_hz", [16_000, 44_100, 48_000])
 @pytest.mark.parametrize("profile", ["voice", "hq"])
-def test_the_output_is_the_jitter_buffer_through_the_resampler(device_hz: int, profile: Any) -> None:
+def test_the_output_is_the_jitter_buffer_through_the_resampler(
+    device_hz: int, profile: Any
+) -> None:
     device = SimulatedDevice(playout := Playout(device_hz, profile=profile))
     buffer, resampler = JitterBuffer(), Resampler(RATE_HZ, device_hz, profile)
     rng = np.random.default_rng(7)
