@@ -1,1 +1,126 @@
-"""antiphon: live voice conversation with Gemini."""
+"""antiphon: live voice conversation with Gemini.
+
+``import antiphon`` is light: every name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from antiphon.errors import (
+        AntiphonError,
+        AudioFormatError,
+        AuthError,
+        ConnectError,
+        ConsumerTooSlow,
+        DeviceError,
+        ProtocolViolation,
+        QuotaError,
+        RecordingError,
+        SessionClosed,
+        SetupRejected,
+        ToolError,
+    )
+    from antiphon.protocol import LiveServerMessage
+    from antiphon.session import (
+        VAD,
+        LiveGenerationConfig,
+        LiveModel,
+        LiveSession,
+        Reply,
+        WebSocketConnector,
+        connect,
+        tool,
+    )
+    from antiphon.wire import FirebaseAI, FunctionDeclaration, FunctionResponse, GoogleAI, VertexAI
+
+    __version__: str
+
+__all__ = [
+    "VAD",
+    "AntiphonError",
+    "AudioFormatError",
+    "AuthError",
+    "ConnectError",
+    "ConsumerTooSlow",
+    "DeviceError",
+    "FirebaseAI",
+    "FunctionDeclaration",
+    "FunctionResponse",
+    "GoogleAI",
+    "LiveGenerationConfig",
+    "LiveModel",
+    "LiveServerMessage",
+    "LiveSession",
+    "ProtocolViolation",
+    "QuotaError",
+    "RecordingError",
+    "Reply",
+    "SessionClosed",
+    "SetupRejected",
+    "ToolError",
+    "VertexAI",
+    "WebSocketConnector",
+    "__version__",
+    "connect",
+    "tool",
+]
+
+#: Where each name lives.
+_ROOMS: dict[str, tuple[str, ...]] = {
+    "antiphon.errors": (
+        "AntiphonError",
+        "AudioFormatError",
+        "AuthError",
+        "ConnectError",
+        "ConsumerTooSlow",
+        "DeviceError",
+        "ProtocolViolation",
+        "QuotaError",
+        "RecordingError",
+        "SessionClosed",
+        "SetupRejected",
+        "ToolError",
+    ),
+    "antiphon.protocol": ("LiveServerMessage",),
+    "antiphon.session": (
+        "VAD",
+        "LiveGenerationConfig",
+        "LiveModel",
+        "LiveSession",
+        "Reply",
+        "WebSocketConnector",
+        "connect",
+        "tool",
+    ),
+    "antiphon.wire": (
+        "FirebaseAI",
+        "FunctionDeclaration",
+        "FunctionResponse",
+        "GoogleAI",
+        "VertexAI",
+    ),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            value: object = version("antiphon")
+        except PackageNotFoundError:  # running from a source tree that was never installed
+            value = "0"
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'antiphon' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,232 @@
+"""A message of the service, as an application sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from antiphon.errors import AudioFormatError
+from antiphon.protocol.turns import TurnMarks
+from antiphon.wire import (
+    AudioPart,
+    DecodedMessage,
+    GoAway,
+    ServerContent,
+    ServerMessage,
+    SessionResumptionUpdate,
+    ToolCall,
+    ToolCallCancellation,
+    Transcription,
+    UsageMetadata,
+    VoiceActivity,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["LiveServerMessage"]
+
+_NO_CONTENT = ServerContent()
+
+
+class LiveServerMessage:
+    """One message of the service. One message may carry several of these at once.
+
+    Attributes:
+        received_s: When it was received, in seconds of the session's clock.
+        turn: Number of the model turn (1, 2, 3 …) it belongs to; None if it belongs to none.
+        audio_parts: Audio of the model as raw bytes; what an interruption made void is left out.
+        audio_ended: No more audio of this turn will come (true once per turn).
+    """
+
+    __slots__ = ("_decoded", "_speech_as_text", "audio_ended", "audio_parts", "received_s", "turn")
+
+    def __init__(
+        self,
+        decoded: DecodedMessage,
+        *,
+        received_s: float = 0.0,
+        marks: TurnMarks | None = None,
+        speech_as_text: bool = False,
+    ) -> None:
+        marks = marks or TurnMarks()
+        self._decoded = decoded
+        self._speech_as_text = speech_as_text
+        self.received_s = received_s
+        self.turn = marks.turn
+        self.audio_ended = marks.audio_ends
+        self.audio_parts: tuple[AudioPart, ...] = (
+            decoded.audio if marks.keep_audio and not speech_as_text else ()
+        )
+
+    @property
+    def message(self) -> ServerMessage:
+        """The message with the service's own names."""
+        return self._decoded.message
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The message as plain JSON values, fields unknown to antiphon included; audio data is
+        in `audio_parts` only. Parsed anew at each call.
+        """
+        return self._decoded.raw
+
+    @property
+    def _content(self) -> ServerContent:
+        return self._decoded.message.server_content or _NO_CONTENT
+
+    @property
+    def text(self) -> str:
+        """Text of the answer, a delta; empty if there is none. Thoughts are never part of it.
+
+        Where TEXT was asked of a model that only speaks, the delta of the output transcription.
+        """
+        if self._speech_as_text:
+            return self.output_transcription or ""
+        return self._decoded.message.text
+
+    @property
+    def thought(self) -> str:
+        """Text of the model's thoughts, a delta; empty if there is none."""
+        turn = self._content.model_turn
+        parts = turn.parts if turn is not None else ()
+        return "".join(part.text for part in parts if part.text and part.thought)
+
+    @property
+    def audio_frames(self) -> int:
+        """How many frames of audio the message holds."""
+        return sum(part.frames for part in self.audio_parts)
+
+    @property
+    def audio_duration_s(self) -> float:
+        """Duration of the audio in seconds."""
+        return sum(part.frames / part.rate_hz for part in self.audio_parts)
+
+    @property
+    def audio_rate_hz(self) -> int:
+        """Rate of `audio`: 24,000, unless the service says otherwise."""
+        return self.audio_parts[0].rate_hz if self.audio_parts else 24_000
+
+    @property
+    def audio(self) -> NDArray[np.int16] | None:
+        """The model's audio: mono int16 at `audio_rate_hz`, shape (frames,); None if there is
+        none. One array over all parts; made anew at each call.
+
+        Raises:
+            AudioFormatError: The parts are of different rates; see `audio_parts`.
+        """
+        if not self.audio_parts:
+            return None
+        import numpy as np
+
+        rates = {part.rate_hz for part in self.audio_parts}
+        if len(rates) > 1:
+            raise AudioFormatError(
+                f"One message has audio of {sorted(rates)} Hz. Use message.audio_parts."
+            )
+        pcm = b"".join(part.pcm for part in self.audio_parts)
+        return np.frombuffer(pcm, dtype="<i2").astype(np.int16)
+
+    @property
+    def turn_complete(self) -> bool:
+        """The turn is over; the service waits for input."""
+        return self._content.turn_complete
+
+    @property
+    def generation_complete(self) -> bool:
+        """All output of the turn was generated; `turn_complete` follows when it was played."""
+        return self._content.generation_complete
+
+    @property
+    def interrupted(self) -> bool:
+        """The user interrupted: stop playing at once."""
+        return self._content.interrupted
+
+    @property
+    def interaction_status(self) -> str:
+        """``IN_PROGRESS`` beside a `turn_complete` after which more of the answer follows;
+        ``IDLE`` or empty otherwise.
+        """
+        return self._content.interaction_status
+
+    @property
+    def turn_complete_reason(self) -> str:
+        """Why a turn ended early, such as ``PROHIBITED_INPUT_CONTENT``; empty if it did not."""
+        return self._content.turn_complete_reason
+
+    @property
+    def input_transcription(self) -> str | None:
+        """What the user said, a delta to concatenate; None if this message has none."""
+        return _text_of(self._content.input_transcription)
+
+    @property
+    def output_transcription(self) -> str | None:
+        """What the model says, a delta to concatenate; None if this message has none."""
+        return _text_of(self._content.output_transcription)
+
+    @property
+    def tool_call(self) -> ToolCall | None:
+        """Functions that the model calls."""
+        return self._decoded.message.tool_call
+
+    @property
+    def tool_call_cancellation(self) -> ToolCallCancellation | None:
+        """Calls that need no answer any more."""
+        return self._decoded.message.tool_call_cancellation
+
+    @property
+    def usage(self) -> UsageMetadata | None:
+        """Token counts."""
+        return self._decoded.message.usage_metadata
+
+    @property
+    def go_away(self) -> GoAway | None:
+        """The connection will be cut soon."""
+        return self._decoded.message.go_away
+
+    @property
+    def resumption(self) -> SessionResumptionUpdate | None:
+        """A handle with which the session can be resumed."""
+        return self._decoded.message.session_resumption_update
+
+    @property
+    def voice_activity(self) -> VoiceActivity | None:
+        """The service heard the user begin or end to speak."""
+        return self._decoded.message.voice_activity
+
+    def without_audio(self) -> LiveServerMessage | None:
+        """The message with its audio left out; None if nothing is left then."""
+        turn = self._content.model_turn
+        parts = turn.parts if turn is not None else []
+        if all(part.inline_data is not None for part in parts) and self.message == ServerMessage(
+            server_content=ServerContent(model_turn=turn)
+        ):
+            return None
+        bare = LiveServerMessage(
+            self._decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
+        )
+        bare.turn, bare.audio_ended, bare.audio_parts = self.turn, self.audio_ended, ()
+        return bare
+
+    def __repr__(self) -> str:
+        shown = {
+            "turn": self.turn,
+            "text": self.text or None,
+            "audio_s": round(self.audio_duration_s, 3) or None,
+            "input_transcription": self.input_transcription,
+            "output_transcription": self.output_transcription,
+            "generation_complete": self.generation_complete or None,
+            "interrupted": self.interrupted or None,
+            "turn_complete": self.turn_complete or None,
+            "tool_call": self.tool_call,
+            "tool_call_cancellation": self.tool_call_cancellation,
+            "go_away": self.go_away,
+            "voice_activity": self.voice_activity,
+        }
+        told = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
+        return f"LiveServerMessage({told})"
+
+
+def _text_of(transcription: Transcription | None) -> str | None:
+    """Its text; None where there is none, as in the empty shells that Vertex sends."""
+    return (transcription.text or None) if transcription is not None else None

@@ -1,0 +1,103 @@
+"""Which message belongs to which model turn, and which audio must not be heard any more.
+
+The service does not number its turns; it only marks their ends. So we count: a turn begins with
+the first output of the model after the previous one ended, and ends with ``turnComplete``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from antiphon.wire import DecodedMessage, ServerContent, ServerMessage
+
+__all__ = ["TurnMarks", "TurnTracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMarks:
+    """What one message means for the turns.
+
+    Attributes:
+        turn: The model turn the message belongs to; None if it belongs to none.
+        begins: It is the first of its turn.
+        audio_ends: No more audio of the turn will come; true once per turn, for
+            ``generationComplete``, ``interrupted`` or ``turnComplete``, whichever is first.
+        keep_audio: False: its audio belongs to an interrupted turn.
+    """
+
+    turn: int | None = None
+    begins: bool = False
+    audio_ends: bool = False
+    keep_audio: bool = True
+
+
+class TurnTracker:
+    """Counts the model's turns: 1, 2, 3 …
+
+    `observe` every message in order. ``interrupted`` marks the open turn, or, if none is open,
+    the last one; from that message on (its own audio included) the turn's audio is dropped and
+    counted, until ``turnComplete``.
+    """
+
+    def __init__(self) -> None:
+        self.turn = 0
+        """Number of the open turn, or else of the last one; 0 before the first."""
+        self.open = False
+        """Whether the turn has begun and not ended."""
+        self.interrupted = False
+        """Whether the turn was interrupted."""
+        self.dropped_audio_frames = 0
+        """Audio of interrupted turns that came too late, in frames, since the start."""
+        self._audio_ended = True
+
+    def observe(self, decoded: DecodedMessage) -> TurnMarks:
+        """Account for the next message."""
+        message = decoded.message
+        content = message.server_content or ServerContent()
+        ends = content.generation_complete or content.interrupted or content.turn_complete
+        output = _has_output(message)
+        # What comes together with `interrupted` belongs to the turn that was interrupted.
+        refers_back = content.interrupted and self.turn > 0
+        begins = output and not self.open and not refers_back
+        if begins:
+            self._begin()
+        if content.interrupted and self.turn:
+            self.interrupted = True
+        audio_ends = ends and not self._audio_ended
+        self._audio_ended = self._audio_ended or ends
+        drop = content.interrupted or (self.open and self.interrupted)
+        if drop:
+            self.dropped_audio_frames += sum(part.frames for part in decoded.audio)
+        if content.turn_complete:
+            self.open = False
+        return TurnMarks(
+            turn=(self.turn or None) if output or ends else None,
+            begins=begins,
+            audio_ends=audio_ends,
+            keep_audio=not drop,
+        )
+
+    def interrupt(self) -> None:
+        """Stop listening to the open turn: drop what still comes of its audio."""
+        if self.open:
+            self.interrupted = True
+
+    def _begin(self) -> None:
+        self.turn += 1
+        self.open = True
+        self.interrupted = False
+        self._audio_ended = False
+
+
+def _has_output(message: ServerMessage) -> bool:
+    """Whether the model said, wrote, thought or called something; empty shells do not count."""
+    if message.tool_call is not None and message.tool_call.function_calls:
+        return True
+    content = message.server_content
+    if content is None:
+        return False
+    spoken = content.output_transcription
+    return bool(
+        (content.model_turn is not None and content.model_turn.parts)
+        or (spoken is not None and spoken.text)
+    )

@@ -1,0 +1,163 @@
+"""A model with its settings: what a session is made from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from types import TracebackType
+from typing import Any
+
+from antiphon.channel import Connector
+from antiphon.protocol import SessionProtocol
+from antiphon.session.config import LiveGenerationConfig
+from antiphon.session.session import LiveSession, as_instruction
+from antiphon.session.tools import Toolbox, ToolInput
+from antiphon.wire import DEFAULT_MODEL, Backend, ContentInput, GoogleAI, profile_of
+
+__all__ = ["Connecting", "LiveModel", "connect"]
+
+
+class LiveModel:
+    """A Live model on a backend, with its settings. It holds no connection: `connect` does.
+
+    Args:
+        name: The model's name, such as ``gemini-3.8-live``, in any form the backend takes.
+        backend: `GoogleAI`, `VertexAI` or `FirebaseAI`.
+        config: How the model should answer.
+        system_instruction: What the model is and should do.
+        tools: Python functions (they are called and answered), `tool` values, or declarations
+            (the application answers those).
+        connector: What makes connections; a `WebSocketConnector` if omitted.
+        packet_ms: Duration of the audio messages of ``send_audio_realtime``, 10 to 100.
+
+    Raises:
+        ToolError: A function cannot be declared.
+        TypeError, ValueError: A system instruction that is no content.
+    """
+
+    def __init__(
+        self,
+        name: str = DEFAULT_MODEL,
+        *,
+        backend: Backend | None = None,
+        config: LiveGenerationConfig | None = None,
+        system_instruction: ContentInput | None = None,
+        tools: Sequence[ToolInput] = (),
+        connector: Connector | None = None,
+        packet_ms: int = 20,
+    ) -> None:
+        if not 10 <= packet_ms <= 100:
+            raise ValueError(f"packet_ms is {packet_ms}; it must be 10 to 100 ms.")
+        self.name = name
+        self.backend: Backend = GoogleAI() if backend is None else backend
+        self.config = config or LiveGenerationConfig()
+        self.packet_ms = packet_ms
+        self._connector = connector
+        self._toolbox = Toolbox(tools, model_behavior=profile_of(name).tool_behavior)
+        self._plan = self.config.plan(
+            name,
+            system_instruction=None
+            if system_instruction is None
+            else as_instruction(system_instruction),
+            tools=self._toolbox.wire_tools(),
+        )
+        self._plan.setup.model = self.backend.model_name(name)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed to make the configuration fit the model, in words."""
+        return self._plan.notes
+
+    def connect(
+        self, history: ContentInput | None = None, *, timeout_s: float = 30.0
+    ) -> Connecting:
+        """Open a session: ``async with model.connect() as session`` or ``await model.connect()``.
+
+        Args:
+            history: Earlier turns, ``{"role": "user" | "model", "parts": …}``.
+            timeout_s: For the connection and the acceptance of the setup together.
+
+        Raises:
+            AuthError: A credential is missing or was refused.
+            ConnectError: No connection, or no acceptance in time.
+            SetupRejected: The service refused the setup.
+        """
+        return Connecting(lambda: self._open(history, timeout_s))
+
+    async def _open(self, history: ContentInput | None, timeout_s: float) -> LiveSession:
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        channel = await self._get_connector().connect(
+            self.backend.url(), self.backend.headers(), timeout_s=timeout_s
+        )
+        protocol = SessionProtocol(
+            self._plan.setup,
+            setup_timeout_s=max(deadline_s - loop.time(), 0.0),
+            speech_as_text=self._plan.speech_as_text,
+        )
+        session = LiveSession(
+            protocol,
+            channel,
+            toolbox=self._toolbox,
+            notes=self._plan.notes,
+            packet_ms=self.packet_ms,
+        )
+        await session.open(history)
+        return session
+
+    def _get_connector(self) -> Connector:
+        if self._connector is None:
+            from antiphon.session.websocket import WebSocketConnector
+
+            self._connector = WebSocketConnector()
+        return self._connector
+
+
+class Connecting:
+    """A session to be: ``await`` it, or use it in ``async with``, which closes it at the end."""
+
+    def __init__(self, open_session: Callable[[], Coroutine[Any, Any, LiveSession]]) -> None:
+        self._open_session = open_session
+        self._session: LiveSession | None = None
+
+    def __await__(self) -> Generator[Any, None, LiveSession]:
+        return self._open_session().__await__()
+
+    async def __aenter__(self) -> LiveSession:
+        self._session = await self._open_session()
+        return self._session
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def connect(
+    model: str = DEFAULT_MODEL,
+    *,
+    backend: Backend | None = None,
+    system_instruction: ContentInput | None = None,
+    tools: Sequence[ToolInput] = (),
+    history: ContentInput | None = None,
+    timeout_s: float = 30.0,
+    connector: Connector | None = None,
+    **config: Any,
+) -> Connecting:
+    """The short way to a session: a `LiveModel` and its ``connect`` in one call.
+
+    ``config`` are the fields of `LiveGenerationConfig`, such as ``voice="Puck"``.
+    """
+    live = LiveModel(
+        model,
+        backend=backend,
+        config=LiveGenerationConfig(**config),
+        system_instruction=system_instruction,
+        tools=tools,
+        connector=connector,
+    )
+    return live.connect(history, timeout_s=timeout_s)

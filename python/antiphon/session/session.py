@@ -1,0 +1,366 @@
+"""A live session, as an application holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from antiphon import _native
+from antiphon.errors import AudioFormatError
+from antiphon.protocol import (
+    Closure,
+    LiveServerMessage,
+    SessionProtocol,
+    State,
+    Usage,
+)
+from antiphon.session.driver import SessionDriver
+from antiphon.session.reply import Reply, ReplyBuilder, TurnStream
+from antiphon.session.subscription import MessageStream
+from antiphon.session.tool_runner import ToolRunner
+from antiphon.session.tools import ToolInput, Toolbox
+from antiphon.wire import (
+    ClientMessage,
+    Content,
+    ContentInput,
+    FunctionResponse,
+    SessionResumptionUpdate,
+    as_turns,
+)
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
+
+    from antiphon.channel import Channel
+
+    Pcm: TypeAlias = NDArray[np.int16] | NDArray[np.float32] | Buffer
+
+__all__ = ["LiveSession", "as_instruction"]
+
+# One slice of a long input: what a cancelled send may leave unsent stays unconsumed.
+_SLICE_S = 0.5
+
+
+class LiveSession:
+    """A session with the Live API. Made by `LiveModel.connect`; closed by `close`.
+
+    Sending waits while the connection is slow, and raises `SessionClosed` when the session is
+    over. Messages are read with `receive`; a session can be used by several tasks at once.
+
+    Attributes:
+        notes: What was changed to make the configuration fit the model, in words.
+    """
+
+    def __init__(
+        self,
+        protocol: SessionProtocol,
+        channel: Channel,
+        *,
+        toolbox: Toolbox,
+        notes: Sequence[str] = (),
+        packet_ms: int = 20,
+    ) -> None:
+        self.notes = list(notes)
+        self._protocol = protocol
+        self._packet_ms = packet_ms
+        self._tools = ToolRunner(toolbox, self.send_function_responses)
+        self._driver = SessionDriver(
+            protocol, channel, on_message=self._tools.on_message, on_end=self._tools.stop
+        )
+        self._uplink: _native.Uplink | None = None
+        self._uplink_format = (0, 0)
+        self._audio_turnstile = asyncio.Lock()
+
+    async def open(self, history: ContentInput | None = None) -> None:
+        """Send the setup, wait for its acceptance, and send the history. Called by `connect`."""
+        await self._driver.open()
+        if history is not None:
+            try:
+                await self.send(history, turn_complete=False)
+            except BaseException:
+                await self.close()
+                raise
+
+    # ------------------------------------------------------------------ sending
+
+    async def send(self, content: ContentInput = (), turn_complete: bool = True) -> None:
+        """Send ordered content: a ``str``, parts, or ``{"role", "parts"}`` turns.
+
+        It interrupts a running answer. With ``turn_complete`` the model answers; without, more
+        is awaited. Empty content with ``turn_complete`` means: answer now.
+
+        Raises:
+            SessionClosed: The session is over.
+            TypeError, ValueError: Not content.
+        """
+        turns = as_turns(content)
+        await self._send(lambda: self._protocol.send_content(turns, turn_complete=turn_complete))
+
+    async def send_text_realtime(self, text: str) -> None:
+        """Send text as if the user had said it: it interrupts, and is answered."""
+        await self._send(lambda: self._protocol.send_text(text))
+
+    async def send_audio_realtime(self, pcm: Pcm, rate_hz: int = 16_000) -> None:
+        """Send the user's voice; any length, one after the other.
+
+        It is averaged to mono, resampled to 16 kHz, and cut into messages of the session's
+        packet duration; what does not fill one waits for the next call (or
+        `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets.
+
+        Args:
+            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
+                bytes of mono little-endian int16.
+            rate_hz: 4,000 to 384,000.
+
+        Raises:
+            AudioFormatError: Another dtype, shape or rate, or an odd number of bytes.
+            SessionClosed: The session is over.
+        """
+        import numpy as np
+
+        if not isinstance(pcm, np.ndarray):
+            raw = bytes(pcm)
+            if len(raw) % 2:
+                raise AudioFormatError(
+                    f"{len(raw)} bytes are not a whole number of 16-bit samples; nothing was sent."
+                )
+            pcm = np.frombuffer(raw, dtype="<i2")
+        if pcm.ndim not in (1, 2) or pcm.dtype not in (np.int16, np.float32):
+            raise AudioFormatError(
+                f"Audio of shape {pcm.shape} and dtype {pcm.dtype}; it must be int16 or float32 "
+                "of shape (frames,) or (frames, channels). Nothing was sent."
+            )
+        channels = 1 if pcm.ndim == 1 else pcm.shape[1]
+        now_us = int(asyncio.get_running_loop().time() * 1e6)
+        async with self._audio_turnstile:
+            uplink = await self._uplink_for(rate_hz, channels)
+            step = max(1, int(rate_hz * _SLICE_S))
+            for start in range(0, len(pcm), step):
+                block = np.ascontiguousarray(pcm[start : start + step])
+                await self._send_packets(
+                    uplink.push(block, now_us=now_us + start * 1_000_000 // rate_hz)
+                )
+
+    async def send_audio_message(self, message: bytes) -> None:
+        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
+        await self._send(lambda: self._protocol.send_audio_message(message))
+
+    async def end_audio_stream(self) -> None:
+        """The microphone pauses: the service works on what it has heard so far."""
+        await self._flush_audio()
+        await self._send(self._protocol.audio_stream_end)
+
+    async def send_video_realtime(self, data: bytes, mime_type: str = "image/jpeg") -> None:
+        """Send one still image (JPEG, PNG or WebP); about one a second is looked at."""
+        if not mime_type.startswith("image/"):
+            raise ValueError(
+                f"mime_type is {mime_type!r}; video is sent as still images, such as image/jpeg."
+            )
+        await self._send(lambda: self._protocol.send_video(bytes(data), mime_type))
+
+    async def start_activity(self) -> None:
+        """The user begins to speak; only with ``VAD(disabled=True)``."""
+        await self._send(self._protocol.activity_start)
+
+    async def end_activity(self) -> None:
+        """The user has ended; only with ``VAD(disabled=True)``. The model answers now."""
+        await self._flush_audio()
+        await self._send(self._protocol.activity_end)
+
+    async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
+        """Answer function calls whose tools were only declared; functions answer themselves."""
+        await self._send(lambda: self._protocol.send_function_responses(responses))
+
+    async def update_context(
+        self,
+        *,
+        system_instruction: ContentInput | None = None,
+        tools: Sequence[ToolInput] | None = None,
+    ) -> None:
+        """Replace the system instruction, the tools, or both, in mid-session.
+
+        Raises:
+            ToolError: A function cannot be declared; nothing was sent.
+        """
+        toolbox = None if tools is None else Toolbox(tools, model_behavior=self._tools.behavior)
+        declared = None if toolbox is None else toolbox.wire_tools()
+        instruction = None if system_instruction is None else as_instruction(system_instruction)
+
+        def command() -> None:
+            self._protocol.update_context(system_instruction=instruction, tools=declared)
+            if toolbox is not None:
+                self._tools.toolbox = toolbox
+
+        await self._send(command)
+
+    async def send_raw(self, message: ClientMessage | bytes) -> None:
+        """Send any message of the Live API as it is."""
+        await self._send(lambda: self._protocol.send_raw(message))
+
+    async def interrupt(self) -> None:
+        """Cut the running answer; the rest of its audio is dropped. Nothing if none is running."""
+        await self._send(self._protocol.interrupt)
+
+    # ------------------------------------------------------------------ receiving
+
+    def receive(self, *, audio: bool = True) -> MessageStream:
+        """Subscribe to the messages, to the end of the session.
+
+        Each call is a subscription of its own; the first one also gets what came before it.
+
+        Args:
+            audio: False: without the model's audio, for those who do not play it.
+        """
+        return self._driver.office.subscribe(audio=audio)
+
+    def turns(self) -> TurnStream:
+        """Subscribe to the model's turns, each as one `Reply` when it is complete."""
+        return TurnStream(self.receive())
+
+    async def ask(self, content: ContentInput) -> Reply:
+        """Send content and wait for the answer, complete with its audio and transcripts.
+
+        Raises:
+            SessionClosed: The session ended before the answer was complete.
+        """
+        turns = as_turns(content)
+        office, tracker = self._driver.office, self._protocol.turns
+        streams: list[MessageStream] = []
+        before, unfinished = 0, False
+
+        def command() -> None:
+            nonlocal before, unfinished
+            self._protocol.send_content(turns)
+            before, unfinished = tracker.turn, tracker.open
+            streams.append(office.subscribe(from_now=True))
+
+        await self._send(command)
+        try:
+            return await self._answer(streams[0], before, unfinished=unfinished)
+        finally:
+            streams[0].close()
+
+    async def _answer(self, messages: MessageStream, before: int, *, unfinished: bool) -> Reply:
+        """The first turn after ``before``; ``unfinished``: the end of that one is still to come."""
+        builder = ReplyBuilder()
+        async for message in messages:
+            of_earlier = message.turn is not None and message.turn <= before
+            if of_earlier and (unfinished or not message.turn_complete):
+                unfinished = (unfinished or message.interrupted) and not message.turn_complete
+                continue
+            if (reply := builder.add(message)) is not None:
+                # A turn that ended without having begun: the answer was empty.
+                return replace(reply, turn=None) if of_earlier else reply
+        closure = self.closure
+        assert closure is not None
+        raise closure.error()
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over, or about to be."""
+        return self._protocol.state in (State.CLOSING, State.CLOSED)
+
+    @property
+    def closure(self) -> Closure | None:
+        """How the session ended; None while it has not."""
+        return self._protocol.closure
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens reported so far."""
+        return self._protocol.usage
+
+    @property
+    def session_id(self) -> str:
+        """The service's id of the session, where it has one (Vertex); else empty."""
+        return self._protocol.session_id
+
+    @property
+    def turn(self) -> int:
+        """Number of the model's open or last turn; 0 before the first."""
+        return self._protocol.turns.turn
+
+    @property
+    def turn_open(self) -> bool:
+        """Whether the model's turn has begun and not ended."""
+        return self._protocol.turns.open
+
+    @property
+    def dropped_audio_frames(self) -> int:
+        """Audio of interrupted turns that came too late and was dropped, in frames."""
+        return self._protocol.turns.dropped_audio_frames
+
+    @property
+    def resumption(self) -> SessionResumptionUpdate | None:
+        """The last usable resumption handle."""
+        return self._protocol.resumption
+
+    @property
+    def go_away_s(self) -> float | None:
+        """When the service will cut the connection, in loop time; None if it did not say."""
+        return self._protocol.go_away_s
+
+    @property
+    def unsent_messages(self) -> int:
+        """Messages that wait for the connection."""
+        return len(self._driver.outbox)
+
+    async def wait_closed(self) -> Closure:
+        """Wait until the session is over, however it ends."""
+        await self._driver.ended.wait()
+        assert self._protocol.closure is not None
+        return self._protocol.closure
+
+    async def close(self) -> None:
+        """Send what waits, say goodbye, end every task. Harmless if the session is over.
+
+        What was received stays readable: iterations end after their last message.
+        """
+        await self._driver.close()
+
+    async def __aenter__(self) -> LiveSession:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------------ inside
+
+    async def _send(self, command: Callable[[], None]) -> None:
+        await self._driver.send(command)
+
+    async def _send_packets(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            await self.send_audio_message(packet)
+
+    async def _uplink_for(self, rate_hz: int, channels: int) -> _native.Uplink:
+        if self._uplink is None or self._uplink_format != (rate_hz, channels):
+            fresh = _native.Uplink(rate_hz, channels, packet_ms=self._packet_ms)
+            if self._uplink is not None:  # the tail of the old format is still to be heard
+                await self._send_packets(self._uplink.flush())
+            self._uplink, self._uplink_format = fresh, (rate_hz, channels)
+        return self._uplink
+
+    async def _flush_audio(self) -> None:
+        async with self._audio_turnstile:
+            if self._uplink is not None:
+                await self._send_packets(self._uplink.flush())
+
+
+def as_instruction(content: ContentInput) -> Content:
+    """A system instruction: all parts in one content."""
+    return Content(role="user", parts=[part for turn in as_turns(content) for part in turn.parts])

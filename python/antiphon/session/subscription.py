@@ -1,0 +1,214 @@
+"""Who gets which message: every subscriber has a mailbox of its own.
+
+The reader of the session never waits for a consumer. Messages without audio are always kept, up
+to a count at which the session gives up on the consumer; audio is kept up to a duration, then the
+oldest is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from types import TracebackType
+
+from antiphon.protocol import Closure, LiveServerMessage
+
+__all__ = ["MAX_UNREAD_AUDIO_S", "MAX_UNREAD_MESSAGES", "Mailbox", "MessageStream", "PostOffice"]
+
+MAX_UNREAD_MESSAGES = 10_000
+MAX_UNREAD_AUDIO_S = 120.0
+
+
+class Mailbox:
+    """Unread messages of one subscriber, in order."""
+
+    def __init__(self, *, audio: bool) -> None:
+        self.dropped_audio_s = 0.0
+        self.dropped_messages = 0
+        self.closure: Closure | None = None
+        self.has_news = asyncio.Event()
+        self._audio = audio
+        self._unread: OrderedDict[int, LiveServerMessage] = OrderedDict()
+        self._with_audio: deque[int] = deque()
+        self._audio_s = 0.0
+        self._next_key = 0
+
+    @property
+    def unread(self) -> int:
+        """Unread messages; those with audio do not count, their audio is bounded by itself."""
+        return len(self._unread) - len(self._with_audio)
+
+    def put(self, message: LiveServerMessage) -> None:
+        """Add a message; drop the oldest audio if there is too much."""
+        duration_s = message.audio_duration_s
+        if duration_s and not self._audio:
+            bare = message.without_audio()
+            if bare is None:
+                return
+            message, duration_s = bare, 0.0
+        key = self._next_key
+        self._next_key += 1
+        self._unread[key] = message
+        if duration_s:
+            self._with_audio.append(key)
+            self._audio_s += duration_s
+            while self._audio_s > MAX_UNREAD_AUDIO_S and len(self._with_audio) > 1:
+                self._drop_oldest_audio()
+        self.has_news.set()
+
+    def take(self) -> LiveServerMessage | None:
+        """The next message; None if there is none."""
+        if not self._unread:
+            return None
+        key, message = self._unread.popitem(last=False)
+        if self._with_audio and self._with_audio[0] == key:
+            self._with_audio.popleft()
+            self._audio_s -= message.audio_duration_s
+        if not self._unread and self.closure is None:
+            self.has_news.clear()
+        return message
+
+    def drop_oldest(self) -> None:
+        """Make room where nobody reads."""
+        self.take()
+        self.dropped_messages += 1
+
+    def end(self, closure: Closure) -> None:
+        """Nothing more will come."""
+        self.closure = closure
+        self.has_news.set()
+
+    def _drop_oldest_audio(self) -> None:
+        key = self._with_audio.popleft()
+        message = self._unread[key]
+        self._audio_s -= message.audio_duration_s
+        self.dropped_audio_s += message.audio_duration_s
+        bare = message.without_audio()
+        if bare is None:
+            del self._unread[key]
+        else:
+            self._unread[key] = bare
+
+
+class MessageStream(AsyncIterator[LiveServerMessage]):
+    """The messages of a session, from the moment of the subscription to the session's end.
+
+    Iterate with ``async for``. Leaving the loop or cancelling a wait loses no message: iterate
+    again to go on. The iteration ends when the session is closed by us, or by the service with
+    1000; otherwise it raises `SessionClosed` after the last message.
+
+    A stream that is kept but not read holds its messages: `close` it when done, or let go of it.
+    """
+
+    def __init__(self, mailbox: Mailbox, office: PostOffice) -> None:
+        self._mailbox = mailbox
+        self._office = office
+        self._closed = False
+
+    @property
+    def dropped_audio_s(self) -> float:
+        """Seconds of audio that were dropped because they were not read in time."""
+        return self._mailbox.dropped_audio_s
+
+    @property
+    def dropped_messages(self) -> int:
+        """Messages that were dropped before this subscription, because nobody subscribed."""
+        return self._mailbox.dropped_messages
+
+    @property
+    def unread(self) -> int:
+        """Messages without audio that wait to be read."""
+        return self._mailbox.unread
+
+    def __aiter__(self) -> MessageStream:
+        return self
+
+    async def __anext__(self) -> LiveServerMessage:
+        while not self._closed:
+            message = self._mailbox.take()
+            if message is not None:
+                return message
+            closure = self._mailbox.closure
+            if closure is not None:
+                if closure.clean:
+                    break
+                raise closure.error()
+            await self._mailbox.has_news.wait()
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Give up the subscription; what is unread is forgotten. The iteration ends."""
+        self._closed = True
+        self._mailbox.has_news.set()
+        self._office.unsubscribe(self._mailbox)
+
+    async def __aenter__(self) -> MessageStream:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class PostOffice:
+    """Delivers every message to all subscribers.
+
+    While there is no subscriber, messages are kept for the next one (the oldest are dropped at
+    the bounds: nobody is too slow then). A stream that is let go of without being closed leaves
+    what it has not read to the next subscriber in the same way.
+    """
+
+    def __init__(self) -> None:
+        self._subscribers: dict[int, Mailbox] = {}
+        self._unclaimed: Mailbox | None = Mailbox(audio=True)
+        self._closure: Closure | None = None
+
+    def subscribe(self, *, audio: bool = True, from_now: bool = False) -> MessageStream:
+        """A new subscription. It begins with what was kept for it, unless ``from_now``."""
+        mailbox = Mailbox(audio=audio)
+        kept, self._unclaimed = self._unclaimed, None
+        if kept is not None and not from_now:
+            mailbox.dropped_audio_s = kept.dropped_audio_s
+            mailbox.dropped_messages = kept.dropped_messages
+            while (message := kept.take()) is not None:
+                mailbox.put(message)
+        if self._closure is not None:
+            mailbox.end(self._closure)
+        self._subscribers[id(mailbox)] = mailbox
+        stream = MessageStream(mailbox, self)
+        weakref.finalize(stream, self._let_go, mailbox).atexit = False
+        return stream
+
+    def unsubscribe(self, mailbox: Mailbox) -> None:
+        """No more messages for this one."""
+        gone = self._subscribers.pop(id(mailbox), None)
+        if gone is not None and not self._subscribers:
+            self._unclaimed = Mailbox(audio=True)
+
+    def deliver(self, message: LiveServerMessage) -> int:
+        """Give a message to everyone; returns the most that any subscriber has unread."""
+        if (kept := self._unclaimed) is not None:
+            kept.put(message)
+            while kept.unread > MAX_UNREAD_MESSAGES:
+                kept.drop_oldest()
+        worst = 0
+        for mailbox in self._subscribers.values():
+            mailbox.put(message)
+            worst = max(worst, mailbox.unread)
+        return worst
+
+    def end(self, closure: Closure) -> None:
+        """The session is over: every subscription ends after its last message."""
+        self._closure = closure
+        for mailbox in self._subscribers.values():
+            mailbox.end(closure)
+
+    def _let_go(self, mailbox: Mailbox) -> None:
+        if self._subscribers.pop(id(mailbox), None) is not None and not self._subscribers:
+            self._unclaimed = mailbox

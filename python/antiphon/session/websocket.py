@@ -1,0 +1,280 @@
+"""Connections to the service over `websockets`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as websockets_connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+)
+
+from antiphon.channel import Channel, ChannelClosed
+from antiphon.errors import ConnectError
+
+__all__ = ["WebSocketConnector"]
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
+
+_PUBLIC_HEADERS = ("x-goog-api-client", "user-agent", "content-type")
+_BODY_CHARS = 300
+_MAX_REASON_BYTES = 123
+
+_STATUS_ADVICE: dict[int, tuple[str, str]] = {
+    401: ("auth", "Check the API key or renew the token."),
+    403: ("auth", "Check the API key, its restrictions, and that the API is enabled."),
+    404: ("model", "Check base_url, the API version and the region."),
+    407: ("network", "The proxy asks for a login: put it into the proxy's URL."),
+    429: ("quota", "Wait, or raise the quota of the project."),
+}
+
+
+class WebSocketConnector:
+    """Makes WebSocket connections; the defaults fit the Live API.
+
+    TLS certificates are verified; proxies are taken from the environment. Redirects are not
+    followed, because the credentials would go along.
+
+    Args:
+        max_message_bytes: The largest message that is accepted.
+        ping_interval_s: How often to ask for a sign of life; a late answer kills nothing.
+        silence_timeout_s: The connection counts as dead when neither data nor an answer to a
+            ping came for so long.
+        write_timeout_s: … or when what was sent has not left for so long.
+        close_timeout_s: How long the closing handshake may take.
+        tls: Another TLS context, such as one with a private certificate authority.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_message_bytes: int = 16 * 1024 * 1024,
+        ping_interval_s: float = 20.0,
+        silence_timeout_s: float = 60.0,
+        write_timeout_s: float = 10.0,
+        close_timeout_s: float = 5.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._max_message_bytes = max_message_bytes
+        self._ping_interval_s = ping_interval_s
+        self._silence_timeout_s = silence_timeout_s
+        self._write_timeout_s = write_timeout_s
+        self._close_timeout_s = close_timeout_s
+        self._tls = tls
+
+    async def connect(self, url: str, headers: Mapping[str, str], *, timeout_s: float) -> Channel:
+        """Open a connection.
+
+        Raises:
+            ConnectError: No connection within ``timeout_s``, or the upgrade was refused.
+        """
+        place = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        secrets = _secrets_of(headers)
+        _check_headers(headers, place)
+        secure = {"ssl": self._tls} if self._tls and url.startswith("wss:") else {}
+        try:
+            connection = await _Connect(
+                url,
+                additional_headers=dict(headers),
+                user_agent_header=None,
+                compression=None,
+                max_size=self._max_message_bytes,
+                open_timeout=timeout_s,
+                ping_interval=self._ping_interval_s,
+                ping_timeout=None,
+                close_timeout=self._close_timeout_s,
+                logger=_QuietLogger(logging.getLogger("antiphon.websocket"), {}),
+                create_connection=_HeardConnection,
+                **secure,
+            )
+        except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
+            # From None: the causes may show request headers or a proxy's login.
+            raise _refused(error, place, timeout_s, secrets) from None
+        return _WebSocketChannel(
+            connection, secrets, self._silence_timeout_s, self._write_timeout_s
+        )
+
+
+class _Connect(websockets_connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class _QuietLogger(_Adapter):
+    """Without debug messages: they would show the request's headers, the key among them."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802: logging's own name
+        return level > logging.DEBUG and super().isEnabledFor(level)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+
+class _HeardConnection(ClientConnection):
+    """Remembers when the peer was last heard: data, pongs, anything."""
+
+    heard_s: float | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_s = self.loop.time()
+        super().data_received(data)
+
+
+class _WebSocketChannel:
+    """One WebSocket connection as a `Channel`."""
+
+    def __init__(
+        self,
+        connection: _HeardConnection,
+        secrets: Iterable[str],
+        silence_timeout_s: float,
+        write_timeout_s: float,
+    ) -> None:
+        self._connection = connection
+        self._secrets = tuple(secrets)
+        self._silence_timeout_s = silence_timeout_s
+        self._write_timeout_s = write_timeout_s
+        self._death = ""
+        self._loop = asyncio.get_running_loop()
+        self._watch: asyncio.TimerHandle | None = None
+        self._watch_silence()
+
+    async def send(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._write_timeout_s):
+                await self._connection.send(data, text=True)
+        except TimeoutError:
+            self._die(f"what was sent did not leave for {self._write_timeout_s:g} s")
+            raise ChannelClosed(1006, self._death) from None
+        except ConnectionClosed as closed:
+            raise self._closed(closed) from None
+
+    async def receive(self) -> bytes:
+        try:
+            return await self._connection.recv(decode=False)
+        except ConnectionClosed as closed:
+            raise self._closed(closed) from None
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        self._stop_watching()
+        short = reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
+        await self._connection.close(code, short)
+
+    def _closed(self, closed: ConnectionClosed) -> ChannelClosed:
+        self._stop_watching()
+        if self._death:
+            return ChannelClosed(1006, self._death)
+        # What the peer said wins; a close of our own side (a message too large) comes next.
+        frame = closed.rcvd or closed.sent
+        if frame is None:
+            return ChannelClosed(1006)
+        return ChannelClosed(frame.code, _redact(frame.reason, self._secrets))
+
+    def _die(self, why: str) -> None:
+        self._death = self._death or why
+        self._stop_watching()
+        self._connection.transport.abort()
+
+    def _watch_silence(self) -> None:
+        heard_s = self._connection.heard_s
+        now_s = self._loop.time()
+        due_s = (now_s if heard_s is None else heard_s) + self._silence_timeout_s
+        if now_s >= due_s:
+            self._die(f"neither data nor a pong came for {self._silence_timeout_s:g} s")
+        else:
+            self._watch = self._loop.call_at(due_s, self._watch_silence)
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+
+def _secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Every header value that must not be shown, and the bare token of ``Bearer …``."""
+    values = [value for name, value in headers.items() if name.lower() not in _PUBLIC_HEADERS]
+    tokens = [value.partition(" ")[2] for value in values]
+    return tuple(secret for secret in (*values, *tokens) if secret)
+
+
+def _redact(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _check_headers(headers: Mapping[str, str], place: str) -> None:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ConnectError(
+                f"Not connected to {place}: the header {name} has a line break or a character "
+                "that is not ASCII. Check how the key or token was copied.",
+                cause="auth",
+                hint="Check how the key or token was copied.",
+            )
+
+
+def _refused(
+    error: Exception, place: str, timeout_s: float, secrets: Iterable[str]
+) -> ConnectError:
+    """What went wrong, in words, without any secret."""
+    code = None
+    said = ""
+    if isinstance(error, InvalidStatus):
+        code = error.response.status_code
+        body = _redact(error.response.body.decode("utf-8", "replace"), secrets)
+        said = " ".join(body.split())[:_BODY_CHARS]
+        what = f"the server answered HTTP {code}" + (f": {said}" if said else "")
+        cause, hint = _STATUS_ADVICE.get(code, ("unavailable", "Check base_url; try again later."))
+    else:
+        what, cause, hint = _diagnose(error, timeout_s)
+    return ConnectError(
+        f"Not connected to {place}: {what}. {hint}",
+        code=code,
+        reason=said,
+        cause=cause,
+        hint=hint,
+    )
+
+
+def _diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
+    network = "Check the network and the proxy settings."
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout_s:g} s", "timeout", network
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused", "network", "Check that the server runs there, and its port."
+    if isinstance(error, socket.gaierror):
+        return f"the host's name was not resolved ({error.strerror})", "network", network
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the TLS certificate is not valid ({error.verify_message})",
+            "tls",
+            "Check the clock and the host's name; for a private authority set SSL_CERT_FILE or "
+            "pass WebSocketConnector(tls=…).",
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason})", "tls", "Check that wss:// (not ws://) is right here."
+    if isinstance(error, OSError):
+        return f"{error.strerror or type(error).__name__}", "network", network
+    if isinstance(error, InvalidURI):
+        return "the URL is not valid", "argument", "Check base_url."
+    return (
+        f"the server does not speak WebSocket ({type(error).__name__})",
+        "network",
+        "Check base_url and its port, and ws:// against wss://.",
+    )
