@@ -50,8 +50,12 @@ def float_to_int16(x: Float32, out: Pcm16 | None = None) -> Pcm16:
         x: Samples, full scale ±1.0.
         out: Where to write; same shape. A new array if omitted.
 
+    Returns:
+        ``out``, or the new array.
+
     Raises:
-        AudioFormatError: Wrong dtype, not contiguous, or ``out`` of another shape.
+        AudioFormatError: Wrong dtype, not contiguous, or ``out`` of another shape, read-only
+            or overlapping ``x``.
     """
 
 def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
@@ -67,10 +71,11 @@ def downmix(x: Pcm16) -> Pcm16: ...
 def downmix(x: Float32) -> Float32:
     """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
 
-    int16 averages are rounded to nearest even. A one-dimensional array is returned as a copy.
+    int16 averages are rounded to nearest even. A float32 NaN counts as 0 and an infinity as
+    ±1.0. A one-dimensional array is returned as a copy.
 
     Raises:
-        AudioFormatError: Wrong dtype, not contiguous, or no channel.
+        AudioFormatError: Wrong dtype, not contiguous, no channel, or more than 256.
     """
 
 # --------------------------------------------------------------------------- dsp
@@ -81,13 +86,19 @@ class Resampler:
 
     The output does not depend on how the input was cut, bit for bit. Output frame ``k`` is
     centred on input time ``k * in_hz / out_hz``: nothing is prepended. After `flush` of ``n``
-    input frames at ratio L/M the total output is ``(2 * n * L + M) // (2 * M)`` frames.
+    input frames at ratio L/M the total output is ``(2 * n * L + M) // (2 * M)`` frames. Equal
+    rates pass bit for bit, without delay. A float32 NaN becomes 0, an infinity ±1.0; int16 is
+    rounded to nearest even and saturates.
+
+    Making one designs its filter (0.1 to 30 ms, by ratio and profile). A 10 ms block costs
+    some microseconds; blocks over 200 ms let go of the interpreter while they are filtered.
 
     Args:
         in_hz: Input rate, 4,000 to 384,000.
         out_hz: Output rate, likewise. The reduced terms of the ratio may not exceed 2,000.
-        profile: ``voice`` (flat to .85 of Nyquist, >= 80 dB), ``voice_plus`` (.90, 96 dB) or
-            ``hq`` (.913, 125 dB). More costs delay: see `delay_s`.
+        profile: ``voice`` (flat to .85 of the lower Nyquist frequency, >= 80 dB beyond it),
+            ``voice_plus`` (.90, 96 dB) or ``hq`` (.913, 125 dB). More costs delay: 2.3, 3.9 or
+            6.0 ms where the lower rate is 16 kHz; see `delay_s`.
         dtype: ``float32`` or ``int16``: what goes in and comes out. Filtering is in float32.
 
     Raises:
@@ -109,17 +120,21 @@ class Resampler:
     def process(self, x: Float32, last: bool = False) -> Float32:
         """Feed one mono block of any length; return what is ready.
 
-        An ndarray of `dtype` gives an ndarray; bytes-like gives bytes. ``last=True`` flushes.
+        An ndarray of `dtype` gives an ndarray; bytes-like (little-endian samples of `dtype`)
+        gives bytes. ``last=True`` flushes.
 
         Raises:
             AudioFormatError: Another dtype, more than one dimension, or a byte count that is
                 not a whole number of samples (nothing is consumed).
         """
     def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
-        """Like `process`, into ``out``; returns the frames written. Allocates nothing.
+        """Like `process`, into ``out``; returns the frames written.
+
+        Allocates nothing, and keeps the interpreter for blocks of any length.
 
         Raises:
-            AudioFormatError: ``out`` is shorter than `max_output_frames` of this input.
+            AudioFormatError: ``out`` is shorter than `max_output_frames` of this input, of
+                another dtype, not contiguous, or read-only (nothing is consumed).
         """
     def max_output_frames(self, in_frames: int) -> int:
         """The most frames that one call with ``in_frames`` can return (without ``last``)."""
@@ -177,14 +192,24 @@ class Packetizer:
         """Add PCM whose first frame was captured at ``now_us``; return the full packets.
 
         Capture times count on from the first push in frames; a push whose ``now_us`` differs
-        from that by more than one packet re-anchors them (a gap in capture).
+        from that by more than one packet re-anchors them (a gap in capture). A packet that
+        straddles the gap keeps the time of its first frame.
+
+        Raises:
+            AudioFormatError: An odd number of bytes, another dtype, or more than one dimension
+                (nothing is consumed).
         """
     def flush(self, *, pad: bool = True) -> list[Packet]:
-        """End the stream: return the unfinished packet padded with silence, or drop it."""
+        """End the stream: return the unfinished packet padded with silence, or drop it.
+
+        The next push anchors the capture times anew; the sequence goes on.
+        """
     @property
-    def packet_frames(self) -> int: ...
+    def packet_frames(self) -> int:
+        """Frames of a packet."""
     @property
-    def pending_frames(self) -> int: ...
+    def pending_frames(self) -> int:
+        """Frames of the unfinished packet."""
 
 @final
 class Uplink:
@@ -194,7 +219,7 @@ class Uplink:
 
     Args:
         in_hz: Rate of the blocks.
-        channels: Channels of the blocks; they are averaged to mono.
+        channels: Channels of the blocks, 1 to 256; they are averaged to mono.
         out_hz: Rate on the wire. 16,000 is the service's own.
         packet_ms: 10 to 100.
         profile: Filter of the resampler.
@@ -222,7 +247,8 @@ class Uplink:
                 number of frames (nothing is consumed).
         """
     def flush(self, *, pad: bool = True) -> list[bytes]:
-        """End of the stream: drain the resampler and the packetizer; then as newly made."""
+        """End of the stream: drain the resampler and the packetizer; then as newly made, except
+        that `packets` counts on and `level_dbfs` stays."""
     @property
     def packets(self) -> int:
         """Packets made so far."""
@@ -240,7 +266,8 @@ def encode_realtime_audio(pcm: Pcm16 | Buffer, rate_hz: int = 16000) -> bytes:
     """One ``realtimeInput.audio`` message as compact JSON bytes.
 
     Raises:
-        AudioFormatError: An odd number of bytes, or another dtype.
+        AudioFormatError: An odd number of bytes, another dtype, more than one dimension, or a
+            rate outside of 4,000 to 384,000.
     """
 
 @final
@@ -249,14 +276,22 @@ class VoiceActivityDetector:
 
     10 ms frames; a frame is voiced when its level is ``threshold_db`` above the tracked noise
     floor and above ``min_dbfs``. Speech starts after ``prefix_padding_ms`` of (nearly)
-    unbroken voice and ends after ``silence_duration_ms`` without.
+    unbroken voice and ends after ``silence_duration_ms`` without. Durations are rounded up to
+    whole 10 ms frames.
+
+    The noise floor follows quieter frames within some 50 ms and louder ones that are not voiced
+    within a second. During voice it rises by 1.5 dB/s: a noise that became louder is forgotten
+    after some seconds, and a tone of several seconds is still voice.
 
     Args:
         sample_rate_hz: 8,000 to 48,000, a multiple of 100.
         prefix_padding_ms: Voice needed before a start is reported; 0 to 2,000.
         silence_duration_ms: Silence needed before an end is reported; 10 to 10,000.
-        threshold_db: Above the noise floor.
-        min_dbfs: Never voiced below this level.
+        threshold_db: Above the noise floor; 0 to 60.
+        min_dbfs: Never voiced below this level; -100 to 0.
+
+    Raises:
+        AudioFormatError: A value out of range.
     """
 
     def __new__(
@@ -274,15 +309,18 @@ class VoiceActivityDetector:
     def reset(self) -> None:
         """Forget the stream; the noise floor too."""
     @property
-    def speaking(self) -> bool: ...
+    def speaking(self) -> bool:
+        """Whether a start was reported and no end since."""
     @property
     def frames(self) -> int:
         """Frames fed since `reset`."""
     @property
     def level_dbfs(self) -> float:
-        """Level of the last whole 10 ms frame."""
+        """RMS level of the last whole 10 ms frame; -inf for digital silence or before it."""
     @property
-    def noise_floor_dbfs(self) -> float: ...
+    def noise_floor_dbfs(self) -> float:
+        """The tracked noise floor; -inf before the first frame. During voice it is at least
+        ``min_dbfs - threshold_db``, below which it decides nothing."""
 
 # --------------------------------------------------------------------------- downlink
 

@@ -1,1 +1,15 @@
 //! The audio core of antiphon.
+//!
+//! Pure: no threads, no I/O, and time is an argument. The modules are listed in the order in
+//! which sound flows through them.
+
+// What is wrong with an argument, in words for the caller.
+mod error;
+
+// The mathematics that both directions share.
+pub mod dsp;
+
+// Microphone -> messages.
+pub mod uplink;
+
+pub use error::{FormatError, check_rate_hz};

@@ -1,9 +1,35 @@
-//! `antiphon._native`.
-use pyo3::prelude::*;
+//! `antiphon._native`: signatures, buffers and errors, one file per class. No arithmetic.
 
-#[pymodule(gil_used = false)]
+mod buffers;
+mod convert;
+mod errors;
+mod lock;
+mod packetizer;
+mod resampler;
+mod uplink;
+mod vad;
+
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
-    use super::*;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::convert::{downmix, float_to_int16, int16_to_float};
+    #[pymodule_export]
+    use super::packetizer::{Packet, Packetizer};
+    #[pymodule_export]
+    use super::resampler::Resampler;
+    #[pymodule_export]
+    use super::uplink::{Uplink, encode_realtime_audio};
+    #[pymodule_export]
+    use super::vad::VoiceActivityDetector;
+
+    /// The kernels in use: ``scalar`` for now.
+    #[pyfunction]
+    fn simd_backend() -> &'static str {
+        antiphon_core::dsp::kernels::BACKEND
+    }
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))

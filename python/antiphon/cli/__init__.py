@@ -1,0 +1,59 @@
+"""The command `antiphon`.
+
+Each subcommand is a module of this package with four names: ``NAME`` and ``HELP`` (text),
+``add_arguments(parser)`` and ``run(args) -> int``, which returns the exit code. Its heavy imports
+belong inside ``run``. To add one, put the file here: it is found by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from antiphon.errors import AntiphonError
+
+__all__ = ["main"]
+
+EXIT_ERROR = 1
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code.
+
+    Errors of antiphon become one line on standard error and exit code 1, Ctrl-C becomes 130.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except AntiphonError as error:
+        print(f"antiphon: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="antiphon", description="Live voice conversation with Gemini, and a local server."
+    )
+    parser.add_argument("--version", action="version", version=f"antiphon {_version()}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+        command = importlib.import_module(f"{__name__}.{module.name}")
+        subparser = subparsers.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("antiphon")
+    except PackageNotFoundError:  # running from a source tree that was never installed
+        return "0"

@@ -1,0 +1,91 @@
+"""``antiphon emulator``: the local Live server, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from antiphon.emulator import Emulator
+
+__all__ = ["HELP", "NAME", "add_arguments", "run"]
+
+NAME = "emulator"
+HELP = "Run the local Live server: no key and no network needed."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
+    parser.add_argument("--port", type=_port, default=8765, help="0: any free one (%(default)s)")
+    parser.add_argument("--api-key", metavar="KEY", help="accept this key only; default: any")
+    parser.add_argument("--record", metavar="DIR", help="write what is said and sent to DIR")
+    parser.add_argument("--seed", type=int, default=0, help="of delays and ids (%(default)s)")
+    parser.add_argument(
+        "--ready-fd", type=int, metavar="FD", help="write the URL and a newline there when ready"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    import asyncio
+
+    from antiphon.emulator import Emulator
+
+    level = logging.DEBUG if args.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(name)s: %(message)s")
+    emulator = Emulator(
+        args.host,
+        args.port,
+        api_key=args.api_key,
+        seed=args.seed,
+        record_dir=args.record,
+    )
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def request_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+            loop.call_soon_threadsafe(stop.set)
+
+        # signal.signal works on every platform; the loop's own handlers do not.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, request_stop)
+        async with emulator:
+            _announce(emulator, args)
+            await stop.wait()
+
+    asyncio.run(serve())
+    return 0
+
+
+def _announce(emulator: Emulator, args: argparse.Namespace) -> None:
+    url = emulator.url
+    key = "your --api-key" if args.api_key else "any key"
+    print(f"Listening on {url}", flush=True)
+    print(
+        f"  antiphon:     GoogleAI(base_url={url!r}, api_key=…)   ({key})\n"
+        f"  JavaScript:   httpOptions: {{ baseUrl: '{url.replace('ws:', 'http:')}' }}\n"
+        f'  Go:           HTTPOptions{{BaseURL: "{url}"}}\n'
+        'Say "hello", "ten of clubs", "tell a story" or "go forward ten meters". Ctrl-C stops.',
+        flush=True,
+    )
+    if args.host not in ("127.0.0.1", "localhost", "::1") and not args.api_key:
+        print("Anyone who reaches this address can connect: choose an --api-key.", file=sys.stderr)
+    if args.ready_fd is not None:
+        with os.fdopen(args.ready_fd, "w") as ready:
+            ready.write(f"{url}\n")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port; use 0 to 65535.")
+    return port

@@ -1,0 +1,119 @@
+"""What the local server answers: a brain gets a turn and gives a reply.
+
+`Concierge` (in `antiphon.emulator.concierge`) is the default; `Echo` and `CallableBrain` are
+for tests and for plugging in something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from antiphon.emulator.jobs import Grammar
+from antiphon.wire import Content, FunctionDeclaration
+
+__all__ = ["Brain", "Call", "CallableBrain", "Echo", "Reply", "ToolResult", "Turn"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function that the brain wants called."""
+
+    name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """The client's answer to a `Call`."""
+
+    call: Call
+    response: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What the brain answers.
+
+    Attributes:
+        text: What the user typed, or said as far as it was recognized.
+        spoken: Whether it was speech; then ``duration_s`` is how long it was.
+        recognizable: False if nothing could be recognized because no recognizer is installed.
+        tool_result: Set when this is the answer to the brain's own call.
+        history: What was said before, oldest first; the last one is this turn.
+        functions: The declared functions by name.
+        system_instruction: As given in the setup.
+        memory: The brain's own notes; they live as long as the session, resumptions included.
+    """
+
+    text: str
+    spoken: bool = False
+    duration_s: float = 0.0
+    recognizable: bool = True
+    tool_result: ToolResult | None = None
+    history: tuple[Content, ...] = ()
+    functions: Mapping[str, FunctionDeclaration] = field(default_factory=dict)
+    system_instruction: str = ""
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the brain says or does.
+
+    Attributes:
+        text: Said aloud, or sent as text.
+        call: A function to call first. Without a text the turn stays open until it is answered;
+            with one (for a function that does not block) the model talks on meanwhile.
+        max_speed: Send the audio at most this many times faster than real time.
+    """
+
+    text: str = ""
+    call: Call | None = None
+    max_speed: float | None = None
+
+
+class Brain(Protocol):
+    """Answers turns; one brain serves all sessions, so it keeps its notes in ``Turn.memory``."""
+
+    @property
+    def grammar(self) -> Grammar | None:
+        """What it expects to hear; None: anything."""
+        ...
+
+    def respond(self, turn: Turn) -> Reply:
+        """Answer at once: the session waits. The same turn gives the same reply."""
+        ...
+
+
+class Echo:
+    """Says what it was told."""
+
+    grammar: Grammar | None = None
+
+    def respond(self, turn: Turn) -> Reply:
+        """Repeat the text, or the result of a tool."""
+        if turn.tool_result is not None:
+            return Reply(str(dict(turn.tool_result.response)))
+        return Reply(turn.text or f"Something of {turn.duration_s:.1f} seconds.")
+
+
+class CallableBrain:
+    """Any function from a `Turn` to a `Reply` or a text."""
+
+    def __init__(
+        self, function: Callable[[Turn], Reply | str], grammar: Grammar | None = None
+    ) -> None:
+        self._function = function
+        self._grammar = grammar
+
+    @property
+    def grammar(self) -> Grammar | None:
+        """The grammar that was given."""
+        return self._grammar
+
+    def respond(self, turn: Turn) -> Reply:
+        """Call the function."""
+        reply = self._function(turn)
+        return Reply(reply) if isinstance(reply, str) else reply

@@ -1,0 +1,76 @@
+"""When the chunks of an answer leave, and which words go with them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+from antiphon.emulator.jobs import SPEECH_HZ, Word
+
+__all__ = ["FIRST_CHUNK_BYTES", "NEXT_CHUNK_BYTES", "Pace", "split_sentences", "time_words"]
+
+# 200 ms, then 240 ms: as recorded from the service.
+FIRST_CHUNK_BYTES = 9_600
+NEXT_CHUNK_BYTES = 11_520
+
+_MAX_SENTENCE = 220
+
+
+class Pace:
+    """Gaps between the chunks of one answer: faster than real time, in uneven bursts.
+
+    The recorded service sent 2.9 s of audio in 0.59 s, with gaps from 1 to 126 ms.
+    """
+
+    def __init__(
+        self, rng: random.Random, speed: tuple[float, float], max_speed: float | None = None
+    ) -> None:
+        self._rng = rng
+        self._speed = rng.uniform(*speed)
+        self._max_speed = max_speed
+
+    def gap_s(self, chunk_bytes: int) -> float:
+        """How long after a chunk of this size the next one follows."""
+        duration_s = chunk_bytes / 2 / SPEECH_HZ
+        gap_s = duration_s / self._speed * self._rng.triangular(0.05, 2.2, 0.75)
+        if self._max_speed is not None:
+            gap_s = max(gap_s, duration_s / self._max_speed)
+        return gap_s
+
+
+def split_sentences(text: str) -> list[str]:
+    """Cut a text where a speaker breathes; the pieces joined with spaces are the text again."""
+    sentences: list[str] = []
+    for sentence in re.split(r"(?<=[.!?:;])\s+", " ".join(text.split())):
+        rest = sentence
+        while len(rest) > _MAX_SENTENCE:
+            comma = rest.rfind(", ", 0, _MAX_SENTENCE) + 1
+            cut = comma or rest.rfind(" ", 0, _MAX_SENTENCE)
+            if cut <= 0:
+                break
+            sentences.append(rest[:cut])
+            rest = rest[cut:].strip()
+        if rest:
+            sentences.append(rest)
+    return sentences
+
+
+def time_words(text: str, duration_s: float, known: Sequence[Word] = ()) -> list[Word]:
+    """The words of a spoken sentence, as written, with their places in its audio.
+
+    Places that the synthesizer gave are used when it counted the same words; else words share
+    the duration by their length.
+    """
+    tokens = text.split()
+    if len(known) == len(tokens):
+        return [
+            Word(token, word.start_s, word.end_s) for token, word in zip(tokens, known, strict=True)
+        ]
+    weights = [len(token) + 1 for token in tokens]
+    per_letter_s = duration_s / max(1, sum(weights))
+    words, at_s = [], 0.0
+    for token, weight in zip(tokens, weights, strict=True):
+        words.append(Word(token, at_s, at_s + weight * per_letter_s))
+        at_s += weight * per_letter_s
+    return words

@@ -1,0 +1,113 @@
+"""What a session said and heard: kept in memory, and told to whoever listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from antiphon.emulator.jobs import SPEECH_HZ, Word
+
+__all__ = ["Observer", "SessionRecord", "ToolCallRecord", "TurnRecord"]
+
+#: Called with ``(event name, fields)`` for everything that happens in a session.
+Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass
+class ToolCallRecord:
+    """A function call of the model; ``response`` once it was answered."""
+
+    id: str
+    name: str
+    args: dict[str, Any]
+    response: dict[str, Any] | None = None
+    cancelled: bool = False
+
+
+@dataclass
+class TurnRecord:
+    """One turn of the model. Times are seconds since the session began, or None.
+
+    Attributes:
+        input_text: What was answered, as typed or recognized.
+        spoken: Whether that input was speech.
+        text: All that the model meant to say.
+        text_sent: The words of it that left as text or as transcription-timed speech.
+        pcm: The audio that was sent: mono int16 at 24,000 Hz.
+        frames_sent: Frames of it (kept when ``pcm`` was given up).
+        words: Where the words that were sent lie in ``pcm``.
+    """
+
+    index: int
+    input_text: str
+    spoken: bool
+    started_s: float
+    text: str = ""
+    text_sent: str = ""
+    pcm: bytearray = field(default_factory=bytearray, repr=False)
+    frames_sent: int = 0
+    words: list[Word] = field(default_factory=list, repr=False)
+    tool_calls: list[ToolCallRecord] = field(default_factory=list)
+    first_audio_s: float | None = None
+    generation_complete_s: float | None = None
+    ended_s: float | None = None
+    interrupted: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the audio that was sent."""
+        return self.frames_sent / SPEECH_HZ
+
+    def summary(self) -> dict[str, Any]:
+        """As plain JSON values, without the audio."""
+        return {
+            "turn": self.index,
+            "input_text": self.input_text,
+            "spoken": self.spoken,
+            "text": self.text,
+            "text_sent": self.text_sent,
+            "frames_sent": self.frames_sent,
+            "duration_s": round(self.duration_s, 6),
+            "started_s": _rounded(self.started_s),
+            "first_audio_s": _rounded(self.first_audio_s),
+            "generation_complete_s": _rounded(self.generation_complete_s),
+            "ended_s": _rounded(self.ended_s),
+            "interrupted": self.interrupted,
+            "words": [
+                [word.text, round(word.start_s, 3), round(word.end_s, 3)] for word in self.words
+            ],
+            "tool_calls": [vars(call) for call in self.tool_calls],
+        }
+
+
+@dataclass
+class SessionRecord:
+    """One connection: what was set up, said and heard.
+
+    Attributes:
+        heard: The transcripts of the user's speech, in order.
+        video_frames: How many images came.
+        close_code, close_reason: How it ended; None while it is open.
+    """
+
+    index: int
+    family: str
+    model: str = ""
+    turns: list[TurnRecord] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+    video_frames: int = 0
+    close_code: int | None = None
+    close_reason: str = ""
+
+    def give_up_pcm(self, max_bytes: int) -> None:
+        """Drop the audio of the oldest turns beyond ``max_bytes``."""
+        total = 0
+        for turn in reversed(self.turns):
+            total += len(turn.pcm)
+            if total > max_bytes:
+                turn.pcm = bytearray()
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)

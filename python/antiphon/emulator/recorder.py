@@ -1,0 +1,129 @@
+"""Writes what happens in the sessions of a server to a folder, as it happens.
+
+``session-N.jsonl`` has one line per event, with ``at_s`` since the session began; the messages
+are there in shape: base64 is replaced by its byte count. ``session-N/turn-M.wav`` is the PCM
+that was really sent. Credentials are not part of messages, so none can get here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import wave
+from pathlib import Path
+from typing import Any, TextIO
+
+from antiphon.emulator.jobs import SPEECH_HZ
+from antiphon.emulator.record import TurnRecord
+from antiphon.errors import RecordingError
+
+__all__ = ["SessionRecorder", "recording_folder"]
+
+_log = logging.getLogger("antiphon.emulator")
+_LONG_TEXT = 200
+
+
+def recording_folder(path: Path) -> Path:
+    """Make the folder.
+
+    Raises:
+        RecordingError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(
+            f"The recording folder {path} cannot be made: {error.strerror}. Choose another one."
+        ) from error
+    return path
+
+
+class SessionRecorder:
+    """The observer of one session. A full disk ends the recording, never the session.
+
+    Args:
+        folder: Exists already.
+        index: N of the file names.
+    """
+
+    def __init__(self, folder: Path, index: int) -> None:
+        self._lines = folder / f"session-{index}.jsonl"
+        self._turns = folder / f"session-{index}"
+        self._file: TextIO | None = None
+        self._failed = False
+        self._audio_in = {"messages": 0, "bytes": 0}
+
+    def __call__(self, event: str, fields: dict[str, Any]) -> None:
+        """Write one event."""
+        if self._failed:
+            return
+        try:
+            self._record(event, fields)
+        except OSError as error:
+            self._failed = True
+            _log.warning("Recording to %s stopped: %s", self._lines, error)
+
+    def _record(self, event: str, fields: dict[str, Any]) -> None:
+        message = fields.get("message")
+        if event == "received" and message is not None and _is_audio(message):
+            # A microphone sends fifty messages a second: they are counted, not listed.
+            self._audio_in["messages"] += 1
+            self._audio_in["bytes"] += _base64_bytes(message["realtimeInput"]["audio"])
+            return
+        if self._audio_in["messages"]:
+            self._write({"event": "audio_received", "at_s": fields["at_s"], **self._audio_in})
+            self._audio_in = {"messages": 0, "bytes": 0}
+        turn = fields.get("turn")
+        if isinstance(turn, TurnRecord):
+            wav = self._write_wav(turn)
+            fields = {**fields, **turn.summary(), "wav": wav}
+        elif message is not None:
+            fields = {**fields, "message": _shape(message)}
+        self._write({"event": event, **fields})
+        if event == "closed" and self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._file is None:
+            self._file = self._lines.open("a", encoding="utf-8")
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+    def _write_wav(self, turn: TurnRecord) -> str | None:
+        if not turn.pcm:
+            return None
+        self._turns.mkdir(exist_ok=True)
+        path = self._turns / f"turn-{turn.index}.wav"
+        with path.open("wb") as file, wave.open(file) as writer:
+            writer.setnchannels(1)
+            writer.setsampwidth(2)
+            writer.setframerate(SPEECH_HZ)
+            writer.writeframes(bytes(turn.pcm))
+        return f"{self._turns.name}/{path.name}"
+
+
+def _is_audio(message: dict[str, Any]) -> bool:
+    realtime = message.get("realtimeInput")
+    return isinstance(realtime, dict) and list(realtime) == ["audio"]
+
+
+def _base64_bytes(blob: Any) -> int:
+    data = blob.get("data") if isinstance(blob, dict) else None
+    return len(data.rstrip("=")) * 3 // 4 if isinstance(data, str) else 0
+
+
+def _shape(value: Any) -> Any:
+    """The message with long data replaced by its size."""
+    if isinstance(value, dict):
+        return {
+            name: f"<{_base64_bytes(value)} bytes>"
+            if name == "data" and isinstance(member, str)
+            else _shape(member)
+            for name, member in value.items()
+        }
+    if isinstance(value, list):
+        return [_shape(item) for item in value]
+    if isinstance(value, str) and len(value) > _LONG_TEXT:
+        return f"{value[:_LONG_TEXT]}… ({len(value)} characters)"
+    return value

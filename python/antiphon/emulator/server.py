@@ -1,0 +1,336 @@
+"""The local Live server: `EmulatedSession` behind WebSockets, or behind channels in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request as UpgradeRequest
+from websockets.http11 import Response
+
+from antiphon.channel import Channel, ChannelClosed
+from antiphon.emulator.brain import Brain
+from antiphon.emulator.concierge import Concierge
+from antiphon.emulator.core import EmulatedSession
+from antiphon.emulator.driver import drive
+from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize
+from antiphon.emulator.recognition import Recognizer
+from antiphon.emulator.record import SessionRecord
+from antiphon.emulator.recorder import SessionRecorder, recording_folder
+from antiphon.emulator.request import Request, route
+from antiphon.emulator.resumption import ResumptionStore
+from antiphon.emulator.settings import Settings
+from antiphon.emulator.speech import SpeechUnavailable, Voice
+from antiphon.errors import ConnectError
+from antiphon.wire import Backend, FirebaseAI, GoogleAI, VertexAI
+
+__all__ = ["BackendName", "Emulator"]
+
+_log = logging.getLogger("antiphon.emulator")
+
+BackendName: TypeAlias = Literal["google", "vertex", "firebase", "firebase-vertex"]
+
+_RunJob: TypeAlias = Callable[[Job], Awaitable[JobResult]]
+
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_WRITE_LIMIT_BYTES = 1024 * 1024
+_MAX_SESSION_RECORDS = 1_000
+_NOT_FOUND = (
+    "This is the local Live server of antiphon. It answers WebSocket upgrades at the Live API's "
+    "paths, such as /ws/google.ai.generativelanguage.v1beta.GenerativeService."
+    "BidiGenerateContent\n"
+)
+
+
+class Emulator:
+    """A Live server on this machine; it needs no key and no network.
+
+    ``async with Emulator() as emulator`` serves on the running loop; ``with Emulator() as
+    emulator`` serves on a thread of its own. `handle` serves a channel in memory, without a
+    socket, in virtual time too.
+
+    Args:
+        host: Where to listen. Anything but loopback lets others in: choose an ``api_key`` then.
+        port: 0: any free one.
+        api_key: The only key or token that is accepted; None accepts any.
+        brain: What answers; `Concierge` by default.
+        seed: Of delays, gaps and ids.
+        record_dir: Write what happens there: ``session-N.jsonl``, ``session-N/turn-M.wav``.
+        settings: Everything else; ``api_key`` and ``seed`` above go first.
+        voice: What speaks; by default what is installed.
+        recognizer: What understands speech; by default pocketsphinx, if installed.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        api_key: str | None = None,
+        brain: Brain | None = None,
+        seed: int | None = None,
+        record_dir: str | Path | None = None,
+        settings: Settings | None = None,
+        voice: Voice | None = None,
+        recognizer: Recognizer | None = None,
+    ) -> None:
+        settings = settings or Settings()
+        if api_key is not None:
+            settings = replace(settings, api_key=api_key)
+        if seed is not None:
+            settings = replace(settings, seed=seed)
+        self._settings = settings
+        self._host, self._port = host, port
+        self._brain: Brain = brain or Concierge()
+        self._record_dir = None if record_dir is None else recording_folder(Path(record_dir))
+        self._voice = voice or Voice()
+        self._recognizer = recognizer or Recognizer()
+        self._store = ResumptionStore()
+        self._connections = 0
+        self._server: Server | None = None
+        self._workers: ThreadPoolExecutor | None = None
+        self._thread: _Thread | None = None
+        self.sessions: list[SessionRecord] = []
+        """What was said in each connection, oldest first."""
+
+    # -------------------------------------------------------------- where it is
+
+    @property
+    def port(self) -> int:
+        """The port it listens on.
+
+        Raises:
+            ConnectError: It is not running.
+        """
+        if self._server is None:
+            raise ConnectError("The local server is not running; enter it with `async with`.")
+        port: int = next(iter(self._server.sockets)).getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """``ws://host:port``: the ``base_url`` for any backend."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"ws://{host}:{self.port}"
+
+    def backend(self, name: BackendName = "google") -> Backend:
+        """A backend of the client that leads here.
+
+        While the server is not running, its URL is one that only `handle` understands.
+        """
+        base_url = self.url if self._server is not None else "ws://emulator.invalid"
+        key = self._settings.api_key or "local"
+        if name == "google":
+            return GoogleAI(api_key=key, base_url=base_url)
+        if name == "vertex":
+            return VertexAI(project="local", access_token=key, base_url=base_url)
+        if name == "firebase":
+            return FirebaseAI(api_key=key, project="local", base_url=base_url)
+        if name == "firebase-vertex":
+            return FirebaseAI(
+                api_key=key, project="local", location="us-central1", base_url=base_url
+            )
+        raise ValueError(f"No backend {name!r}; use google, vertex, firebase or firebase-vertex.")
+
+    # -------------------------------------------------------------- running
+
+    async def __aenter__(self) -> Self:
+        self._workers = ThreadPoolExecutor(4, thread_name_prefix="antiphon-emulator")
+        try:
+            self._server = await serve(
+                self._serve_connection,
+                self._host,
+                self._port,
+                process_request=_refuse_unknown_path,
+                compression=None,
+                max_size=_MAX_MESSAGE_BYTES,
+                write_limit=_WRITE_LIMIT_BYTES,
+                ping_interval=30,
+                ping_timeout=60,
+                close_timeout=2,
+                server_header=None,
+            )
+        except OSError as error:
+            self._workers.shutdown(wait=False)
+            raise ConnectError(
+                f"The local server cannot listen on {self._host}:{self._port}: "
+                f"{error.strerror or error}. Choose another port (0: any free one)."
+            ) from error
+        # The recognizer loads while the first client is still connecting.
+        self._workers.submit(self._recognizer.preload)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        server, workers = self._server, self._workers
+        assert server is not None
+        assert workers is not None
+        server.close()
+        await server.wait_closed()
+        self._server = self._workers = None
+        self._recognizer.close()
+        await asyncio.to_thread(workers.shutdown, cancel_futures=True)
+        self._recognizer.close()  # a job that was waiting may have started it again
+
+    def __enter__(self) -> Self:
+        self._thread = _Thread(self)
+        self._thread.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        thread, self._thread = self._thread, None
+        assert thread is not None
+        thread.end()
+
+    def close(self) -> None:
+        """Give back what `handle` used; needed only if the server was never entered."""
+        self._recognizer.close()
+
+    # -------------------------------------------------------------- serving
+
+    async def handle(self, channel: Channel, path: str, headers: Mapping[str, str]) -> None:
+        """Serve one channel until it ends, in the running loop and on its clock.
+
+        Speaking and recognizing run inline: in virtual time they take no time. ``path`` is the
+        request target or the URL.
+        """
+        target = "/" + path.split("://", 1)[-1].partition("/")[2] if "://" in path else path
+        request = route(target, headers)
+        if request is None:
+            await channel.close(1008, "404: not a path of the Live API")
+            return
+        await self._serve(channel, request, self._run_inline)
+
+    async def _serve_connection(self, connection: ServerConnection) -> None:
+        upgrade = connection.request
+        assert upgrade is not None
+        request = route(upgrade.path, dict(upgrade.headers.raw_items()))
+        assert request is not None
+        await self._serve(_WebSocketChannel(connection), request, self._run_in_thread)
+
+    async def _serve(self, channel: Channel, request: Request, run_job: _RunJob) -> None:
+        index, self._connections = self._connections, self._connections + 1
+        observer = None
+        if self._record_dir is not None:
+            observer = SessionRecorder(self._record_dir, index)
+        session = EmulatedSession(
+            self._settings,
+            request,
+            self._brain,
+            now=asyncio.get_running_loop().time(),
+            index=index,
+            store=self._store,
+            observer=observer,
+        )
+        self.sessions.append(session.record)
+        del self.sessions[:-_MAX_SESSION_RECORDS]
+        await drive(session, channel, run_job)
+
+    async def _run_in_thread(self, job: Job) -> JobResult:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._workers, self._run, job)
+
+    async def _run_inline(self, job: Job) -> JobResult:
+        return self._run(job)
+
+    def _run(self, job: Job) -> JobResult:
+        """Do a job; blocks."""
+        if isinstance(job, Recognize):
+            return self._recognizer.recognize(job.pcm, job.grammar)
+        try:
+            return self._voice.synthesize(job.text, job.voice)
+        except SpeechUnavailable as error:
+            _log.error("%s The sentence was: %r", error, job.text)
+            return JobFailed(str(error))
+
+
+class _WebSocketChannel:
+    """A server's end of a WebSocket, as a `Channel`."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await self._connection.send(data)
+        except ConnectionClosed as closed:
+            raise _as_channel_closed(closed) from closed
+
+    async def receive(self) -> bytes:
+        try:
+            data = await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise _as_channel_closed(closed) from closed
+        return data.encode() if isinstance(data, str) else data
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._connection.close(code, reason)
+
+
+def _as_channel_closed(closed: ConnectionClosed) -> ChannelClosed:
+    frame = closed.rcvd or closed.sent
+    return ChannelClosed(frame.code, frame.reason) if frame else ChannelClosed()
+
+
+def _refuse_unknown_path(connection: ServerConnection, request: UpgradeRequest) -> Response | None:
+    if route(request.path, {}) is not None:
+        return None
+    return connection.respond(http.HTTPStatus.NOT_FOUND, _NOT_FOUND)
+
+
+class _Thread:
+    """A server on a thread with a loop of its own."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._running = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name="antiphon-emulator", daemon=True)
+
+    def begin(self) -> None:
+        """Return when the server listens."""
+        self._thread.start()
+        self._running.wait()
+        if self._error is not None:
+            raise self._error
+
+    def end(self) -> None:
+        """Stop the server and wait for it."""
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # it is raised where the server was entered
+            self._error = error
+        finally:
+            self._running.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with self._emulator:
+            self._running.set()
+            await self._stop.wait()

@@ -1,0 +1,57 @@
+"""What can be chosen about the local server; the defaults imitate the recorded service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["LIVE_MODELS", "Settings"]
+
+#: The Live models that the service has, or had: see `antiphon.wire.profile_of`.
+LIVE_MODELS = frozenset(
+    {
+        "gemini-3.8-live",
+        "gemini-3.8-live-extended-thinking",
+        "gemini-3.5-flash-live-preview",
+        "gemini-3.5-flash-lite-live-preview",
+        "gemini-3.1-flash-live-preview",
+        "gemini-2.5-flash-native-audio-preview-12-2025",
+        "gemini-2.5-flash-native-audio-preview-09-2025",
+        "gemini-2.5-flash-native-audio-latest",
+        "gemini-2.5-flash-preview-native-audio-dialog",
+        "gemini-live-2.5-flash-native-audio",
+        "gemini-live-2.5-flash-preview-native-audio-09-2025",
+        "gemini-live-2.5-flash",
+        "gemini-live-2.5-flash-preview",
+        "gemini-2.0-flash-live-001",
+        "gemini-2.0-flash-live-preview-04-09",
+        "gemini-2.0-flash-exp",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Choices of the local server.
+
+    Attributes:
+        api_key: The only credential that is accepted; None accepts any, and none.
+        seed: Of everything that varies: delays, gaps between chunks, ids.
+        models: Bare ids of the models that exist.
+        reply_delay_s: The shortest and the longest time from the end of an input to the first
+            message of its answer (synthesis and recognition come on top).
+        speed: How many times faster than real time audio is sent, at least and at most.
+        connection_limit_s: Close the connection after this time; None: never.
+        go_away_lead_s: ``goAway`` is sent this long before that.
+        max_utterance_s: Longer speech is taken as ended.
+        max_pcm_bytes: Spoken PCM that a session's records keep; the oldest turns lose theirs.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    seed: int = 0
+    models: frozenset[str] = LIVE_MODELS
+    reply_delay_s: tuple[float, float] = (0.25, 0.45)
+    speed: tuple[float, float] = (3.5, 6.0)
+    connection_limit_s: float | None = None
+    go_away_lead_s: float = 60.0
+    max_utterance_s: float = 60.0
+    max_pcm_bytes: int = 64 * 1024 * 1024

@@ -1,0 +1,33 @@
+//! Many channels to one, by their average.
+
+use super::convert::Sample;
+use crate::error::{FormatError, in_range};
+
+/// Most channels of a frame.
+const CHANNELS_MAX: u16 = 256;
+
+/// `channels` as the number of channels of a frame.
+///
+/// # Errors
+/// It is not 1 to 256.
+pub fn check_channels(channels: u32) -> Result<u16, FormatError> {
+    in_range("channels", channels, 1, CHANNELS_MAX.into())?;
+    Ok(u16::try_from(channels).unwrap_or(CHANNELS_MAX))
+}
+
+/// Averages interleaved frames of `channels` samples; yields `out.len()` mono frames.
+///
+/// The mean is taken in float32 from exact samples, so the sum of int16 samples is exact; the
+/// mean is then rounded to nearest even.
+///
+/// # Panics
+/// If `x` does not hold `channels` samples for each frame of `out`.
+pub fn downmix<I: Sample, O: Sample>(x: &[I], channels: u16, out: &mut [O]) {
+    let width = usize::from(channels);
+    assert_eq!(x.len(), out.len() * width, "downmix: {channels} channels");
+    let scale = 1.0 / f32::from(channels);
+    for (out, frame) in out.iter_mut().zip(x.chunks_exact(width.max(1))) {
+        let sum: f32 = frame.iter().map(|sample| sample.to_f32()).sum();
+        *out = O::from_f32(sum * scale);
+    }
+}

@@ -1,0 +1,16 @@
+//! Sample conversion, channels, levels and resampling.
+
+// int16 <-> float32.
+pub mod convert;
+
+// Many channels -> one.
+pub mod downmix;
+
+// Root mean square in dBFS.
+pub mod level;
+
+// The inner loops, by instruction set.
+pub mod kernels;
+
+// Fixed-ratio sample rate conversion.
+pub mod resample;

@@ -1,0 +1,88 @@
+//! The conversions as functions.
+
+use antiphon_core::dsp::{convert, downmix as core};
+use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+
+use crate::buffers::{self, PySample};
+use crate::errors::{OrRaise, audio_format_error};
+
+/// Convert float32 samples to int16: round to nearest even of ``x * 32768``, saturating.
+#[pyfunction]
+#[pyo3(signature = (x, out=None))]
+pub(crate) fn float_to_int16<'py>(
+    x: &Bound<'py, PyAny>,
+    out: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    convert_with(x, out, convert::f32_to_i16)
+}
+
+/// Convert int16 samples to float32: ``x / 32768``, exact. The inverse of `float_to_int16`.
+#[pyfunction]
+#[pyo3(signature = (x, out=None))]
+pub(crate) fn int16_to_float<'py>(
+    x: &Bound<'py, PyAny>,
+    out: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    convert_with(x, out, convert::i16_to_f32)
+}
+
+fn convert_with<'py, I: PySample, O: PySample>(
+    x: &Bound<'py, PyAny>,
+    out: Option<Bound<'py, PyAny>>,
+    convert: fn(&[I], &mut [O]),
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = x.py();
+    let samples = buffers::in_place::<I>(x, "x")?;
+    let out = out.unwrap_or_else(|| PyArrayDyn::<O>::zeros(py, samples.shape(), false).into_any());
+    let mut room = buffers::in_place_mut::<O>(&out, "out")?;
+    if room.shape() != samples.shape() {
+        let (out, x) = (room.shape(), samples.shape());
+        return Err(audio_format_error(
+            py,
+            format!("out has the shape {out:?}, and x {x:?}"),
+        ));
+    }
+    if let (Ok(samples), Ok(room)) = (samples.as_slice(), room.as_slice_mut()) {
+        convert(samples, room);
+    }
+    drop(room);
+    Ok(out)
+}
+
+/// Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
+#[pyfunction]
+pub(crate) fn downmix<'py>(x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let array = x
+        .cast::<PyUntypedArray>()
+        .map_err(|_| audio_format_error(x.py(), "x is not an array of float32 or int16"))?;
+    if array.cast::<PyArrayDyn<i16>>().is_ok() {
+        mean_of_channels::<i16>(array).map(Bound::into_any)
+    } else if array.cast::<PyArrayDyn<f32>>().is_ok() {
+        mean_of_channels::<f32>(array).map(Bound::into_any)
+    } else {
+        let message = format!("an array of {}; it must be float32 or int16", array.dtype());
+        Err(audio_format_error(x.py(), message))
+    }
+}
+
+fn mean_of_channels<'py, T: PySample>(
+    array: &Bound<'py, PyUntypedArray>,
+) -> PyResult<Bound<'py, PyArray1<T>>> {
+    let py = array.py();
+    let samples = buffers::in_place::<T>(array, "x")?;
+    let interleaved = samples.as_slice().unwrap_or_default();
+    let (frames, channels) = match *array.shape() {
+        [_] => return Ok(PyArray1::from_slice(py, interleaved)),
+        [frames, channels] => (frames, u32::try_from(channels).unwrap_or(u32::MAX)),
+        _ => {
+            let shape = buffers::shape_text(array);
+            let message = format!("an array of shape {shape}; it must be (frames, channels)");
+            return Err(audio_format_error(py, message));
+        }
+    };
+    let channels = core::check_channels(channels).or_raise(py)?;
+    let mut mono = vec![T::default(); frames];
+    core::downmix(interleaved, channels, &mut mono);
+    Ok(mono.into_pyarray(py))
+}
