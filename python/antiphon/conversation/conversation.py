@@ -34,8 +34,17 @@ _RECORDER_CHECK_S = 0.1
 class ConversationSession(UplinkSession, Protocol):
     """What a conversation asks of a session; `antiphon.LiveSession` is one."""
 
+    @property
+    def turn(self) -> int:
+        """Number of the model's open or last turn; 0 before the first."""
+        ...
+
     def receive(self) -> AsyncIterator[DownlinkMessage]:
         """All messages from now on."""
+        ...
+
+    async def interrupt(self) -> None:
+        """Have the running answer cut."""
         ...
 
     async def send_text_realtime(self, text: str, /) -> None:
@@ -81,7 +90,12 @@ class Conversation:
         self._capture = Capture(device.rate_hz, device.input_channels)
         self._playout = Playout(device.rate_hz, device.output_channels, cushion_ms=cushion_ms)
         self._downlink = DownlinkPump(
-            device, self._playout, self.transcript, self.timeline, self._publish
+            device,
+            self._playout,
+            self.transcript,
+            self.timeline,
+            self._publish,
+            turns_before=session.turn,
         )
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
@@ -172,12 +186,17 @@ class Conversation:
         utterance.start_s = utterance.end_s = self._now_s()
         await self._session.send_text_realtime(text)
 
-    def interrupt(self) -> None:
+    async def interrupt(self) -> None:
         """Stop the model's voice now, without a word of the user.
 
-        What still comes of the turn is not played. An `Interrupted` event follows.
+        What still comes of the turn is not played. An `Interrupted` event follows if something
+        was being played.
+
+        Raises:
+            SessionClosed: The session has ended; the voice has stopped all the same.
         """
         self._downlink.interrupt()
+        await self._session.interrupt()
 
     @property
     def playback(self) -> dict[int, TurnPlayback]:

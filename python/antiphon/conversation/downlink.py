@@ -97,6 +97,7 @@ class DownlinkPump:
         transcript: Gets the words.
         timeline: Gets the times.
         publish: Gets the events.
+        turns_before: Turns of the session that are not of this conversation.
     """
 
     def __init__(
@@ -106,6 +107,8 @@ class DownlinkPump:
         transcript: Transcript,
         timeline: Timeline,
         publish: Callable[[Event], None],
+        *,
+        turns_before: int = 0,
     ) -> None:
         self._device = device
         self._playout = playout
@@ -113,7 +116,8 @@ class DownlinkPump:
         self._timeline = timeline
         self._publish = publish
         self.playback = Playback()
-        self._turn = 0
+        self._turns_before = turns_before
+        self._turn = turns_before
         self._turn_open = False
         self._worded_spans = 0
         self._progress = asyncio.Event()
@@ -212,7 +216,7 @@ class DownlinkPump:
 
     def _interrupt(self, turn: int, at_s: float) -> None:
         self._turn_open = False
-        if turn > 0 and turn not in self._interrupted_s:
+        if turn > self._turns_before and turn not in self._interrupted_s:
             self._playout.flush(now_us=self._device.now_us(), turn=turn)
             self.playback.flushed(turn)
             self._interrupted_s[turn] = at_s
@@ -283,12 +287,16 @@ class DownlinkPump:
     def _report_cut(self, playback: TurnPlayback) -> None:
         silent_s = self._report_end(playback)
         turn = playback.turn
-        self._timeline.turn(turn).interrupted = True
+        timing = self._timeline.turn(turn)
+        # A barge-in after the last sample cut nothing.
+        timing.interrupted = (
+            timing.generation_complete_s is None or timing.heard_ms < timing.received_ms
+        )
         message_s = self._interrupted_s[turn]
         interruption = Interruption(turn, message_s, silent_s, self._ms(playback.heard_frames))
         self._timeline.interruptions.append(interruption)
         utterance = self._transcript.model(turn)
-        utterance.interrupted = True
+        utterance.interrupted = timing.interrupted
         utterance.heard_text = estimate_heard_text(
             utterance.text, playback.heard_frames, playback.received_frames
         )

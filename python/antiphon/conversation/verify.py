@@ -123,7 +123,7 @@ def verify_recording(
         recording: int16, shape (frames, 2): user left, model right.
         rate_hz: Its rate.
         sent: What the server sent, in order; every turn must be in ``heard`` or unheard there.
-        heard: What the playout said about each turn (`antiphon.conversation.Conversation.playback`).
+        heard: What the playout said about each turn: `Conversation.playback`.
         decoys: Sentences that were *not* said; with any, the words are checked as well.
 
     Raises:
