@@ -12,4 +12,7 @@ pub mod dsp;
 // Microphone -> messages.
 pub mod uplink;
 
+// From the service to the device: audio out of messages, and the jitter buffer.
+pub mod downlink;
+
 pub use error::{FormatError, check_rate_hz};

@@ -36,3 +36,18 @@ pub(crate) fn to_u32(py: Python<'_>, name: &str, value: i64) -> PyResult<u32> {
         )
     })
 }
+
+/// A turn number as the core takes it.
+pub(crate) fn to_turn(py: Python<'_>, turn: Option<i64>) -> PyResult<Option<u32>> {
+    turn.map(|turn| to_u32(py, "turn", turn)).transpose()
+}
+
+/// A time in microseconds as the core takes it.
+pub(crate) fn to_us(py: Python<'_>, now_us: i64) -> PyResult<u64> {
+    u64::try_from(now_us).map_err(|_| {
+        audio_format_error(
+            py,
+            format!("now_us is {now_us}; it must be microseconds of a clock that starts at 0"),
+        )
+    })
+}

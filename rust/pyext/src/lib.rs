@@ -1,11 +1,17 @@
 //! `antiphon._native`: signatures, buffers and errors, one file per class. No arithmetic.
 
 mod buffers;
+mod capture;
 mod convert;
 mod errors;
+mod feed;
+mod jitter_buffer;
 mod lock;
 mod packetizer;
+mod playhead;
+mod playout;
 mod resampler;
+mod split_message;
 mod uplink;
 mod vad;
 
@@ -14,11 +20,21 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::capture::Capture;
+    #[pymodule_export]
     use super::convert::{downmix, float_to_int16, int16_to_float};
+    #[pymodule_export]
+    use super::jitter_buffer::JitterBuffer;
     #[pymodule_export]
     use super::packetizer::{Packet, Packetizer};
     #[pymodule_export]
+    use super::playhead::Playhead;
+    #[pymodule_export]
+    use super::playout::Playout;
+    #[pymodule_export]
     use super::resampler::Resampler;
+    #[pymodule_export]
+    use super::split_message::split_server_message;
     #[pymodule_export]
     use super::uplink::{Uplink, encode_realtime_audio};
     #[pymodule_export]

@@ -1,0 +1,45 @@
+//! From the service to the device.
+//!
+//! ```text
+//! message ─▶ decode ─▶ Writer ═ samples, turns ═▶ Reader ─▶ device
+//!                                 ◀═ blocks ═       └─▶ published: playhead, stats
+//! ```
+//!
+//! One writer and one reader share nothing but lock-free single-producer single-consumer rings
+//! and atomics. Positions are frames counted from the first one ever pushed, so what the two
+//! sides say about turns refers to exact samples, whenever it is read.
+
+// A server message -> its audio, and the message without it.
+mod decode;
+mod json_scan;
+
+// What both ends agree on: sizes, limits.
+mod config;
+
+// Samples between the two threads.
+mod queue;
+
+// What the two threads tell each other about the samples.
+mod link;
+mod published;
+
+// The pushing end.
+mod writer;
+
+// The pulling end: which turn, when, how loud.
+mod fade;
+mod reader;
+mod timeline;
+
+// What is known about it all, from any thread.
+mod monitor;
+
+// Both ends in one hand.
+mod jitter_buffer;
+
+pub use config::JitterBufferConfig;
+pub use decode::{AudioPart, SplitMessage, split_server_message};
+pub use jitter_buffer::JitterBuffer;
+pub use monitor::{Monitor, Playhead, State, Stats};
+pub use reader::Reader;
+pub use writer::Writer;

@@ -1,0 +1,137 @@
+//! Running dry in the middle of a turn.
+#[allow(dead_code, unreachable_pub)]
+mod support;
+
+use antiphon_core::downlink::{JitterBuffer, State};
+use support::*;
+
+/// A constant signal shows the gain of every sample.
+fn push_level(buffer: &mut JitterBuffer, frames: usize) {
+    assert_eq!(buffer.push(&vec![10_000; frames], 0, Some(1)), frames);
+}
+
+#[test]
+fn the_last_5_ms_fade_out_and_the_next_begin_with_a_fade_in() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    let dry = pull(&mut buffer, ms(100), 0);
+    let sound = ms(60) - FADE;
+    assert_eq!(dry[..sound], vec![10_000; sound]);
+    assert!(dry[sound..ms(60)].is_sorted_by(|a, b| a > b));
+    assert!(largest_step(&dry) < 200, "{}", largest_step(&dry));
+    assert_eq!(dry[ms(60)..], silence(ms(40)));
+    assert_eq!(buffer.playhead().state, State::Starved);
+
+    push_level(&mut buffer, ms(59));
+    assert_eq!(
+        pull(&mut buffer, ms(10), 0),
+        silence(ms(10)),
+        "cushion again"
+    );
+    push_level(&mut buffer, ms(1));
+    let resumed = pull(&mut buffer, ms(20), 0);
+    assert!(resumed[..FADE].is_sorted_by(|a, b| a < b));
+    assert!(largest_step(&resumed) < 200 && resumed[0] < 200);
+    assert_eq!(resumed[FADE..], vec![10_000; ms(20) - FADE]);
+
+    let stats = buffer.stats();
+    assert_eq!(stats.concealment_events, 1);
+    assert_eq!(stats.concealed_samples, ms(50) as u64);
+    assert_eq!(stats.silent_concealed_samples, stats.concealed_samples);
+    assert_eq!(stats.underrun_us, 50_000);
+    assert_eq!(stats.jitter_buffer_emitted_count, ms(80) as u64);
+    assert_eq!(stats.total_samples_received, ms(130) as u64);
+}
+
+#[test]
+fn recovery_waits_no_longer_than_max_wait() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    pull(&mut buffer, ms(70), 0);
+    push_level(&mut buffer, ms(20));
+    let out = pull(&mut buffer, ms(130), 70_000);
+    assert_eq!(out[..ms(120)], silence(ms(120)));
+    assert!(out[ms(120)] > 0);
+}
+
+#[test]
+fn an_end_that_is_known_in_time_is_no_underrun() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    pull(&mut buffer, ms(55), 0);
+    buffer.end_of_turn(None);
+    assert_eq!(
+        pull(&mut buffer, ms(10), 0),
+        [vec![10_000; ms(5)], silence(ms(5))].concat()
+    );
+    assert_eq!(buffer.stats().concealment_events, 0);
+    assert_eq!(buffer.playhead().state, State::Idle);
+}
+
+#[test]
+fn a_late_end_stops_the_count() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    pull(&mut buffer, ms(160), 0);
+    buffer.end_of_turn(None);
+    pull(&mut buffer, ms(100), 0);
+    assert_eq!(buffer.stats().concealed_samples, ms(100) as u64);
+    assert_eq!(buffer.playhead().state, State::Idle);
+}
+
+#[test]
+fn after_400_ms_dry_nothing_is_counted_and_a_residual_chunk_starts_at_once() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    pull(&mut buffer, ms(60 + 3_000), 0);
+    let stats = buffer.stats();
+    assert_eq!((stats.underrun_us, stats.concealment_events), (400_000, 1));
+    assert_eq!(buffer.playhead().state, State::Idle);
+    push_level(&mut buffer, ms(20));
+    let out = pull(&mut buffer, ms(20), 0);
+    assert!(out[0] > 0 && largest_step(&out) < 200);
+    assert_eq!(out[FADE..ms(20) - FADE], vec![10_000; ms(20) - 2 * FADE]);
+    assert_eq!(buffer.playhead().media_frames, ms(80) as u64);
+}
+
+#[test]
+fn a_turn_that_follows_an_unfinished_one_waits_for_its_own_cushion() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    pull(&mut buffer, ms(100), 0);
+    buffer.push(&source(0, ms(20)), 100_000, Some(2));
+    assert_eq!(pull(&mut buffer, ms(120), 100_000), silence(ms(120)));
+    assert_eq!(buffer.stats().concealed_samples, ms(40) as u64);
+    assert_eq!(pull(&mut buffer, ms(10), 220_000), source(0, ms(10)));
+}
+
+#[test]
+fn audio_after_the_announced_end_plays_unfaded_if_it_comes_in_time() {
+    let mut buffer = buffer();
+    buffer.push(&source(0, ms(20)), 0, Some(1));
+    buffer.end_of_turn(None);
+    assert_eq!(pull(&mut buffer, ms(10), 0), source(0, ms(10)));
+    buffer.push(&source(ms(20), ms(10)), 0, Some(1));
+    buffer.push(&source(ms(30), ms(10)), 0, Some(1));
+    assert_eq!(
+        pull(&mut buffer, ms(40), 0),
+        [source(ms(10), ms(30)), silence(ms(10))].concat()
+    );
+    assert_eq!(buffer.playhead().media_frames, ms(40) as u64);
+    assert_eq!(buffer.stats().concealment_events, 0);
+    buffer.end_of_turn(Some(1));
+    pull(&mut buffer, 1, 0);
+    assert_eq!(buffer.playhead().state, State::Idle);
+}
+
+#[test]
+fn audio_that_comes_during_the_fade_resumes_with_a_fade_in() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    let mut out = pull(&mut buffer, ms(60) - 60, 0);
+    push_level(&mut buffer, ms(80));
+    out.extend(pull(&mut buffer, ms(40), 0));
+    assert!(largest_step(&out[1..]) < 200);
+    assert_eq!(buffer.stats().concealment_events, 1);
+    assert_eq!(buffer.stats().concealed_samples, 0);
+}

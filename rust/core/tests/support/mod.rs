@@ -1,0 +1,49 @@
+//! A source whose every sample is known, and a jitter buffer that is fed from it.
+
+use antiphon_core::downlink::{JitterBuffer, JitterBufferConfig};
+
+pub const RATE_HZ: u64 = 24_000;
+/// 5 ms.
+pub const FADE: usize = 120;
+
+/// Sample `k` of the source: never zero, so that silence is told apart, and loud.
+pub fn sample(k: usize) -> i16 {
+    let value = (k * 7_919 + 13) % 20_011;
+    i16::try_from(value).expect("below 20,011") - 10_005 + if value == 10_005 { 1 } else { 0 }
+}
+
+/// Samples `from..from + frames` of the source.
+pub fn source(from: usize, frames: usize) -> Vec<i16> {
+    (from..from + frames).map(sample).collect()
+}
+
+pub fn ms(ms: usize) -> usize {
+    ms * 24
+}
+
+pub fn micros(frames: usize) -> u64 {
+    frames as u64 * 1_000_000 / RATE_HZ
+}
+
+pub fn buffer() -> JitterBuffer {
+    JitterBuffer::new(JitterBufferConfig::default()).expect("the defaults are valid")
+}
+
+pub fn pull(buffer: &mut JitterBuffer, frames: usize, now_us: u64) -> Vec<i16> {
+    let mut out = vec![i16::MAX; frames];
+    buffer.pull(&mut out, now_us);
+    out
+}
+
+pub fn silence(frames: usize) -> Vec<i16> {
+    vec![0; frames]
+}
+
+/// The largest step between neighbours, which a fade keeps small on a constant signal.
+pub fn largest_step(samples: &[i16]) -> i32 {
+    samples
+        .windows(2)
+        .map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs())
+        .max()
+        .unwrap_or(0)
+}
