@@ -311,7 +311,7 @@ class EmulatedSession:
             self._observe("speech_started" if started else "speech_ended", now)
             if self._dialect.profile.unasked_notices:
                 kind = "ACTIVITY_START" if started else "ACTIVITY_END"
-                offset = {"type": kind, "audioOffset": f"{event.offset_s:.3f}s"}
+                offset = {"type": kind, "audioOffset": wire.duration_text(event.offset_s)}
                 self._send({"voiceActivity": offset}, now)
             if isinstance(event, SpeechStarted):
                 if self._configuration.interruptible:
@@ -564,7 +564,7 @@ class EmulatedSession:
         self._warn_at = None
         left_s = max(0.0, (self._cut_at or now) - now)
         if self._configuration is not None:
-            self._send({"goAway": {"timeLeft": f"{left_s:.3f}".rstrip("0").rstrip(".") + "s"}}, now)
+            self._send({"goAway": {"timeLeft": wire.duration_text(left_s)}}, now)
 
     def _close(self, code: int, reason: str, now: float) -> None:
         if self._closed:

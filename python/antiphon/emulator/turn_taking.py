@@ -153,7 +153,7 @@ class Ear:
                 self._started_at = max(self._kept_from, at - int(_PRE_ROLL_S * HEARING_HZ))
                 events.append(SpeechStarted(at / HEARING_HZ))
             elif kind == "end" and self._started_at is not None:
-                events.append(self._cut(at + int(_POST_ROLL_S * HEARING_HZ)))
+                events.append(self._cut(at, padding=int(_POST_ROLL_S * HEARING_HZ)))
         return events + self._bounded()
 
     def _bounded(self) -> list[EarEvent]:
@@ -167,14 +167,14 @@ class Ear:
         self._restart_detector()
         return [ended]
 
-    def _cut(self, until: int) -> SpeechEnded:
+    def _cut(self, ended_at: int, padding: int = 0) -> SpeechEnded:
         assert self._started_at is not None
-        until = min(until, self._end_frame)
+        until = min(ended_at + padding, self._end_frame)
         first = self._started_at - self._kept_from
         pcm = bytes(self._kept[2 * first : 2 * (until - self._kept_from)])
         self._started_at = None
         self._forget_before(until - self._pre_roll_frames)
-        return SpeechEnded(until / HEARING_HZ, pcm, len(pcm) / 2 / HEARING_HZ)
+        return SpeechEnded(ended_at / HEARING_HZ, pcm, len(pcm) / 2 / HEARING_HZ)
 
     def _forget_before(self, frame: int) -> None:
         frames = frame - self._kept_from

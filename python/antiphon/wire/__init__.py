@@ -75,6 +75,7 @@ from antiphon.wire.server import (
     Transcription,
     UsageMetadata,
     VoiceActivity,
+    duration_text,
     parse_duration_s,
 )
 
@@ -132,6 +133,7 @@ __all__ = [
     "bytes_to_base64",
     "decode_client_message",
     "decode_server_message",
+    "duration_text",
     "encode_client_message",
     "encode_server_message",
     "explain_close",

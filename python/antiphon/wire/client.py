@@ -124,6 +124,7 @@ class RealtimeInputConfig(_Wire):
     automatic_activity_detection: AutomaticActivityDetection | None = None
     activity_handling: str | None = None
     turn_coverage: str | None = None
+    interim_transcript_timestamp_enabled: bool | None = None
 
 
 class SessionResumption(_Wire):

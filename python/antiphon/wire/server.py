@@ -32,6 +32,7 @@ __all__ = [
     "Transcription",
     "UsageMetadata",
     "VoiceActivity",
+    "duration_text",
     "parse_duration_s",
 ]
 
@@ -227,3 +228,8 @@ def parse_duration_s(text: str) -> float:
         return float(text.removesuffix("s"))
     except ValueError:
         return 0.0
+
+
+def duration_text(seconds: float) -> str:
+    """A proto3 JSON duration: ``50s``, or with three digits, ``10.500s``."""
+    return f"{seconds:.3f}".removesuffix(".000") + "s"

@@ -1,0 +1,188 @@
+"""The voice and the understanding of the local server, with what is really installed."""
+
+import importlib.util
+import logging
+import shutil
+
+import numpy as np
+import pytest
+from emulator_support import Client, recording, silence
+
+from antiphon.emulator import Clips, Recognizer, SpeechUnavailable, Turn, Voice
+from antiphon.emulator.concierge import Concierge
+from antiphon.emulator.jobs import SPEECH_HZ
+from antiphon.emulator.pacing import split_sentences
+from antiphon.emulator.speech import installed_synthesizers
+
+GO = {
+    "functionDeclarations": [
+        {
+            "name": "go_forward",
+            "parameters": {"type": "OBJECT", "properties": {"distance_meters": {"type": "NUMBER"}}},
+        }
+    ]
+}
+
+needs_voice = pytest.mark.skipif(
+    not (shutil.which("espeak-ng") or importlib.util.find_spec("espeakng_loader")),
+    reason="no espeak-ng",
+)
+needs_pocketsphinx = pytest.mark.skipif(
+    importlib.util.find_spec("pocketsphinx") is None, reason="no pocketsphinx"
+)
+
+
+def level_dbfs(pcm):
+    samples = np.frombuffer(pcm, "<i2").astype(float)
+    return 20 * np.log10(np.sqrt((samples**2).mean()) / 32768)
+
+
+# ------------------------------------------------------------------ the voice
+
+
+@pytest.mark.speech
+@needs_voice
+@pytest.mark.parametrize("number", range(len(installed_synthesizers()) - 1))
+def test_each_installed_synthesizer_speaks(number):
+    synthesizer = installed_synthesizers()[number]
+    short = synthesizer.synthesize("Good day.", "Puck")
+    long = synthesizer.synthesize("Good day, and welcome to the grand hotel. How are you?", "Puck")
+    assert 0.4 < len(short.pcm) / 2 / SPEECH_HZ < 2
+    assert len(long.pcm) > 2 * len(short.pcm)
+    assert -40 < level_dbfs(long.pcm) < -6
+
+
+@pytest.mark.speech
+@needs_voice
+def test_voices_differ_and_results_are_cached():
+    voice = Voice()
+    first = voice.synthesize("Good day, and welcome.", "Puck")
+    assert voice.synthesize("Good day, and welcome.", "Puck") is first
+    assert voice.synthesize("Good day, and welcome.", "Kore").pcm != first.pcm
+
+
+@pytest.mark.speech
+@needs_voice
+def test_options_in_the_text_are_just_text():
+    speech = Voice().synthesize("-v xx $(touch /tmp/antiphon-pwned) `id` --help", "Puck")
+    assert len(speech.pcm) > SPEECH_HZ
+
+
+def test_text_without_words_is_a_breath():
+    assert len(Voice([]).synthesize("…!", "Puck").pcm) == 4800
+
+
+# ------------------------------------------------------------------ clips
+
+
+def demo_answers():
+    """What the concierge says in the demo, and to a greeting."""
+    concierge = Concierge()
+    for text in ("ten of clubs", "seven of clubs", "hello"):
+        yield concierge.respond(Turn(text=text)).text
+    yield "Certainly. We went forward ten meters."
+
+
+def test_clips_hold_the_demo_without_any_synthesizer():
+    voice = Voice([Clips()])
+    for answer in demo_answers():
+        pcm = b"".join(voice.synthesize(part, "Puck").pcm for part in split_sentences(answer))
+        assert len(pcm) / 2 / SPEECH_HZ > (6.0 if "clubs" in answer else 2.0)
+        assert -40 < level_dbfs(pcm) < -6
+
+
+def test_without_clip_and_synthesizer_the_error_names_what_to_install():
+    with pytest.raises(SpeechUnavailable, match=r"espeak-ng.*antiphon\[espeak\]"):
+        Voice([Clips()]).synthesize("A sentence that no clip holds.", "Puck")
+
+
+def test_a_session_without_a_voice_closes_with_those_words():
+    from antiphon.emulator.jobs import JobFailed
+
+    client = Client(voice=Voice([Clips()]))
+    client._do = lambda job: JobFailed("No voice: install espeak-ng.")
+    client.setup()
+    client.say("something new")
+    assert (client.closed.code, client.closed.reason) == (1011, "No voice: install espeak-ng.")
+
+
+# ------------------------------------------------------------------ understanding
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    recognizer = Recognizer()
+    yield recognizer
+    recognizer.close()
+
+
+@pytest.mark.speech
+@needs_pocketsphinx
+@pytest.mark.parametrize("noise", [0, 4, 30])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("go-forward-ten-meters", "go forward ten meters"),
+        ("cards-001", "ten of clubs"),
+        ("cards-002", "four queen of clubs"),
+        ("cards-003", "seven of clubs"),
+    ],
+)
+def test_human_commands_come_out_right(recognizer, name, words, noise):
+    pcm = np.frombuffer(silence(0.8) + recording(name) + silence(1.2), "<i2")
+    rng = np.random.default_rng(7)
+    noisy = np.clip(pcm + rng.normal(0, noise, len(pcm)), -32768, 32767).astype("<i2").tobytes()
+    client = Client(recognizer=recognizer).setup(inputAudioTranscription={}, tools=[GO])
+    client.hear(noisy)
+    (message,) = client.all("inputTranscription")
+    assert message["serverContent"]["inputTranscription"]["text"] == words
+    assert client.session.record.heard == [words]
+
+
+@pytest.mark.speech
+@needs_pocketsphinx
+def test_a_spoken_command_calls_the_function(recognizer):
+    client = Client(recognizer=recognizer).setup(tools=[GO])
+    client.hear(silence(0.8) + recording("go-forward-ten-meters") + silence(1.2))
+    _, message = client.run_to("toolCall") if not client.all("toolCall") else (0, None)
+    (message,) = client.all("toolCall")
+    assert message["toolCall"]["functionCalls"][0]["args"] == {"distance_meters": 10}
+
+
+@pytest.mark.speech
+@needs_pocketsphinx
+def test_a_spoken_turn_on_2_5_is_transcribed_word_by_word(recognizer):
+    client = Client(recognizer=recognizer)
+    client.setup("models/gemini-2.5-flash-native-audio-latest", inputAudioTranscription={})
+    client.hear(silence(0.8) + recording("cards-001") + silence(1.2))
+    pieces = [
+        m["serverContent"]["inputTranscription"]["text"] for m in client.all("inputTranscription")
+    ]
+    assert pieces == [" ten", " of", " clubs"]
+
+
+@pytest.mark.speech
+@needs_pocketsphinx
+def test_reading_aloud_is_not_taken_for_a_command(recognizer):
+    for name in ("librivox-austen-0870", "librivox-austen-0890", "numbers"):
+        assert not recognizer.recognize(recording(name), Concierge().grammar).command
+
+
+@pytest.mark.speech
+@needs_pocketsphinx
+def test_the_recognizer_survives_odd_input_and_its_own_death(recognizer):
+    assert recognizer.recognize(b"", Concierge().grammar).text == ""
+    assert recognizer.recognize(silence(0.01), None).available
+    recognizer.close()
+    assert recognizer.recognize(recording("cards-001"), Concierge().grammar).text == "ten of clubs"
+
+
+def test_without_a_recognizer_the_turn_is_still_a_turn(caplog):
+    with caplog.at_level(logging.WARNING):
+        recognizer = Recognizer(enabled=False)
+    assert "antiphon[speech]" in caplog.text
+    client = Client(recognizer=recognizer).setup(inputAudioTranscription={})
+    client.hear(silence(0.8) + recording("cards-001") + silence(1.2))
+    client.run_to("turnComplete")
+    assert not client.all("inputTranscription")
+    assert "no recognizer" in client.turns[0].text
