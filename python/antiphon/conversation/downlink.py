@@ -316,7 +316,7 @@ class DownlinkPump:
 
     def _speaker_s(self, emitted_frames: int) -> float:
         """When a frame that the buffer emitted leaves the speaker, on the timeline."""
-        return emitted_frames / self._playout.source_hz + self._playout.delay_s
+        return emitted_frames / self._playout.source_hz
 
     def _ms(self, frames: int) -> float:
         return frames * 1000 / self._playout.source_hz

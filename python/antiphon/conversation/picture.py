@@ -109,8 +109,10 @@ def _draw_model(
         _note(axes, interruption.message_s, -1.12, said, _CUT, below=True)
     for tool in timeline.tools:
         axes.axvline(tool.at_s, color=_TOOL, lw=1.4, ls="--")
-        values = ", ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-                           for name, value in tool.arguments.items())
+        values = ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in tool.arguments.items()
+        )
         _note(axes, tool.at_s, -1.12, f"{tool.name}({values})", _TOOL, below=True)
 
 

@@ -151,8 +151,8 @@ def verify_recording(
         if decoys and turn.text:
             _check_words(check, model[span[0] : span[1]], rate_hz, turn, playback, decoys)
     report.stray_s = list(_stray_sound(model, rate_hz, spans))
-    for from_s, to_s in report.stray_s:
-        report.problems.append(f"sound where no turn sounds: {from_s:.3f} to {to_s:.3f} s")
+    if report.stray_s:
+        report.problems.append(f"sound where no turn sounds, at {_places(report.stray_s)} s")
     return report
 
 
@@ -183,10 +183,9 @@ def _check_turn(
     failed = _compare(check, model[int(np.floor(lag)) :], shifted, rate_hz, sent, playback)
     check.failed_s = _merged(failed)
     if check.failed_s:
-        places = ", ".join(f"{a:.2f}-{b:.2f}" for a, b in check.failed_s[:4])
         check.problems.append(
             f"{len(failed)} of {check.windows} windows differ from what was sent (worst "
-            f"correlation {check.worst_correlation:.3f}), at {places} s of its audio"
+            f"correlation {check.worst_correlation:.3f}), at {_places(check.failed_s)} s of its audio"
         )
     check.gaps_ms = sum(gap.frames for gap in playback.gaps) * 1000 / sent.rate_hz
     end_s = check.found_s + check.expected_s + check.gaps_ms / 1000
@@ -312,7 +311,8 @@ def _stray_sound(
     whole = len(model) // block * block
     levels = np.sqrt(np.mean(silent_model[:whole].reshape(-1, block) ** 2, axis=1))
     loud = np.flatnonzero(levels > _amplitude(_QUIET_DBFS))
-    yield from _merged([(b * _BLOCK_S, (b + 1) * _BLOCK_S) for b in loud])
+    block_s = block / rate_hz
+    yield from _merged([(b * block_s, (b + 1) * block_s) for b in loud.tolist()])
 
 
 def _check_words(
@@ -342,6 +342,11 @@ def _merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             merged.append((begin, end))
     return merged
+
+
+def _places(spans: Sequence[tuple[float, float]]) -> str:
+    shown = ", ".join(f"{begin:.2f}-{end:.2f}" for begin, end in spans[:3])
+    return f"{shown} and {len(spans) - 3} more places" if len(spans) > 3 else shown
 
 
 def _correlation(a: Float64, b: Float64) -> float:

@@ -7,9 +7,11 @@ heard to its end, except for the one that interrupts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 from antiphon.conversation import (
     Conversation,
@@ -26,6 +28,8 @@ from antiphon.errors import AntiphonError
 
 __all__ = ["STEPS", "DemoFailed", "Scenario", "go_forward"]
 
+_E = TypeVar("_E")
+
 STEPS = 5
 _STEP_LIMIT_S = 25.0
 _BARGE_IN_S = 2.6
@@ -36,13 +40,14 @@ class DemoFailed(AntiphonError):
     """The conversation did not go as it should have."""
 
 
-def go_forward(distance_meters: float) -> dict[str, object]:
+def go_forward(distance_meters: float) -> None:
     """Drive the robot straight ahead.
 
     Args:
         distance_meters: How far to drive.
     """
-    return {"status": "arrived", "distance_meters": distance_meters}
+    if distance_meters <= 0:
+        raise ValueError(f"cannot go forward {distance_meters} meters")
 
 
 class Scenario:
@@ -117,5 +122,27 @@ class Scenario:
                 complete = await self._expect(TurnComplete, f"the end of {what}")
         await self._let_pass(_PAUSE_S)
 
-    async def _expect[E: Event](self, kind: type[E], what: str) -> E:
-        ...
+    async def _expect(self, kind: type[_E], what: str) -> _E:
+        """The next event of a kind.
+
+        Raises:
+            DemoFailed: It did not come in time, or the conversation ended before.
+        """
+        try:
+            async with asyncio.timeout(_STEP_LIMIT_S):
+                async for event in self._events:
+                    self._seen.append(event)
+                    self._tell_event(event)
+                    if isinstance(event, kind):
+                        return event
+        except TimeoutError:
+            raise DemoFailed(f"{what} did not come within {_STEP_LIMIT_S:.0f} s.") from None
+        raise DemoFailed(f"The conversation ended before {what} came.")
+
+    async def _let_pass(self, seconds: float) -> None:
+        """Wait; what happens meanwhile is told, and seen as having happened."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for event in self._events:
+                    self._seen.append(event)
+                    self._tell_event(event)

@@ -104,7 +104,7 @@ def read_sent(record_dir: Path) -> list[SentTurn]:
 def _sent_turn(record_dir: Path, ended: dict[str, Any]) -> SentTurn:
     pcm, rate_hz = read_wav(record_dir / ended["wav"])
     return SentTurn(
-        turn=ended["turn"],
+        turn=ended["turn"] + 1,  # the server counts from 0, the client from 1
         pcm=np.ascontiguousarray(pcm[:, 0]),
         rate_hz=rate_hz,
         text=ended["text_sent"],

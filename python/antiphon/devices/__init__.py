@@ -3,7 +3,7 @@
 Read `base` for what a device is, `file` for the one that needs no hardware.
 """
 
-from antiphon.devices.base import BlockTap, Device, NativeStream
+from antiphon.devices.base import BlockTap, Device, Float32, NativeStream
 from antiphon.devices.file import FileDevice, Speech
 
-__all__ = ["BlockTap", "Device", "FileDevice", "NativeStream", "Speech"]
+__all__ = ["BlockTap", "Device", "FileDevice", "Float32", "NativeStream", "Speech"]
