@@ -66,8 +66,6 @@ def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
     """
 
 @overload
-def downmix(x: Pcm16) -> Pcm16: ...
-@overload
 def downmix(x: Float32) -> Float32:
     """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
 
@@ -77,6 +75,9 @@ def downmix(x: Float32) -> Float32:
     Raises:
         AudioFormatError: Wrong dtype, not contiguous, no channel, or more than 256.
     """
+
+@overload
+def downmix(x: Pcm16) -> Pcm16: ...
 
 # --------------------------------------------------------------------------- dsp
 
@@ -113,10 +114,6 @@ class Resampler:
         dtype: Literal["float32", "int16"] = "float32",
     ) -> Resampler: ...
     @overload
-    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
-    @overload
-    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
-    @overload
     def process(self, x: Float32, last: bool = False) -> Float32:
         """Feed one mono block of any length; return what is ready.
 
@@ -127,6 +124,11 @@ class Resampler:
             AudioFormatError: Another dtype, more than one dimension, or a byte count that is
                 not a whole number of samples (nothing is consumed).
         """
+
+    @overload
+    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
+    @overload
+    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
     def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 

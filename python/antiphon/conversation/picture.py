@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ _USER, _MODEL, _CUT, _TOOL, _FILL, _INK = (
     "#33373d",
 )
 _COLUMNS = 3000
+_LETTERS_ACROSS = 215
+_LEGEND = "↔  from the end of the user's voice to the first sound of the answer"
 
 
 def draw_timeline(
@@ -44,7 +46,8 @@ def draw_timeline(
         path: Where to; it is overwritten.
         recording: int16, shape (frames, 2): user left, model right.
         rate_hz: Its rate.
-        timeline, transcript: Of the same conversation.
+        timeline: Of the same conversation.
+        transcript: Likewise.
         title: Above it.
 
     Returns:
@@ -62,14 +65,15 @@ def draw_timeline(
     user, model, fill = figure.subplots(
         3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 4, 1.4]}
     )
+    fill.set_xlim(0, duration_s)
     _draw_user(user, recording[:, 0], rate_hz, timeline, transcript)
     _draw_model(model, recording[:, 1], rate_hz, timeline, transcript)
     _draw_fill(fill, timeline)
     for axes in (user, model, fill):
-        axes.set_xlim(0, duration_s)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(colors=_INK, labelsize=9)
     fill.set_xlabel("seconds of the conversation, as heard", color=_INK)
+    figure.text(0.99, 0.985, _LEGEND, ha="right", va="top", fontsize=8.5, color=_INK)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=_INK, weight="bold")
     figure.savefig(path, dpi=130)
     return True
@@ -121,8 +125,9 @@ def _draw_turn(axes: Axes, timing: TurnTiming, text: str) -> None:
     if sound is None or sound.end_s is None:
         return
     axes.axvspan(sound.start_s, sound.end_s, color=_MODEL, alpha=0.10, lw=0)
-    length_s = sound.end_s - sound.start_s
-    _note(axes, sound.start_s, 1.08, f"turn {timing.turn}: {_wrapped(text, length_s)}", _MODEL)
+    shown_s = axes.get_xlim()[1]
+    width = max(26, int((sound.end_s - sound.start_s) / shown_s * _LETTERS_ACROSS))
+    _note(axes, sound.start_s, 1.08, f"turn {timing.turn}: {_wrapped(text, width)}", _MODEL)
     if timing.latency_ms is not None:
         asked_s = sound.start_s - timing.latency_ms / 1000
         arrow = {"arrowstyle": "<->", "color": _INK, "lw": 1.0, "shrinkA": 0, "shrinkB": 0}
@@ -136,8 +141,6 @@ def _draw_turn(axes: Axes, timing: TurnTiming, text: str) -> None:
             fontsize=8,
             color=_INK,
         )
-    if timing.complete_s is not None:
-        axes.plot([timing.complete_s], [-0.94], marker="|", ms=9, color=_MODEL)
 
 
 def _draw_fill(axes: Axes, timeline: Timeline) -> None:
@@ -167,13 +170,23 @@ def _waveform(axes: Axes, pcm: Pcm16, rate_hz: int, color: str) -> None:
 def _note(
     axes: Axes, at_s: float, height: float, text: str, color: str, *, below: bool = False
 ) -> None:
-    place: dict[str, Any] = {"va": "top" if below else "bottom", "ha": "left", "clip_on": False}
-    axes.text(at_s, height, text, color=color, fontsize=8.5, linespacing=1.25, **place)
+    longest = max(len(line) for line in text.split("\n"))
+    shown_s = axes.get_xlim()[1]
+    too_far = at_s + longest / _LETTERS_ACROSS * shown_s > shown_s * 1.01
+    axes.text(
+        shown_s if too_far else at_s,
+        height,
+        text,
+        color=color,
+        fontsize=8.5,
+        linespacing=1.25,
+        va="top" if below else "bottom",
+        ha="right" if too_far else "left",
+    )
 
 
-def _wrapped(text: str, length_s: float) -> str:
+def _wrapped(text: str, width: int) -> str:
     """As many words as fit above the turn, in three lines at most."""
-    width = max(14, int(length_s * 10.5))
     lines, line = [], ""
     for word in text.split():
         if line and len(line) + len(word) + 1 > width:
