@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         LiveSession,
         Reply,
         WebSocketConnector,
+        ask,
         connect,
         tool,
     )
@@ -64,6 +65,7 @@ __all__ = [
     "VertexAI",
     "WebSocketConnector",
     "__version__",
+    "ask",
     "connect",
     "tool",
 ]
@@ -92,6 +94,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "LiveSession",
         "Reply",
         "WebSocketConnector",
+        "ask",
         "connect",
         "tool",
     ),

@@ -307,6 +307,10 @@ class VoiceActivityDetector:
     def push(self, pcm: Pcm16 | Buffer) -> list[tuple[Literal["start", "end"], int]]:
         """Feed PCM; return the events, each with the frame (since `reset`) where speech really
         began or ended, which lies before the frame at which it was decided.
+
+        Raises:
+            AudioFormatError: An odd number of bytes, another dtype, or more than one dimension
+                (nothing is consumed).
         """
     def reset(self) -> None:
         """Forget the stream; the noise floor too."""

@@ -168,8 +168,10 @@ class SessionProtocol:
             self.connection_lost(1006, "no answer to our close", now)
 
     def close(self, now: float) -> None:
-        """Say goodbye: no more commands. Next: write what is left, then close the connection
-        with 1000, and tell `connection_lost` when it has ended. Harmless if already closing.
+        """Say goodbye: no more commands. Harmless if already closing.
+
+        Next: write what is left, then close the connection with 1000, and tell
+        `connection_lost` when it has ended.
         """
         if self.state in (State.OPENING, State.READY):
             self.state = State.CLOSING
@@ -237,9 +239,10 @@ class SessionProtocol:
         )
 
     def interrupt(self) -> None:
-        """Cut the running answer: the rest of its audio is dropped, and content without a turn
-        tells the service to stop (it has no message of its own for this). Nothing is sent when
-        no turn is open.
+        """Cut the running answer: the rest of its audio is dropped.
+
+        Content without a turn tells the service to stop (it has no message of its own for
+        this). Nothing is sent when no turn is open.
         """
         self._check_ready()
         if self.turns.open and not self.turns.interrupted:

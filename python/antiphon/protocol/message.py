@@ -66,8 +66,9 @@ class LiveServerMessage:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The message as plain JSON values, fields unknown to antiphon included; audio data is
-        in `audio_parts` only. Parsed anew at each call.
+        """The message as plain JSON values, fields unknown to antiphon included.
+
+        Audio data is in `audio_parts` only. Parsed anew at each call.
         """
         return self._decoded.raw
 
@@ -109,8 +110,9 @@ class LiveServerMessage:
 
     @property
     def audio(self) -> NDArray[np.int16] | None:
-        """The model's audio: mono int16 at `audio_rate_hz`, shape (frames,); None if there is
-        none. One array over all parts; made anew at each call.
+        """The model's audio: mono int16 at `audio_rate_hz`, shape (frames,); None if there is none.
+
+        One array over all parts; made anew at each call.
 
         Raises:
             AudioFormatError: The parts are of different rates; see `audio_parts`.
@@ -144,9 +146,7 @@ class LiveServerMessage:
 
     @property
     def interaction_status(self) -> str:
-        """``IN_PROGRESS`` beside a `turn_complete` after which more of the answer follows;
-        ``IDLE`` or empty otherwise.
-        """
+        """``IN_PROGRESS`` beside a `turn_complete` after which more follows; else IDLE or empty."""
         return self._content.interaction_status
 
     @property

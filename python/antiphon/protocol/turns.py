@@ -32,7 +32,7 @@ class TurnMarks:
 
 
 class TurnTracker:
-    """Counts the model's turns: 1, 2, 3 …
+    """Counts the model's turns from 1.
 
     `observe` every message in order. ``interrupted`` marks the open turn, or, if none is open,
     the last one; from that message on (its own audio included) the turn's audio is dropped and

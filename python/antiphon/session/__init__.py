@@ -6,7 +6,7 @@ only from ``loop.time()``, bytes only from a `Channel`.
 """
 
 from antiphon.session.config import VAD, VOICES, LiveGenerationConfig
-from antiphon.session.model import Connecting, LiveModel, connect
+from antiphon.session.model import Connecting, LiveModel, ask, connect
 from antiphon.session.reply import Reply, TurnStream
 from antiphon.session.session import LiveSession
 from antiphon.session.subscription import MessageStream
@@ -27,6 +27,7 @@ __all__ = [
     "Toolbox",
     "TurnStream",
     "WebSocketConnector",
+    "ask",
     "connect",
     "tool",
 ]

@@ -173,7 +173,7 @@ class LiveGenerationConfig:
             generation_config=self._generation_config(sends_text=sends_text),
             system_instruction=system_instruction,
             tools=tools or None,
-            realtime_input_config=self.vad and self.vad.to_wire(),
+            realtime_input_config=None if self.vad is None else self.vad.to_wire(),
             session_resumption=_resumption(resume),
             context_window_compression=_compression(compress),
             input_audio_transcription=_transcription(self.input_audio_transcription),
@@ -206,7 +206,7 @@ class LiveGenerationConfig:
         return SpeechConfig(voice_config=voice or None, language_code=self.language)
 
     def _thinking_config(self) -> ThinkingConfig | None:
-        if self.thinking_budget is self.thinking_level is self.include_thoughts is None:
+        if (self.thinking_budget, self.thinking_level, self.include_thoughts) == (None, None, None):
             return None
         return ThinkingConfig(
             include_thoughts=self.include_thoughts,

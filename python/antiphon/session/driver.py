@@ -18,7 +18,6 @@ from antiphon.protocol import (
     MessageReceived,
     Notice,
     SessionProtocol,
-    State,
 )
 from antiphon.session.outbox import Outbox
 from antiphon.session.subscription import MAX_UNREAD_MESSAGES, PostOffice
@@ -85,7 +84,8 @@ class SessionDriver:
         except asyncio.CancelledError:
             await self.close()
             raise
-        if self.closure is not None:
+        # A session that was accepted and ended at once is still one: it can be read.
+        if self.closure is not None and self.closure.during_setup:
             error = self.closure.error()
             await self.close()
             raise error
@@ -205,8 +205,3 @@ class SessionDriver:
         self._timer = None
         self.protocol.handle_timeout(self._loop.time())
         self._pump()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether commands are accepted."""
-        return self.protocol.state is State.READY

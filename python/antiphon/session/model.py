@@ -10,11 +10,12 @@ from typing import Any
 from antiphon.channel import Connector
 from antiphon.protocol import SessionProtocol
 from antiphon.session.config import LiveGenerationConfig
+from antiphon.session.reply import Reply
 from antiphon.session.session import LiveSession, as_instruction
 from antiphon.session.tools import Toolbox, ToolInput
 from antiphon.wire import DEFAULT_MODEL, Backend, ContentInput, GoogleAI, profile_of
 
-__all__ = ["Connecting", "LiveModel", "connect"]
+__all__ = ["Connecting", "LiveModel", "ask", "connect"]
 
 
 class LiveModel:
@@ -161,3 +162,29 @@ def connect(
         connector=connector,
     )
     return live.connect(history, timeout_s=timeout_s)
+
+
+def ask(content: ContentInput, model: str = DEFAULT_MODEL, **settings: Any) -> Reply:
+    """One question and its answer, for scripts without asyncio: connects, asks, closes.
+
+    ``settings`` are the keyword arguments of `connect`.
+
+    Raises:
+        RuntimeError: Called from a running event loop; use ``await session.ask(…)`` there.
+        AuthError, ConnectError, SetupRejected, SessionClosed: See `LiveModel.connect`.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        raise RuntimeError(
+            "antiphon.ask() cannot run inside an event loop. Use `async with antiphon.connect() "
+            "as session` and `await session.ask(…)`."
+        )
+
+    async def main() -> Reply:
+        async with connect(model, **settings) as session:
+            return await session.ask(content)
+
+    return asyncio.run(main())

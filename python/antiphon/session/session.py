@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from antiphon import _native
 from antiphon.errors import AudioFormatError
 from antiphon.protocol import (
     Closure,
-    LiveServerMessage,
     SessionProtocol,
     State,
     Usage,
@@ -21,7 +20,7 @@ from antiphon.session.driver import SessionDriver
 from antiphon.session.reply import Reply, ReplyBuilder, TurnStream
 from antiphon.session.subscription import MessageStream
 from antiphon.session.tool_runner import ToolRunner
-from antiphon.session.tools import ToolInput, Toolbox
+from antiphon.session.tools import Toolbox, ToolInput
 from antiphon.wire import (
     ClientMessage,
     Content,
@@ -32,7 +31,7 @@ from antiphon.wire import (
 )
 
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from typing import Self, TypeAlias
 
     import numpy as np
     from numpy.typing import NDArray
@@ -143,7 +142,7 @@ class LiveSession:
             uplink = await self._uplink_for(rate_hz, channels)
             step = max(1, int(rate_hz * _SLICE_S))
             for start in range(0, len(pcm), step):
-                block = np.ascontiguousarray(pcm[start : start + step])
+                block: NDArray[Any] = np.ascontiguousarray(pcm[start : start + step])
                 await self._send_packets(
                     uplink.push(block, now_us=now_us + start * 1_000_000 // rate_hz)
                 )
@@ -327,7 +326,7 @@ class LiveSession:
         """
         await self._driver.close()
 
-    async def __aenter__(self) -> LiveSession:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -12,6 +12,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from types import TracebackType
+from typing import Self
 
 from antiphon.protocol import Closure, LiveServerMessage
 
@@ -144,7 +145,7 @@ class MessageStream(AsyncIterator[LiveServerMessage]):
         self._mailbox.has_news.set()
         self._office.unsubscribe(self._mailbox)
 
-    async def __aenter__(self) -> MessageStream:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

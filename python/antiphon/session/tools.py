@@ -56,16 +56,14 @@ class FunctionTool:
     ) -> None:
         if not callable(function):
             raise ToolError(f"{function!r} is not a function; it cannot be a tool.")
-        self.name = name or getattr(function, "__name__", "")
+        self.name: str = name or str(getattr(function, "__name__", ""))
         if not _NAME.fullmatch(self.name):
             raise ToolError(
                 f"{self.name!r} is not a name for a tool: letters, digits and _ . : - only, and "
                 "at most 128. Pass tool(function, name=…)."
             )
         self.function = function
-        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004: the method of a callable object
-        )
+        self.is_async = inspect.iscoroutinefunction(_body_of(function))
         self.inline = inline
         self.scheduling = scheduling
         self.timeout_s = timeout_s
@@ -80,6 +78,7 @@ class FunctionTool:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function as if it were no tool."""
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -244,13 +243,16 @@ class Toolbox:
 # ---------------------------------------------------------------------- reading functions
 
 
+def _body_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function itself, or the method that makes an object callable."""
+    if inspect.isroutine(function) or inspect.isclass(function):
+        return function
+    return type(function).__call__.__get__(function)  # type: ignore[no-any-return]
+
+
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
-    plain = inspect.isroutine(function) or inspect.isclass(function)
     try:
-        return typing.get_type_hints(
-            function if plain else function.__call__,  # type: ignore[operator]
-            include_extras=True,
-        )
+        return typing.get_type_hints(_body_of(function), include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
         raise ToolError(
             f"The type hints of {name} cannot be read ({error}). Define their types at module "
@@ -283,25 +285,27 @@ def _parameters(
 
 def _schema_of(hint: Any, where: str) -> dict[str, Any]:
     origin, args = get_origin(hint), get_args(hint)
+    schema: dict[str, Any]
     if origin is typing.Annotated:
-        notes = [note for note in args[1:] if isinstance(note, str)]
         schema = _schema_of(args[0], where)
-        return {**schema, "description": " ".join(notes)} if notes else schema
-    if origin in (Union, types.UnionType):
-        kinds = [kind for kind in args if kind is not type(None)]
-        if len(kinds) == 1:
-            return {**_schema_of(kinds[0], where), "nullable": True}
-    if hint in _SCALARS:
-        return {"type": _SCALARS[hint]}
-    if origin is Literal:
-        return _choice(list(args), where)
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return _choice([member.value for member in hint], where)
-    if origin is list and args:
-        return {"type": "ARRAY", "items": _schema_of(args[0], where)}
-    if hint is dict or origin is dict:
-        return {"type": "OBJECT"}
-    raise ToolError(f"{where}: {hint!r} cannot be declared. {_ADVICE}")
+        if notes := [note for note in args[1:] if isinstance(note, str)]:
+            schema["description"] = " ".join(notes)
+    elif origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
+        (kind,) = (kind for kind in args if kind is not type(None))
+        schema = {**_schema_of(kind, where), "nullable": True}
+    elif hint in _SCALARS:
+        schema = {"type": _SCALARS[hint]}
+    elif origin is Literal:
+        schema = _choice(list(args), where)
+    elif isinstance(hint, type) and issubclass(hint, enum.Enum):
+        schema = _choice([member.value for member in hint], where)
+    elif origin is list and args:
+        schema = {"type": "ARRAY", "items": _schema_of(args[0], where)}
+    elif dict in (hint, origin):
+        schema = {"type": "OBJECT"}
+    else:
+        raise ToolError(f"{where}: {hint!r} cannot be declared. {_ADVICE}")
+    return schema
 
 
 def _choice(values: list[Any], where: str) -> dict[str, Any]:

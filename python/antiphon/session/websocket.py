@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -40,6 +40,13 @@ _STATUS_ADVICE: dict[int, tuple[str, str]] = {
     407: ("network", "The proxy asks for a login: put it into the proxy's URL."),
     429: ("quota", "Wait, or raise the quota of the project."),
 }
+
+_NETWORK = "Check the network and the proxy settings."
+_SCHEME = "Check base_url and its port, and ws:// against wss://."
+_AUTHORITY = (
+    "Check the clock and the host's name; for a private authority set SSL_CERT_FILE or pass "
+    "WebSocketConnector(tls=…)."
+)
 
 
 class WebSocketConnector:
@@ -84,7 +91,7 @@ class WebSocketConnector:
         place = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
         secrets = _secrets_of(headers)
         _check_headers(headers, place)
-        secure = {"ssl": self._tls} if self._tls and url.startswith("wss:") else {}
+        secure: dict[str, Any] = {"ssl": self._tls} if self._tls and url.startswith("wss:") else {}
         try:
             connection = await _Connect(
                 url,
@@ -103,6 +110,7 @@ class WebSocketConnector:
         except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
             # From None: the causes may show request headers or a proxy's login.
             raise _refused(error, place, timeout_s, secrets) from None
+        assert isinstance(connection, _HeardConnection)
         return _WebSocketChannel(
             connection, secrets, self._silence_timeout_s, self._write_timeout_s
         )
@@ -116,13 +124,8 @@ class _Connect(websockets_connect):
 class _QuietLogger(_Adapter):
     """Without debug messages: they would show the request's headers, the key among them."""
 
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802: logging's own name
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
         return level > logging.DEBUG and super().isEnabledFor(level)
-
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        return msg, kwargs
 
 
 class _HeardConnection(ClientConnection):
@@ -253,28 +256,26 @@ def _refused(
 
 
 def _diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
-    network = "Check the network and the proxy settings."
-    if isinstance(error, TimeoutError):
-        return f"no answer within {timeout_s:g} s", "timeout", network
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused", "network", "Check that the server runs there, and its port."
-    if isinstance(error, socket.gaierror):
-        return f"the host's name was not resolved ({error.strerror})", "network", network
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"the TLS certificate is not valid ({error.verify_message})",
-            "tls",
-            "Check the clock and the host's name; for a private authority set SSL_CERT_FILE or "
-            "pass WebSocketConnector(tls=…).",
-        )
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason})", "tls", "Check that wss:// (not ws://) is right here."
-    if isinstance(error, OSError):
-        return f"{error.strerror or type(error).__name__}", "network", network
-    if isinstance(error, InvalidURI):
-        return "the URL is not valid", "argument", "Check base_url."
+    """What happened, its cause in a word, and what to do."""
+    for kind, diagnosis in (
+        (TimeoutError, (f"no answer within {timeout_s:g} s", "timeout", _NETWORK)),
+        (
+            ConnectionRefusedError,
+            ("connection refused", "network", "Check that the server runs there, and its port."),
+        ),
+        (socket.gaierror, ("the host's name was not resolved", "network", _NETWORK)),
+        (ssl.SSLCertVerificationError, ("the TLS certificate is not valid", "tls", _AUTHORITY)),
+        (ssl.SSLError, ("TLS failed", "tls", "Check that wss:// (not ws://) is right here.")),
+        (ConnectionError, ("the server dropped the connection", "network", _SCHEME)),
+        (OSError, ("the network failed", "network", _NETWORK)),
+        (InvalidURI, ("the URL is not valid", "argument", "Check base_url.")),
+    ):
+        if isinstance(error, kind):
+            what, cause, hint = diagnosis
+            detail = getattr(error, "verify_message", "") or getattr(error, "strerror", "")
+            return (f"{what} ({detail})" if detail else what, cause, hint)
     return (
         f"the server does not speak WebSocket ({type(error).__name__})",
         "network",
-        "Check base_url and its port, and ws:// against wss://.",
+        _SCHEME,
     )

@@ -54,7 +54,7 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
     raw = data.encode() if isinstance(data, str) else data
     rest, audio = _native.split_server_message(raw)
     try:
-        message = _server_decoder.decode(rest)
+        message = _decode_typed(rest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         shown = raw[:200].decode("utf-8", "replace")
         raise ProtocolViolation(
@@ -64,6 +64,16 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
         ) from error
     parts = tuple(AudioPart(rate_hz=rate_hz, pcm=pcm) for rate_hz, pcm in audio)
     return DecodedMessage(message=message, audio=parts or _unscanned_audio(message), json=rest)
+
+
+def _decode_typed(data: bytes) -> ServerMessage:
+    if not data.isascii():
+        data.decode()  # the decoder would not look at the text of unknown members
+    try:
+        return _server_decoder.decode(data)
+    except msgspec.ValidationError:  # nulls, perhaps: they mean unset, and cost a second reading
+        value = _to_camel(msgspec.json.decode(data))
+        return msgspec.convert(value, ServerMessage, strict=False)
 
 
 def _unscanned_audio(message: ServerMessage) -> tuple[AudioPart, ...]:

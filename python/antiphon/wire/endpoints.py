@@ -71,8 +71,8 @@ class GoogleAI:
     label: str = field(default="Gemini API", init=False)
 
     def _key(self) -> str:
-        key = _reveal(self.api_key) or os.environ.get("GEMINI_API_KEY") or ""
-        key = key or os.environ.get("GOOGLE_API_KEY") or ""
+        key = _reveal(self.api_key) or _reveal(os.environ.get("GEMINI_API_KEY"))
+        key = key or _reveal(os.environ.get("GOOGLE_API_KEY"))
         if not key:
             raise AuthError(
                 "No API key for the Gemini API. Set GEMINI_API_KEY, pass GoogleAI(api_key=…), or "
@@ -232,7 +232,8 @@ class FirebaseAI:
 def _reveal(secret: Secret | None) -> str:
     if secret is None:
         return ""
-    return secret if isinstance(secret, str) else secret()
+    value = secret if isinstance(secret, str) else secret()
+    return value.strip()  # a line break at the end of a copied key is no part of it
 
 
 def _headers(extra: Mapping[str, str], credentials: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ Source: the ``BidiGenerateContentServerMessage`` of the Live API and frames of t
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -218,7 +219,11 @@ class DecodedMessage(msgspec.Struct, frozen=True):
     @property
     def raw(self) -> dict[str, Any]:
         """The message as plain JSON values, unknown fields included; parsed at each call."""
-        value: dict[str, Any] = msgspec.json.decode(self.json)
+        value: dict[str, Any]
+        try:
+            value = msgspec.json.decode(self.json)
+        except msgspec.ValidationError:  # a number that no double holds: JSON allows it
+            value = json.loads(self.json)
         return value
 
 

@@ -1,0 +1,191 @@
+"""Configurations become setups, or errors that say what to do."""
+
+import pytest
+from live_script import KEY, accept_and_wait, model_for
+
+from antiphon.errors import ToolError
+from antiphon.session import VAD, VOICES, LiveGenerationConfig, LiveModel, connect
+from antiphon.session.websocket import WebSocketConnector
+from antiphon.virtual_time import run_in_virtual_time
+from antiphon.wire import FirebaseAI, GoogleAI, TranscriptionConfig, VertexAI
+
+
+def setup_of(name="gemini-3.8-live", **settings):
+    async def main():
+        model = model_for(accept_and_wait, name=name, **settings)
+        async with model.connect():
+            pass
+        return model._connector.servers[0].received[0]["setup"]
+
+    return run_in_virtual_time(main())
+
+
+def test_the_defaults_ask_for_speech_and_both_transcripts():
+    assert setup_of() == {
+        "model": "models/gemini-3.8-live",
+        "generationConfig": {"responseModalities": ["AUDIO"]},
+        "inputAudioTranscription": {},
+        "outputAudioTranscription": {},
+    }
+
+
+def test_every_setting_has_its_place():
+    setup = setup_of(
+        system_instruction=["Be brief.", "Be kind."],
+        config=LiveGenerationConfig(
+            voice="Puck",
+            language="de-DE",
+            temperature=0.5,
+            top_p=0.9,
+            top_k=40,
+            max_output_tokens=100,
+            presence_penalty=0.1,
+            frequency_penalty=0.2,
+            seed=7,
+            media_resolution="low",
+            thinking_budget=0,
+            thinking_level="low",
+            include_thoughts=True,
+            input_audio_transcription=False,
+            output_audio_transcription=TranscriptionConfig(language_codes=["de-DE"]),
+            vad=VAD(
+                start_sensitivity="high",
+                end_sensitivity="low",
+                prefix_padding_ms=20,
+                silence_duration_ms=400,
+                no_interruption=True,
+            ),
+            session_resumption="handle-1",
+            context_window_compression=1000,
+        ),
+    )
+    assert setup == {
+        "model": "models/gemini-3.8-live",
+        "generationConfig": {
+            "responseModalities": ["AUDIO"],
+            "temperature": 0.5,
+            "topP": 0.9,
+            "topK": 40,
+            "maxOutputTokens": 100,
+            "presencePenalty": 0.1,
+            "frequencyPenalty": 0.2,
+            "seed": 7,
+            "mediaResolution": "MEDIA_RESOLUTION_LOW",
+            "speechConfig": {
+                "voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Puck"}},
+                "languageCode": "de-DE",
+            },
+            "thinkingConfig": {
+                "includeThoughts": True,
+                "thinkingBudget": 0,
+                "thinkingLevel": "LOW",
+            },
+        },
+        "systemInstruction": {
+            "role": "user",
+            "parts": [{"text": "Be brief."}, {"text": "Be kind."}],
+        },
+        "realtimeInputConfig": {
+            "automaticActivityDetection": {
+                "startOfSpeechSensitivity": "START_SENSITIVITY_HIGH",
+                "endOfSpeechSensitivity": "END_SENSITIVITY_LOW",
+                "prefixPaddingMs": 20,
+                "silenceDurationMs": 400,
+            },
+            "activityHandling": "NO_INTERRUPTION",
+        },
+        "sessionResumption": {"handle": "handle-1"},
+        "contextWindowCompression": {"triggerTokens": 1000, "slidingWindow": {}},
+        "outputAudioTranscription": {"languageCodes": ["de-DE"]},
+    }
+
+
+def test_switches():
+    setup = setup_of(
+        config=LiveGenerationConfig(
+            vad=VAD(disabled=True), session_resumption=True, context_window_compression=True
+        )
+    )
+    assert setup["realtimeInputConfig"] == {"automaticActivityDetection": {"disabled": True}}
+    assert setup["sessionResumption"] == {}
+    assert setup["contextWindowCompression"] == {"slidingWindow": {}}
+
+
+def test_voice_on_a_text_model_is_noted_and_left_out():
+    config = LiveGenerationConfig(response_modalities=["TEXT"], voice="Kore")
+    model = LiveModel("gemini-2.0-flash-live-001", backend=GoogleAI(api_key=KEY), config=config)
+    assert "voice" in model.notes[0]
+
+
+def test_an_unknown_voice_is_refused_with_all_thirty_names():
+    with pytest.raises(ValueError, match="Did you mean 'Puck'") as caught:
+        LiveGenerationConfig(voice="puck")
+    assert len(VOICES) == 30
+    assert all(voice in str(caught.value) for voice in VOICES)
+    assert LiveGenerationConfig(voice="Newcomer", strict=False).voice == "Newcomer"
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"response_modalities": []}, "response_modalities"),
+        ({"response_modalities": ["AUDIO", "TEXT"]}, "one modality"),
+        ({"response_modalities": ["IMAGE"]}, "IMAGE"),
+        ({"media_resolution": "tiny"}, "media_resolution"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, named):
+    with pytest.raises(ValueError, match=named):
+        LiveGenerationConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"start_sensitivity": "huge"}, "start_sensitivity"),
+        ({"end_sensitivity": "HIGH"}, "end_sensitivity"),
+        ({"prefix_padding_ms": -1}, "prefix_padding_ms"),
+        ({"silence_duration_ms": -5}, "-5"),
+    ],
+)
+def test_vad_settings_that_cannot_be_are_refused(settings, named):
+    with pytest.raises(ValueError, match=named):
+        VAD(**settings)
+
+
+def test_models_check_their_settings_at_once():
+    with pytest.raises(ValueError, match="packet_ms"):
+        LiveModel(backend=GoogleAI(api_key=KEY), packet_ms=5)
+    with pytest.raises(ToolError):
+        LiveModel(backend=GoogleAI(api_key=KEY), tools=[lambda x: x])
+    with pytest.raises(TypeError):
+        LiveModel(backend=GoogleAI(api_key=KEY), system_instruction=5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [
+        (GoogleAI(api_key=KEY), "models/m"),
+        (
+            VertexAI(project="p", location="l", access_token=KEY),
+            "projects/p/locations/l/publishers/google/models/m",
+        ),
+        (VertexAI(api_key=KEY), "publishers/google/models/m"),
+        (FirebaseAI(api_key=KEY, project="p"), "projects/p/models/m"),
+    ],
+)
+def test_each_backend_names_the_model_its_way(backend, name):
+    model = LiveModel("m", backend=backend)
+    assert model._plan.setup.model == name
+    assert KEY not in repr(model.__dict__)
+
+
+def test_the_short_way_takes_the_fields_of_the_configuration():
+    connecting = connect("m", backend=GoogleAI(api_key=KEY), voice="Kore", temperature=1.0)
+    assert "Connecting" in repr(connecting)
+    with pytest.raises(TypeError, match="tempo"):
+        connect(backend=GoogleAI(api_key=KEY), tempo=1)
+
+
+def test_the_default_connector_is_a_websocket():
+    assert isinstance(LiveModel(backend=GoogleAI(api_key=KEY))._get_connector(), WebSocketConnector)

@@ -1,0 +1,455 @@
+"""Functions become declarations, calls become answers."""
+
+import asyncio
+import enum
+import functools
+import logging
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Optional
+
+import pytest
+from live_script import KEY, Server, model_for, nothing_left_behind
+
+from antiphon.errors import ToolError
+from antiphon.session import LiveModel, Toolbox, tool
+from antiphon.virtual_time import run_in_virtual_time
+from antiphon.wire import FunctionDeclaration, FunctionResponse, GoogleAI, Tool
+
+
+class Unit(enum.Enum):
+    METRIC = "metric"
+    IMPERIAL = "imperial"
+
+
+def get_weather(  # noqa: D417
+    city: str,
+    days: int = 1,
+    unit: Unit = Unit.METRIC,
+    precision: float | None = None,
+    when: Literal["now", "later"] = "now",
+    tags: list[str] = [],  # noqa: B006
+    options: Optional[dict] = None,  # noqa: UP045
+    loud: bool = False,
+    level: Literal[1, 2] = 1,
+    note: Annotated[str, "A remark."] = "",
+) -> str:
+    """Tell the weather
+    of a city.
+
+    It is very good at it.
+
+    Args:
+        city: Where,
+            in words.
+        days (int): How many.
+        level: How.
+
+    Returns:
+        city: nonsense that is not an argument.
+    """  # noqa: D205
+    return f"{city}: sunny, {days} {unit} {precision} {when} {tags} {options} {loud} {level}"
+
+
+def test_a_function_is_declared_by_its_hints_and_its_docstring():
+    declaration = tool(get_weather).declaration
+    assert declaration.name == "get_weather"
+    assert declaration.description == "Tell the weather of a city. It is very good at it."
+    assert declaration.behavior is None
+    assert declaration.parameters == {
+        "type": "OBJECT",
+        "properties": {
+            "city": {"type": "STRING", "description": "Where, in words."},
+            "days": {"type": "INTEGER", "description": "How many."},
+            "unit": {"type": "STRING", "enum": ["metric", "imperial"]},
+            "precision": {"type": "NUMBER", "nullable": True},
+            "when": {"type": "STRING", "enum": ["now", "later"]},
+            "tags": {"type": "ARRAY", "items": {"type": "STRING"}},
+            "options": {"type": "OBJECT", "nullable": True},
+            "loud": {"type": "BOOLEAN"},
+            "level": {"type": "INTEGER", "description": "How. One of 1, 2."},
+            "note": {"type": "STRING", "description": "A remark."},
+        },
+        "required": ["city"],
+    }
+
+
+def test_overrides_and_a_decorated_function_is_still_itself():
+    @tool(name="double", description="Twice.", behavior="NON_BLOCKING", scheduling="SILENT")
+    def twice(x: int) -> int:
+        return 2 * x
+
+    assert twice(4) == 8
+    assert twice.declaration.name == "double"
+    assert twice.declaration.description == "Twice."
+    assert twice.declaration.behavior == "NON_BLOCKING"
+    assert repr(twice) == "FunctionTool(double)"
+
+    @tool
+    def no_arguments() -> None:
+        """Nothing."""
+
+    assert no_arguments.declaration.parameters is None
+
+
+def test_methods_and_callable_objects_are_functions_too():
+    class Robot:
+        def go(self, meters: float) -> str:
+            return f"went {meters}"
+
+        async def __call__(self, name: str) -> str:
+            return name
+
+    assert list(tool(Robot().go).declaration.parameters["properties"]) == ["meters"]
+    assert tool(Robot(), name="call_robot").is_async
+
+
+def star(*args: int) -> None: ...
+def stars(**kwargs: int) -> None: ...
+def unhinted(x) -> None: ...
+def exotic(x: complex) -> None: ...
+def mixed(x: Literal[1, "a"]) -> None: ...
+def union(x: int | str) -> None: ...
+def bare_list(x: list) -> None: ...
+def positional(x: int, /) -> None: ...
+def dangling(x: "Nowhere") -> None: ...  # noqa: F821
+
+
+@dataclass
+class Point:
+    x: int
+
+
+def structured(point: Point) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "function",
+    [star, stars, unhinted, exotic, mixed, union, bare_list, positional, dangling, structured],
+)
+def test_what_cannot_be_declared_is_refused_at_once_with_advice(function):
+    with pytest.raises(ToolError) as caught:
+        LiveModel(backend=GoogleAI(api_key=KEY), tools=[function])
+    assert function.__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [[5], "f", {"name": "f"}, [{"name": "f", "colour": 1}], [{"name": "two words"}]],
+)
+def test_what_is_no_tool_is_refused(tools):
+    with pytest.raises(ToolError):
+        Toolbox(tools)
+
+
+def test_names_must_be_names_and_unique():
+    with pytest.raises(ToolError, match="name="):
+        tool(functools.partial(get_weather, "x"))
+    with pytest.raises(ToolError, match="Two tools"):
+        Toolbox([get_weather, {"name": "get_weather"}])
+    with pytest.raises(ToolError, match="not a function"):
+        tool(5)
+
+
+def test_declarations_of_every_form_are_told_and_not_run():
+    box = Toolbox(
+        [
+            get_weather,
+            FunctionDeclaration(name="a"),
+            {"name": "b", "parametersJsonSchema": {"type": "object"}},
+            {"functionDeclarations": [{"name": "c"}], "googleSearch": {}},
+            Tool(function_declarations=[FunctionDeclaration(name="d")], code_execution={}),
+            {"google_search": {}},
+        ]
+    )
+    own, *others = box.wire_tools()
+    assert [d.name for d in own.function_declarations] == ["get_weather", "a", "b", "c", "d"]
+    assert own.function_declarations[2].parameters_json_schema == {"type": "object"}
+    assert others == [Tool(google_search={}), Tool(code_execution={}), Tool(google_search={})]
+    assert list(box.functions) == ["get_weather"]
+    assert box.is_manual("a")
+    assert not box.is_manual("get_weather")
+    assert not box.is_manual("unheard_of")
+    assert Toolbox([]).wire_tools() == []
+
+
+def test_arguments_are_checked_and_made_into_python_values():
+    weather = tool(get_weather)
+    values = weather.check({"city": "Paris", "days": 5.0, "unit": "imperial", "precision": None})
+    assert values == {"city": "Paris", "days": 5, "unit": Unit.IMPERIAL, "precision": None}
+    assert type(values["days"]) is int
+    for args, named in [
+        ({}, "missing argument city"),
+        ({"city": "x", "town": "y"}, "unknown argument town"),
+        ({"city": 5}, "argument city"),
+        ({"city": "x", "days": "many"}, "argument days"),
+        ({"city": "x", "days": 1.5}, "argument days"),
+        ({"city": "x", "unit": "feet"}, "argument unit"),
+        ({"city": "x", "when": "never"}, "argument when"),
+    ]:
+        with pytest.raises(ToolError, match=named):
+            weather.check(args)
+
+
+# ---------------------------------------------------------------------- calls
+
+
+def call(name, call_id="1", /, **args):
+    return {"name": name, "args": args, "id": call_id}
+
+
+def calls(*which):
+    return {"toolCall": {"functionCalls": list(which)}}
+
+
+def answers_to(*messages, tools, name="gemini-3.1-flash-live-preview", wait_s=200.0, run=None):
+    """What a session answers to the given messages, in order, as function responses."""
+
+    async def script(server: Server):
+        await server.accept()
+        await server.say(*messages)
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=tools, name=name)
+        async with model.connect() as session:
+            await asyncio.sleep(wait_s)
+        await nothing_left_behind(session)
+        await model._connector.tasks[0]
+        return [
+            m["toolResponse"]["functionResponses"] for m in model._connector.servers[0].received[1:]
+        ]
+
+    return (run or run_in_virtual_time)(main())
+
+
+@tool(inline=True)
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+async def slow(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "done"
+
+
+def test_a_call_is_answered_with_its_output():
+    (answers,) = answers_to(calls(call("add", "c-1", a=1, b=2)), tools=[add])
+    assert answers == [{"id": "c-1", "name": "add", "response": {"output": 3}}]
+
+
+def test_a_call_without_an_id_is_answered_without_one():
+    (answers,) = answers_to(calls({"name": "add", "args": {"a": 1, "b": 2}}), tools=[add])
+    assert answers == [{"name": "add", "response": {"output": 3}}]
+
+
+def test_a_plain_function_runs_in_a_thread():
+    import threading
+
+    def where() -> str:
+        time.sleep(0.01)
+        return threading.current_thread().name
+
+    (answers,) = answers_to(calls(call("where")), tools=[where], wait_s=0.2, run=asyncio.run)
+    assert answers[0]["response"]["output"] != "MainThread"
+
+
+def test_errors_are_told_in_words_and_never_as_tracebacks(caplog):
+    @tool(inline=True)
+    def fails() -> None:
+        raise KeyError("lost")
+
+    @tool(inline=True)
+    def returns_nonsense() -> Any:
+        return object()
+
+    @tool(inline=True)
+    def refuses() -> None:
+        raise ToolError("Not today.")
+
+    async def times_out_itself() -> None:
+        raise TimeoutError("its own")
+
+    with caplog.at_level(logging.WARNING):
+        (answers,) = answers_to(
+            calls(
+                call("fails", "1"),
+                call("returns_nonsense", "2"),
+                call("refuses", "3"),
+                call("unheard_of", "4"),
+                call("add", "5", a="x"),
+                call("times_out_itself", "6"),
+            ),
+            tools=[add, fails, returns_nonsense, refuses, times_out_itself],
+            name="gemini-3.1-flash-live-preview",
+        )
+    errors = {answer["id"]: answer["response"]["error"] for answer in answers}
+    assert errors["1"] == "KeyError: 'lost'"
+    assert "JSON" in errors["2"]
+    assert errors["3"] == "Not today."
+    assert "no function 'unheard_of'" in errors["4"]
+    assert "missing argument b" in errors["5"]
+    assert errors["6"] == "TimeoutError: its own"
+    assert "Traceback" not in str(answers)
+    assert "Traceback" in caplog.text  # for us
+
+
+def test_a_function_that_takes_too_long_is_given_up():
+    impatient = tool(slow, name="impatient", timeout_s=5)
+    (answers,) = answers_to(
+        calls(call("slow", "1", seconds=100), call("impatient", "2", seconds=100)),
+        tools=[slow, impatient],
+    )
+    assert answers[0]["response"] == {"error": "slow took longer than 60 s."}
+    assert answers[1]["response"] == {"error": "impatient took longer than 5 s."}
+
+
+def test_blocking_calls_are_answered_together_and_others_each_when_done():
+    both = calls(call("slow", "1", seconds=5), call("slow", "2", seconds=1))
+    assert [len(group) for group in answers_to(both, tools=[slow])] == [2]
+    apart = answers_to(both, tools=[slow], name="gemini-3.8-live")
+    assert [group[0]["id"] for group in apart] == ["2", "1"]
+
+
+def test_scheduling_goes_with_the_answer():
+    quiet = tool(slow, behavior="NON_BLOCKING", scheduling="SILENT")
+    (answers,) = answers_to(calls(call("slow", seconds=0)), tools=[quiet])
+    assert answers[0]["scheduling"] == "SILENT"
+
+
+def test_a_cancelled_call_is_stopped_and_not_answered():
+    stopped = []
+
+    async def patient(name: str) -> str:
+        try:
+            await asyncio.sleep(3)
+        except asyncio.CancelledError:
+            stopped.append(name)
+            raise
+        return name
+
+    (answers,) = answers_to(
+        calls(call("patient", "1", name="a"), call("patient", "2", name="b")),
+        {"toolCallCancellation": {"ids": ["1", "unheard-of"]}},
+        tools=[patient],
+    )
+    assert stopped in ([], ["a"])  # cancelled before it began, or while it ran
+    assert [answer["id"] for answer in answers] == ["2"]
+
+
+def test_a_call_that_is_cancelled_while_it_runs_is_stopped():
+    events = []
+
+    async def patient() -> None:
+        events.append("began")
+        try:
+            await asyncio.sleep(100)
+        finally:
+            events.append("stopped")
+
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("patient", "1")))
+        await asyncio.sleep(1)
+        await server.say({"toolCallCancellation": {"ids": ["1"]}})
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[patient])
+        async with model.connect() as session:
+            await asyncio.sleep(2)
+        await nothing_left_behind(session)
+        return model._connector.servers[0].received[1:]
+
+    assert run_in_virtual_time(main()) == []
+    assert events == ["began", "stopped"]
+
+
+def test_a_repeated_call_is_run_once():
+    one = calls(call("add", "c-1", a=1, b=2))
+    assert len(answers_to(one, one, tools=[add])) == 1
+
+
+def test_the_end_of_the_session_stops_running_functions():
+    stopped = []
+
+    async def patient() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            stopped.append(True)
+
+    assert answers_to(calls(call("patient")), tools=[patient], wait_s=1) == []
+    assert stopped == [True]
+
+
+def test_declared_tools_are_answered_by_the_application():
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("manual", "7")))
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[{"name": "manual"}])
+        async with model.connect() as session:
+            async for message in session.receive():
+                (asked,) = message.tool_call.function_calls
+                await session.send_function_responses(
+                    [FunctionResponse(id=asked.id, name=asked.name, response={"output": 1})]
+                )
+                break
+        return model._connector.servers[0].received[1:]
+
+    (answer,) = run_in_virtual_time(main())
+    assert answer["toolResponse"]["functionResponses"][0]["id"] == "7"
+
+
+def test_tools_can_be_replaced_in_mid_session():
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.say(calls(call("slow", "1", seconds=0), call("add", "2", a=1, b=1)))
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[slow], name="gemini-3.1-flash-live-preview")
+        async with model.connect() as session:
+            with pytest.raises(ToolError):
+                await session.update_context(tools=[star])
+            await session.update_context(tools=[add])
+            await asyncio.sleep(1)
+        return model._connector.servers[0].received[1:]
+
+    update, answer = run_in_virtual_time(main())
+    declared = update["contextUpdate"]["tools"]["tools"][0]["functionDeclarations"]
+    assert [d["name"] for d in declared] == ["add"]
+    first, second = answer["toolResponse"]["functionResponses"]
+    assert "error" in first["response"]
+    assert second["response"] == {"output": 2}
+
+
+def test_an_answer_that_comes_while_the_session_closes_is_given_up(caplog):
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("slow", "1", seconds=2)))
+        await asyncio.sleep(4)
+        await server.hear_all()
+
+    async def main():
+        session = await model_for(script, tools=[slow], max_messages=1).connect()
+        await asyncio.sleep(1)
+        for number in range(5):
+            await session.send_text_realtime(str(number))
+        await nothing_left_behind(session)  # draining takes until 4 s; the function ends at 2 s
+
+    with caplog.at_level(logging.INFO):
+        run_in_virtual_time(main())
+    assert "was not sent" in caplog.text
+
+
+def test_a_long_session_remembers_a_bounded_number_of_calls():
+    many = [call("add", f"c-{number}", a=number, b=0) for number in range(1005)]
+    (answers,) = answers_to(calls(*many), tools=[add])
+    assert len(answers) == 1005
+    groups = answers_to(calls(*many), calls(many[0]), calls(many[-1]), tools=[add])
+    assert [len(group) for group in groups] == [1005, 1]  # the first was forgotten, the last not

@@ -1,0 +1,542 @@
+"""Real connections over loopback: every refusal, every end, and a key that shows nowhere."""
+
+import asyncio
+import json
+import logging
+import queue
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import traceback
+from contextlib import asynccontextmanager
+
+import pytest
+from live_script import DONE, KEY, READY, audio, spoken
+from websockets.asyncio.server import serve
+
+from antiphon.channel import ChannelClosed
+from antiphon.errors import AuthError, ConnectError, ConsumerTooSlow, SessionClosed, SetupRejected
+from antiphon.session import LiveModel, WebSocketConnector, ask
+from antiphon.session.subscription import MessageStream
+from antiphon.wire import FirebaseAI, GoogleAI, VertexAI, bytes_to_base64
+
+
+def all_text_of(error: BaseException) -> str:
+    """Everything a person could see of an error."""
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+
+
+def model_at(port, *, backend=None, **settings):
+    return LiveModel(
+        backend=backend or GoogleAI(api_key=KEY, base_url=f"ws://127.0.0.1:{port}"),
+        connector=WebSocketConnector(**settings),
+    )
+
+
+@asynccontextmanager
+async def serving(handler, **settings):
+    async with serve(handler, "127.0.0.1", 0, max_size=None, **settings) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def accept(socket_, *, binary=True):
+    setup = json.loads(await socket_.recv())
+    await say(socket_, READY, binary=binary)
+    return setup
+
+
+async def say(socket_, *messages, binary=True):
+    for message in messages:
+        data = json.dumps(message, indent=2).encode()
+        await socket_.send(data if binary else data.decode())
+
+
+def run(main):
+    return asyncio.run(asyncio.wait_for(main, 20))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# ---------------------------------------------------------------------- a good connection
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_turn_over_a_real_socket(binary):
+    seen = {}
+
+    async def handler(socket_):
+        seen["headers"] = dict(socket_.request.headers)
+        seen["path"] = socket_.request.path
+        seen["setup"] = await accept(socket_, binary=binary)
+        frame = await socket_.recv()
+        seen["is_text"] = isinstance(frame, str)
+        await say(socket_, spoken("Grüße"), audio(240), DONE, binary=binary)
+        await socket_.wait_closed()
+        seen["close"] = (socket_.close_code, socket_.close_reason)
+
+    async def main():
+        async with serving(handler) as port, model_at(port).connect() as session:
+            reply = await session.ask("hi")
+            assert reply.text == "Grüße"
+            assert reply.audio.shape == (240,)
+        return session
+
+    session = run(main())
+    assert session.closure.by == "us"
+    assert seen["is_text"]
+    assert seen["headers"]["x-goog-api-key"] == KEY
+    assert "sec-websocket-extensions" not in {name.lower() for name in seen["headers"]}
+    assert KEY not in seen["path"]
+    assert seen["close"] == (1000, "")
+    assert seen["setup"]["setup"]["model"] == "models/gemini-3.8-live"
+
+
+def test_scripts_ask_without_asyncio():
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.recv()
+        await say(socket_, spoken("An answer."), DONE)
+        await socket_.wait_closed()
+
+    ports: queue.Queue[int] = queue.Queue()
+    stop = threading.Event()
+
+    async def server():
+        async with serving(handler) as port:
+            ports.put(port)
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(server()))
+    thread.start()
+    try:
+        backend = GoogleAI(api_key=KEY, base_url=f"ws://127.0.0.1:{ports.get(timeout=5)}")
+        assert ask("A question?", backend=backend, voice="Puck").text == "An answer."
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_asking_without_asyncio_inside_asyncio_is_told():
+    async def main():
+        with pytest.raises(RuntimeError, match="event loop"):
+            ask("x", backend=GoogleAI(api_key=KEY))
+
+    run(main())
+
+
+def test_two_mebibytes_in_one_message_are_fine_and_the_bound_holds():
+    big = bytes(2 * 1024 * 1024)
+    blob = {"mimeType": "audio/pcm;rate=24000", "data": bytes_to_base64(big)}
+    message = {"serverContent": {"modelTurn": {"parts": [{"inlineData": blob}]}}}
+
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.recv()
+        await say(socket_, message, DONE)
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler) as port:
+            async with model_at(port).connect() as session:
+                assert (await session.ask("x")).audio.size == len(big) // 2
+            async with model_at(port, max_message_bytes=1 << 20).connect() as session:
+                with pytest.raises(SessionClosed) as caught:
+                    await session.ask("x")
+                assert caught.value.code == 1009
+                assert "too large" in str(caught.value)
+
+    run(main())
+
+
+# ---------------------------------------------------------------------- no connection
+
+
+def test_a_refused_connection_says_where_and_what_to_do():
+    async def main():
+        with pytest.raises(ConnectError, match="connection refused") as caught:
+            await model_at(free_port()).connect()
+        assert "127.0.0.1" in str(caught.value)
+        assert caught.value.hint in str(caught.value)
+        assert KEY not in all_text_of(caught.value)
+
+    run(main())
+
+
+def test_an_unresolved_name():
+    async def main():
+        backend = GoogleAI(api_key=KEY, base_url="ws://no-such-host.invalid")
+        with pytest.raises(ConnectError, match=r"no-such-host\.invalid.*not resolved"):
+            await model_at(0, backend=backend).connect(timeout_s=10)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (400, "unavailable"),
+        (401, "auth"),
+        (403, "auth"),
+        (404, "model"),
+        (429, "quota"),
+        (503, "unavailable"),
+    ],
+)
+def test_an_http_refusal_is_told_with_its_status_and_body(status, cause):
+    def refuse(connection, request):
+        return connection.respond(status, f"no way\nwith {KEY}, {'x' * 1000}")
+
+    async def main():
+        async with serving(None, process_request=refuse) as port:
+            with pytest.raises(ConnectError) as caught:
+                await model_at(port).connect()
+        error = caught.value
+        assert f"HTTP {status}" in str(error)
+        assert "no way with ***" in str(error)
+        assert len(str(error)) < 700
+        assert (error.code, error.cause) == (status, cause)
+        assert KEY not in all_text_of(error)
+
+    run(main())
+
+
+def test_redirects_are_not_followed_because_the_key_would_go_along():
+    visited = []
+
+    async def elsewhere(socket_):
+        visited.append(socket_)
+
+    async def main():
+        async with serving(elsewhere) as other:
+
+            def redirect(connection, request):
+                response = connection.respond(307, "there")
+                response.headers["Location"] = f"ws://127.0.0.1:{other}/"
+                return response
+
+            async with serving(None, process_request=redirect) as port:
+                with pytest.raises(ConnectError, match="HTTP 307"):
+                    await model_at(port).connect()
+
+    run(main())
+    assert visited == []
+
+
+def test_a_server_that_never_answers_times_out():
+    async def main():
+        async def mute(reader, writer):
+            await reader.read()  # until the client gives up
+            writer.close()
+
+        server = await asyncio.start_server(mute, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectError, match=r"no answer within 0\.2 s") as caught:
+            await model_at(port).connect(timeout_s=0.2)
+        assert caught.value.cause == "timeout"
+        server.close()
+        await asyncio.sleep(0.05)
+
+    run(main())
+
+
+@pytest.mark.parametrize("answer", [b"220 smtp ready\r\n", b"", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_server_that_speaks_something_else(answer):
+    async def other(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(other, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(ConnectError) as caught:
+                await model_at(port).connect(timeout_s=5)
+        assert KEY not in all_text_of(caught.value)
+
+    run(main())
+
+
+def test_tls_against_a_server_without_it():
+    async def handler(socket_):
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler) as port:
+            backend = GoogleAI(api_key=KEY, base_url=f"wss://127.0.0.1:{port}")
+            with pytest.raises(ConnectError) as caught:
+                await model_at(0, backend=backend).connect(timeout_s=5)
+            assert "ws://" in str(caught.value)
+
+    run(main())
+
+
+@pytest.mark.parametrize("key", ["line\nbreak", "ключ"])
+def test_a_key_that_no_header_can_carry_is_told_without_showing_it(key):
+    async def main():
+        with pytest.raises(ConnectError, match="x-goog-api-key") as caught:
+            await model_at(0, backend=GoogleAI(api_key=key, base_url="ws://127.0.0.1:1")).connect()
+        assert key not in all_text_of(caught.value)
+
+    run(main())
+
+
+def test_a_line_break_after_a_copied_key_does_not_matter():
+    assert GoogleAI(api_key=f" {KEY}\n").headers()["x-goog-api-key"] == KEY
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_tls_certificates_are_verified(tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        (
+            f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate} "
+            "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+        ).split(),
+        check=True,
+        capture_output=True,
+    )
+    ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours.load_cert_chain(certificate, key)
+
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler, ssl=ours) as port:
+            backend = GoogleAI(api_key=KEY, base_url=f"https://localhost:{port}")
+            with pytest.raises(ConnectError, match="TLS certificate is not valid") as caught:
+                await model_at(port, backend=backend).connect(timeout_s=5)
+            assert caught.value.cause == "tls"
+            trusting = ssl.create_default_context(cafile=certificate)
+            async with model_at(port, backend=backend, tls=trusting).connect() as session:
+                assert not session.closed
+
+    run(main())
+
+
+# ---------------------------------------------------------------------- ends
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        (1007, "API key not valid. Please pass a valid API key.", AuthError),
+        (1008, "models/x is not found for API version v1beta", SetupRejected),
+        (1000, "", SetupRejected),
+    ],
+)
+def test_a_close_during_setup(code, reason, kind):
+    async def handler(socket_):
+        await socket_.recv()
+        await socket_.close(code, reason)
+
+    async def main():
+        async with serving(handler) as port:
+            with pytest.raises(kind) as caught:
+                await model_at(port).connect()
+        assert caught.value.code == code
+        assert caught.value.reason == reason
+        assert reason in str(caught.value)
+
+    run(main())
+
+
+def test_a_key_in_a_close_reason_is_hidden():
+    async def handler(socket_):
+        await socket_.recv()
+        await socket_.close(1007, f"API key {KEY} not valid")
+
+    async def main():
+        async with serving(handler) as port:
+            with pytest.raises(AuthError, match=r"API key \*\*\* not valid") as caught:
+                await model_at(port).connect()
+        assert KEY not in all_text_of(caught.value)
+
+    run(main())
+
+
+def test_a_connection_that_breaks_during_setup():
+    async def handler(socket_):
+        await socket_.recv()
+        socket_.transport.abort()
+
+    async def main():
+        async with serving(handler) as port:
+            with pytest.raises(SetupRejected) as caught:
+                await model_at(port).connect()
+        assert caught.value.code == 1006
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", [1000, 1001, 1011, 1005, "abort"])
+def test_an_end_in_mid_session_comes_after_all_messages(end):
+    async def handler(socket_):
+        await accept(socket_)
+        await say(socket_, *[spoken(str(number)) for number in range(50)])
+        if end == "abort":
+            await asyncio.sleep(0.1)
+            socket_.transport.abort()
+        elif end == 1005:
+            socket_.transport.write(b"\x88\x00")
+        else:
+            await socket_.close(end, "why")
+
+    async def read(stream: MessageStream):
+        got = []
+        try:
+            async for message in stream:
+                got.append(message)  # noqa: PERF401
+        except SessionClosed as error:
+            return got, error
+        return got, None
+
+    async def main():
+        async with serving(handler) as port:
+            session = await model_at(port).connect()
+            got, error = await read(session.receive())
+            await session.close()
+        assert len(got) == 50
+        if end == 1000:
+            assert error is None
+        else:
+            assert error.code == (1006 if end == "abort" else end)
+            assert not isinstance(error, ConsumerTooSlow)
+
+    run(main())
+
+
+def test_malformed_json_is_survived():
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.send(b"{not json")
+        await socket_.send("also not")
+        await say(socket_, spoken("fine"), DONE)
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler) as port, model_at(port).connect() as session:
+            assert (await anext(session.turns())).text == "fine"
+
+    run(main())
+
+
+def test_a_silent_connection_is_found_dead():
+    async def handler(socket_):
+        await accept(socket_)
+        socket_.transport.pause_reading()  # no pongs from now on
+        await asyncio.sleep(1)
+        socket_.transport.abort()
+
+    async def main():
+        async with serving(handler) as port:
+            connecting = model_at(port, ping_interval_s=0.05, silence_timeout_s=0.3).connect()
+            async with connecting as session:
+                loop = asyncio.get_running_loop()
+                began_s = loop.time()
+                closure = await session.wait_closed()
+                assert loop.time() - began_s < 0.8
+                assert closure.code == 1006
+                assert "neither data nor a pong came for 0.3 s" in closure.reason
+
+    run(main())
+
+
+def test_pongs_alone_keep_a_connection_alive():
+    async def handler(socket_):
+        await accept(socket_)
+        await asyncio.sleep(0.8)
+        await say(socket_, spoken("patience"), DONE)
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler) as port:
+            connecting = model_at(port, ping_interval_s=0.05, silence_timeout_s=0.3).connect()
+            async with connecting as session:
+                assert (await anext(session.turns())).text == "patience"
+
+    run(main())
+
+
+def test_a_peer_that_takes_nothing_is_found_dead():
+    async def handler(socket_):
+        await accept(socket_)
+        socket_.transport.pause_reading()
+        await asyncio.sleep(3)
+        socket_.transport.abort()
+
+    async def main():
+        async with serving(handler) as port:
+            connecting = model_at(port, write_timeout_s=0.3).connect()
+            async with connecting as session:
+                with pytest.raises(SessionClosed) as caught:  # noqa: PT012
+                    while True:
+                        await session.send_video_realtime(bytes(1 << 20))
+                assert "did not leave for 0.3 s" in caught.value.reason
+
+    run(main())
+
+
+def test_a_closed_channel_refuses_to_send_and_receive():
+    async def handler(socket_):
+        await socket_.close(1001, "bye")
+
+    async def main():
+        async with serving(handler) as port:
+            channel = await WebSocketConnector().connect(f"ws://127.0.0.1:{port}", {}, timeout_s=5)
+            for act in (channel.receive, lambda: channel.send(b"x")):
+                with pytest.raises(ChannelClosed) as caught:
+                    await act()
+                assert (caught.value.code, caught.value.reason) == (1001, "bye")
+            await channel.close(1000, "x" * 500)
+
+    run(main())
+
+
+# ---------------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize("family", ["google", "token", "vertex", "firebase"])
+def test_no_log_at_any_level_shows_a_credential(family, caplog):
+    secrets = [KEY, "app-check-secret", "user-secret"]
+
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.recv()
+        await socket_.close(1011, "done")
+
+    async def main():
+        async with serving(handler, logger=logging.getLogger("server-of-test")) as port:
+            base_url = f"ws://127.0.0.1:{port}"
+            backend = {
+                "google": GoogleAI(api_key=KEY, base_url=base_url),
+                "token": GoogleAI(api_key=f"auth_tokens/{KEY}", base_url=base_url),
+                "vertex": VertexAI(project="p", access_token=lambda: KEY, base_url=base_url),
+                "firebase": FirebaseAI(
+                    api_key=KEY,
+                    project="p",
+                    app_check_token=secrets[1],
+                    user_token=secrets[2],
+                    base_url=base_url,
+                ),
+            }[family]
+            model = model_at(port, backend=backend)
+            async with model.connect() as session:
+                with pytest.raises(SessionClosed) as caught:
+                    await session.ask("x")
+            return all_text_of(caught.value) + repr(model) + repr(vars(model)) + repr(session)
+
+    with caplog.at_level(logging.DEBUG):
+        logging.getLogger("server-of-test").setLevel(logging.CRITICAL)
+        shown = run(main())
+    for secret in secrets:
+        assert secret not in shown
+        assert secret not in caplog.text

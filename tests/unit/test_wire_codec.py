@@ -1,0 +1,178 @@
+"""Bytes to typed messages and back."""
+
+import base64
+import json
+
+import pytest
+
+from antiphon.errors import ProtocolViolation
+from antiphon.wire import (
+    ClientContent,
+    ClientMessage,
+    Content,
+    GoAway,
+    Part,
+    RealtimeInput,
+    ServerContent,
+    ServerMessage,
+    SetupComplete,
+    base64_to_bytes,
+    bytes_to_base64,
+    decode_client_message,
+    decode_server_message,
+    encode_client_message,
+    encode_server_message,
+    parse_duration_s,
+)
+
+
+def server(value):
+    return decode_server_message(json.dumps(value).encode())
+
+
+def audio_part(data, mime_type="audio/pcm;rate=24000"):
+    blob = {"mimeType": mime_type, "data": data}
+    return {"serverContent": {"modelTurn": {"parts": [{"inlineData": blob}]}}}
+
+
+def test_text_and_bytes_read_alike():
+    text = '{"goAway": {"timeLeft": "50s"}}'
+    assert decode_server_message(text) == decode_server_message(text.encode())
+
+
+def test_nulls_mean_unset():
+    decoded = server({"serverContent": {"turnComplete": None, "interrupted": True}})
+    assert decoded.message.server_content == ServerContent(interrupted=True)
+
+
+def test_integers_may_be_text():
+    decoded = server({"usageMetadata": {"totalTokenCount": "12"}})
+    assert decoded.message.usage_metadata.total_token_count == 12
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"1", b'"x"', b"\xff", b'{"goAway": 3}', b"[" * 100_000]
+)
+def test_what_cannot_be_read_is_a_violation_that_shows_it(data):
+    with pytest.raises(ProtocolViolation) as caught:
+        decode_server_message(data)
+    assert f"({len(data)} bytes)" in str(caught.value)
+    assert len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "rate_hz"),
+    [
+        ("audio/pcm;rate=24000", 24_000),
+        ("audio/pcm", 24_000),
+        ("audio/pcm; rate=16000", 16_000),
+        ("audio/pcm;RATE=8000", 8_000),
+    ],
+)
+def test_audio_comes_out_with_its_rate(mime_type, rate_hz):
+    decoded = server(audio_part("AAD/fw==", mime_type))
+    (part,) = decoded.audio
+    assert (part.rate_hz, part.pcm, part.frames) == (rate_hz, b"\0\0\xff\x7f", 2)
+    assert decoded.raw["serverContent"]["modelTurn"]["parts"][0]["inlineData"]["data"] in (
+        "",
+        "AAD/fw==",
+    )
+
+
+@pytest.mark.parametrize("data", ["_-8", "_-8=", "/+8=", "/+8"])
+def test_every_base64_alphabet_padded_or_not(data):
+    (part,) = server(audio_part(data)).audio
+    assert part.pcm == b"\xff\xef"
+
+
+@pytest.mark.parametrize("data", ["!!!", "A", "AAAA"])
+def test_audio_that_is_none_is_a_violation(data):
+    with pytest.raises(ProtocolViolation):
+        server(audio_part(data))
+
+
+def test_other_blobs_stay_in_the_message():
+    decoded = server(audio_part("AAAA", "image/png"))
+    assert decoded.audio == ()
+    assert decoded.message.server_content.model_turn.parts[0].inline_data.data == "AAAA"
+
+
+def test_several_parts_keep_their_order():
+    parts = [{"inlineData": {"mimeType": "audio/pcm", "data": d}} for d in ("AAA=", "AQA=")]
+    decoded = server({"serverContent": {"modelTurn": {"parts": parts}}})
+    assert [part.pcm for part in decoded.audio] == [b"\0\0", b"\1\0"]
+
+
+def test_client_messages_leave_defaults_out_and_come_back():
+    message = ClientMessage(
+        client_content=ClientContent(turns=[Content(role="user", parts=[Part(text="hi")])])
+    )
+    data = encode_client_message(message)
+    assert data == b'{"clientContent":{"turns":[{"role":"user","parts":[{"text":"hi"}]}]}}'
+    assert decode_client_message(data)[0] == message
+    start = encode_client_message(ClientMessage(realtime_input=RealtimeInput(activity_start={})))
+    assert start == b'{"realtimeInput":{"activityStart":{}}}'
+
+
+def test_clients_may_write_snake_case_but_the_users_own_words_are_kept():
+    message, camel = decode_client_message(
+        json.dumps(
+            {
+                "setup": {
+                    "model": "m",
+                    "generation_config": {"response_modalities": ["AUDIO"], "top_p": 0.5},
+                    "tools": [
+                        {
+                            "function_declarations": [
+                                {
+                                    "name": "f",
+                                    "parameters": {
+                                        "type": "OBJECT",
+                                        "properties": {"my_arg": {"any_of": [{"type": "STRING"}]}},
+                                    },
+                                    "parameters_json_schema": {"x_y": 1},
+                                }
+                            ]
+                        }
+                    ],
+                    "session_resumption": {"handle": None},
+                    "labels": {"cost_center": "7"},
+                }
+            }
+        )
+    )
+    setup = message.setup
+    assert setup.generation_config.top_p == 0.5
+    declaration = setup.tools[0].function_declarations[0]
+    assert declaration.parameters["properties"] == {"my_arg": {"anyOf": [{"type": "STRING"}]}}
+    assert declaration.parameters_json_schema == {"x_y": 1}
+    assert setup.session_resumption.handle is None
+    assert camel["setup"]["labels"] == {"cost_center": "7"}
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"3", b'{"setup": 3}', b"[" * 100_000])
+def test_client_messages_that_cannot_be_read(data):
+    with pytest.raises(ProtocolViolation):
+        decode_client_message(data)
+
+
+def test_server_messages_are_written_as_the_service_writes_them():
+    assert encode_server_message({"setupComplete": {}}) == b'{\n  "setupComplete": {}\n}\n'
+    message = ServerMessage(setup_complete=SetupComplete())
+    assert encode_server_message(message) == b'{\n  "setupComplete": {}\n}\n'
+    assert b"\\u00fc" in encode_server_message({"text": "ü"})
+
+
+def test_base64_round_trips():
+    for size in range(40):
+        data = bytes(range(size))
+        assert base64_to_bytes(bytes_to_base64(data)) == data
+        assert base64_to_bytes(base64.urlsafe_b64encode(data).decode().rstrip("=")) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("50s", 50), ("10.500s", 10.5), ("", 0), ("soon", 0), ("7", 7)]
+)
+def test_durations(text, seconds):
+    assert parse_duration_s(text) == seconds
+    assert GoAway(time_left=text).time_left_s == seconds

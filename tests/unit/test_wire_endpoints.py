@@ -1,0 +1,223 @@
+"""URLs, headers and model names of the four backends; models; content; closes."""
+
+import pytest
+
+from antiphon.errors import AuthError
+from antiphon.wire import (
+    Blob,
+    Content,
+    FirebaseAI,
+    GoogleAI,
+    Part,
+    VertexAI,
+    as_turns,
+    explain_close,
+    model_id,
+    profile_of,
+)
+
+GOOGLE = "google.ai.generativelanguage"
+VERTEX = "google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
+FIREBASE = "wss://firebasevertexai.googleapis.com/ws/google.firebase.vertexai.v1beta."
+HOST = "wss://generativelanguage.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    ("backend", "url"),
+    [
+        (
+            GoogleAI(api_key="k"),
+            f"{HOST}/ws/{GOOGLE}.v1beta.GenerativeService.BidiGenerateContent",
+        ),
+        (
+            GoogleAI(api_key="auth_tokens/t"),
+            f"{HOST}/ws/{GOOGLE}.v1alpha.GenerativeService.BidiGenerateContentConstrained",
+        ),
+        (
+            GoogleAI(api_key="k", base_url="http://127.0.0.1:8765/"),
+            f"ws://127.0.0.1:8765/ws/{GOOGLE}.v1beta.GenerativeService.BidiGenerateContent",
+        ),
+        (
+            VertexAI(project="p", location="us-east5"),
+            f"wss://us-east5-aiplatform.googleapis.com/ws/{VERTEX}",
+        ),
+        (
+            VertexAI(project="p", location="global"),
+            f"wss://aiplatform.googleapis.com/ws/{VERTEX}",
+        ),
+        (
+            VertexAI(project="p", location="eu"),
+            f"wss://aiplatform.eu.rep.googleapis.com/ws/{VERTEX}",
+        ),
+        (VertexAI(api_key="k"), f"wss://aiplatform.googleapis.com/ws/{VERTEX}"),
+        (
+            FirebaseAI(api_key="k", project="p"),
+            f"{FIREBASE}GenerativeService/BidiGenerateContent",
+        ),
+        (
+            FirebaseAI(api_key="k", project="p", location="l"),
+            f"{FIREBASE}LlmBidiService/BidiGenerateContent/locations/l",
+        ),
+    ],
+)
+def test_urls(backend, url):
+    assert backend.url() == url
+
+
+@pytest.mark.parametrize(
+    ("backend", "credentials"),
+    [
+        (GoogleAI(api_key="k"), {"x-goog-api-key": "k"}),
+        (GoogleAI(api_key=lambda: "k2"), {"x-goog-api-key": "k2"}),
+        (GoogleAI(api_key="auth_tokens/t"), {"Authorization": "Token auth_tokens/t"}),
+        (VertexAI(project="p", access_token="t"), {"Authorization": "Bearer t"}),
+        (VertexAI(api_key="k"), {"x-goog-api-key": "k"}),
+        (
+            FirebaseAI(api_key="k", project="p", app_check_token="a", user_token="u", app_id="i"),
+            {
+                "x-goog-api-key": "k",
+                "X-Firebase-AppCheck": "a",
+                "Authorization": "Firebase u",
+                "X-Firebase-AppId": "i",
+            },
+        ),
+    ],
+)
+def test_headers(backend, credentials):
+    headers = backend.headers()
+    assert headers.pop("x-goog-api-client").startswith("antiphon/")
+    assert headers == credentials
+
+
+def test_extra_headers_go_along_but_never_replace_credentials():
+    backend = GoogleAI(api_key="k", extra_headers={"x-own": "1", "x-goog-api-key": "no"})
+    assert backend.headers()["x-own"] == "1"
+    assert backend.headers()["x-goog-api-key"] == "k"
+
+
+def test_keys_come_from_the_environment(monkeypatch):
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    with pytest.raises(AuthError, match="GEMINI_API_KEY"):
+        GoogleAI().headers()
+    monkeypatch.setenv("GOOGLE_API_KEY", "second\n")
+    assert GoogleAI().headers()["x-goog-api-key"] == "second"
+    monkeypatch.setenv("GEMINI_API_KEY", "first")
+    assert GoogleAI().headers()["x-goog-api-key"] == "first"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        VertexAI,
+        lambda: VertexAI(project="p").headers(),
+        lambda: FirebaseAI(api_key="", project="p").headers(),
+    ],
+)
+def test_missing_credentials_say_what_to_pass(act):
+    with pytest.raises(AuthError) as caught:
+        act()
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("base_url", ["ftp://x", "wss://", "://"])
+def test_base_urls_that_cannot_be(base_url):
+    with pytest.raises(ValueError, match="base_url"):
+        GoogleAI(api_key="k", base_url=base_url).url()
+
+
+def test_secrets_do_not_show():
+    for backend in (
+        GoogleAI(api_key="hush"),
+        VertexAI(project="p", access_token="hush"),
+        FirebaseAI(api_key="hush", project="p", app_check_token="hush", user_token="hush"),
+    ):
+        assert "hush" not in repr(backend)
+        assert "hush" not in backend.url()
+
+
+def test_full_names_are_kept():
+    full = "projects/p/locations/l/publishers/google/models/m"
+    assert GoogleAI(api_key="k").model_name("tunedModels/m") == "tunedModels/m"
+    assert VertexAI(project="p").model_name(full) == full
+    assert FirebaseAI(api_key="k", project="p").model_name(full) == full
+    assert (
+        FirebaseAI(api_key="k", project="p", location="l").model_name("m")
+        == "projects/p/locations/l/publishers/google/models/m"
+    )
+    assert model_id(full) == "m"
+
+
+def test_profiles():
+    assert profile_of("models/gemini-3.8-live").tool_behavior == "NON_BLOCKING"
+    assert not profile_of("gemini-3.8-live").text_output
+    assert profile_of("gemini-2.0-flash-live-001").text_output
+    assert not profile_of("gemini-live-2.5-flash-native-audio").text_output
+    assert not profile_of("gemini-2.5-flash-native-audio-preview-12-2025").text_output
+    assert not profile_of("tomorrow").text_output
+
+
+@pytest.mark.parametrize(
+    ("content", "turns"),
+    [
+        ("hi", [("user", ["hi"])]),
+        (["a", "b"], [("user", ["a", "b"])]),
+        ([], []),
+        ({"role": "model", "parts": "x"}, [("model", ["x"])]),
+        (
+            [
+                {"role": "user", "parts": [{"text": "a"}]},
+                "loose",
+                Content(role="model", parts=[Part(text="c")]),
+            ],
+            [("user", ["a"]), ("user", ["loose"]), ("model", ["c"])],
+        ),
+    ],
+)
+def test_content(content, turns):
+    assert [(turn.role, [part.text for part in turn.parts]) for turn in as_turns(content)] == turns
+
+
+def test_blobs_are_parts():
+    (turn,) = as_turns(Blob(mime_type="image/png", data="AAAA"))
+    assert turn.parts[0].inline_data.mime_type == "image/png"
+
+
+@pytest.mark.parametrize("content", [5, b"x", [5], [b"x"]])
+def test_what_is_no_content(content):
+    with pytest.raises(TypeError, match="is not content"):
+        as_turns(content)
+
+
+@pytest.mark.parametrize(
+    "content", [{"role": "nobody", "parts": "x"}, {"role": "user", "parts": []}]
+)
+def test_turns_that_cannot_be(content):
+    with pytest.raises(ValueError, match="role"):
+        as_turns(content)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "cause", "retry"),
+    [
+        (1007, "API key not valid. Please pass a valid API key.", "auth", False),
+        (1007, "User location is not supported for the API use", "policy", False),
+        (1008, "models/x is not found for API version", "model", False),
+        (1008, "Publisher Model `projects/p` was not found", "model", False),
+        (1007, "The requested combination of response modalities (TEXT)", "argument", False),
+        (1008, "Operation is not implemented, or supported, or enabled.", "argument", False),
+        (1011, "You exceeded your current quota", "quota", True),
+        (1011, "RESOURCE_EXHAUSTED", "quota", True),
+        (1011, "keepalive ping timeout", "keepalive", True),
+        (1011, "Internal error occurred.", "unavailable", True),
+        (1006, "", "lost", True),
+        (None, "", "lost", True),
+        (1000, "", "goodbye", True),
+        (1009, "", "argument", False),
+        (4000, "", "unknown", True),
+    ],
+)
+def test_closes_are_explained(code, reason, cause, retry):
+    explained = explain_close(code, reason)
+    assert (explained.cause, explained.retry) == (cause, retry)
+    assert explained.hint
