@@ -250,7 +250,8 @@ class Uplink:
         """
     def flush(self, *, pad: bool = True) -> list[bytes]:
         """End of the stream: drain the resampler and the packetizer; then as newly made, except
-        that `packets` counts on and `level_dbfs` stays."""
+        that `packets` counts on and `level_dbfs` stays.
+        """
     @property
     def packets(self) -> int:
         """Packets made so far."""
@@ -326,7 +327,8 @@ class VoiceActivityDetector:
     @property
     def noise_floor_dbfs(self) -> float:
         """The tracked noise floor; -inf before the first frame. During voice it is at least
-        ``min_dbfs - threshold_db``, below which it decides nothing."""
+        ``min_dbfs - threshold_db``, below which it decides nothing.
+        """
 
 # --------------------------------------------------------------------------- downlink
 

@@ -7,6 +7,7 @@ that was really sent. Credentials are not part of messages, so none can get here
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import wave
@@ -62,6 +63,8 @@ class SessionRecorder:
         except OSError as error:
             self._failed = True
             _log.warning("Recording to %s stopped: %s", self._lines, error)
+            with contextlib.suppress(OSError):
+                self._close()
 
     def _record(self, event: str, fields: dict[str, Any]) -> None:
         message = fields.get("message")
@@ -80,15 +83,19 @@ class SessionRecorder:
         elif message is not None:
             fields = {**fields, "message": _shape(message)}
         self._write({"event": event, **fields})
-        if event == "closed" and self._file is not None:
-            self._file.close()
-            self._file = None
+        if event == "closed":
+            self._close()
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._file is None:
             self._file = self._lines.open("a", encoding="utf-8")
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def _write_wav(self, turn: TurnRecord) -> str | None:
         if not turn.pcm:
