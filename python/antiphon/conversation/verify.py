@@ -14,6 +14,7 @@ voiced window (48 and 44.1 kHz); the mildest damage of the tests, 20 ms zeroed, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -140,8 +141,8 @@ def verify_recording(
         report.problems.append("the server sent no audio at all")
     spans: list[tuple[int, int]] = []
     for turn in sent:
-        playback = heard.get(turn.turn, TurnPlayback(turn.turn))
-        check, span = _check_turn(model, rate_hz, turn, playback)
+        heard_turn = _HeardTurn(turn, heard.get(turn.turn, TurnPlayback(turn.turn)), rate_hz)
+        check, span = _check_turn(model, heard_turn)
         report.turns.append(check)
         if span is None:
             continue
@@ -149,81 +150,110 @@ def verify_recording(
             check.problems.append("it sounds before the turn before it has ended")
         spans.append(span)
         if decoys and turn.text:
-            _check_words(check, model[span[0] : span[1]], rate_hz, turn, playback, decoys)
+            _check_words(check, model[span[0] : span[1]], heard_turn, decoys)
     report.stray_s = list(_stray_sound(model, rate_hz, spans))
     if report.stray_s:
         report.problems.append(f"sound where no turn sounds, at {_places(report.stray_s)} s")
     return report
 
 
-def _check_turn(
-    model: Float64, rate_hz: int, sent: SentTurn, playback: TurnPlayback
-) -> tuple[TurnCheck, tuple[int, int] | None]:
+@dataclass(frozen=True)
+class _HeardTurn:
+    """A turn as it was sent and as the playout says that it was heard, at the recording's rate."""
+
+    sent: SentTurn
+    playback: TurnPlayback
+    rate_hz: int
+
+    def at_rate(self, media_frames: int) -> int:
+        """Frames of the turn's audio as frames of the recording."""
+        return round(media_frames * self.rate_hz / self.sent.rate_hz)
+
+    @property
+    def sent_s(self) -> float:
+        return len(self.sent.pcm) / self.sent.rate_hz
+
+    @property
+    def heard_s(self) -> float:
+        return self.playback.heard_frames / self.sent.rate_hz
+
+    @property
+    def gaps_s(self) -> float:
+        return sum(gap.frames for gap in self.playback.gaps) / self.sent.rate_hz
+
+    @property
+    def unbroken_frames(self) -> int:
+        """From its beginning to its first underrun, or to its end."""
+        ends = [gap.from_frame for gap in self.playback.gaps] + [self.playback.heard_frames]
+        return self.at_rate(ends[0])
+
+
+def _check_turn(model: Float64, turn: _HeardTurn) -> tuple[TurnCheck, tuple[int, int] | None]:
     """Check one turn; also return where it sounds, in frames of the recording."""
-    check = TurnCheck(sent.turn, playback.heard_frames / sent.rate_hz)
-    if playback.heard_frames < len(sent.pcm) and not playback.interrupted:
+    check = TurnCheck(turn.sent.turn, turn.heard_s, gaps_ms=turn.gaps_s * 1000)
+    if turn.heard_s < turn.sent_s and not turn.playback.interrupted:
         check.problems.append(
-            f"only {check.expected_s:.2f} of {len(sent.pcm) / sent.rate_hz:.2f} s were played, and "
-            "nobody interrupted"
+            f"only {turn.heard_s:.2f} of {turn.sent_s:.2f} s were played, and nobody interrupted"
         )
-    if playback.heard_frames == 0 or playback.start_frame is None:
+    if turn.playback.heard_frames == 0 or turn.playback.start_frame is None:
         return check, None
-    reference = _reference(sent, rate_hz)
-    claimed_s = playback.start_frame / sent.rate_hz
-    lag = _align(model, reference, round(claimed_s * rate_hz), rate_hz)
+    reference = _reference(turn)
+    claimed_s = turn.playback.start_frame / turn.sent.rate_hz
+    lag = _align(model, reference[: turn.unbroken_frames], claimed_s, turn.rate_hz)
     if lag is None:
         check.problems.append(f"it cannot be found near {claimed_s:.2f} s")
         return check, None
-    check.found_s = lag / rate_hz
+    check.found_s = lag / turn.rate_hz
     if abs(check.found_s - claimed_s) > _MAX_START_ERROR_S:
         check.problems.append(
             f"it sounds at {check.found_s:.3f} s; the playout said {claimed_s:.3f} s"
         )
-    shifted = _delayed(reference, lag - np.floor(lag))
-    failed = _compare(check, model[int(np.floor(lag)) :], shifted, rate_hz, sent, playback)
+    begin = math.floor(lag)
+    failed = _compare(check, model[begin:], _delayed(reference, lag - begin), turn)
     check.failed_s = _merged(failed)
-    if check.failed_s:
+    if failed:
         check.problems.append(
-            f"{len(failed)} of {check.windows} windows differ from what was sent (worst "
-            f"correlation {check.worst_correlation:.3f}), at {_places(check.failed_s)} s of its audio"
+            f"{len(failed)} of {check.windows} windows differ from what was sent, at "
+            f"{_places(check.failed_s)} s of its audio (worst correlation "
+            f"{check.worst_correlation:.3f})"
         )
-    check.gaps_ms = sum(gap.frames for gap in playback.gaps) * 1000 / sent.rate_hz
-    end_s = check.found_s + check.expected_s + check.gaps_ms / 1000
-    return check, (int(lag), round(end_s * rate_hz))
+    end_s = check.found_s + turn.heard_s + turn.gaps_s
+    return check, (begin, round(end_s * turn.rate_hz))
 
 
-def _reference(sent: SentTurn, rate_hz: int) -> Float64:
-    pcm = int16_to_float(np.ascontiguousarray(sent.pcm))
-    if sent.rate_hz != rate_hz:
-        pcm = Resampler(sent.rate_hz, rate_hz).process(pcm, last=True)
+def _reference(turn: _HeardTurn) -> Float64:
+    pcm = int16_to_float(np.ascontiguousarray(turn.sent.pcm))
+    if turn.sent.rate_hz != turn.rate_hz:
+        pcm = Resampler(turn.sent.rate_hz, turn.rate_hz).process(pcm, last=True)
     return pcm.astype(np.float64)
 
 
-def _align(model: Float64, reference: Float64, claimed: int, rate_hz: int) -> float | None:
-    """Where the reference begins in the recording, near ``claimed``; to a fraction of a frame.
+def _align(model: Float64, reference: Float64, claimed_s: float, rate_hz: int) -> float | None:
+    """Where the reference begins in the recording, near ``claimed_s``; to a fraction of a frame.
 
-    It is aligned by the first two seconds that are voiced; None if nothing there is alike.
+    It is aligned by its first two seconds from its first loud sample on; None if nothing there
+    is alike.
     """
+    claimed = round(claimed_s * rate_hz)
     loud = np.flatnonzero(np.abs(reference) > _amplitude(_VOICED_DBFS))
-    if not len(loud):
-        return float(claimed)
-    begin = int(loud[0])
+    begin = int(loud[0]) if len(loud) else 0
     pattern = reference[begin : begin + 2 * rate_hz]
+    if not len(loud) or len(pattern) < round(_WINDOW_S * rate_hz):
+        return float(claimed)
     search = round(_SEARCH_S * rate_hz)
     first = max(0, claimed + begin - search)
     region = model[first : claimed + begin + len(pattern) + search]
-    if len(region) < len(pattern):
-        return None
+    region = np.pad(region, (0, max(0, len(pattern) - len(region))))
     size = 1 << int(len(region) + len(pattern)).bit_length()
     product = np.fft.rfft(region, size) * np.conj(np.fft.rfft(pattern, size))
     match = np.fft.irfft(product, size)[: len(region) - len(pattern) + 1]
     best = int(np.argmax(match))
     found = region[best : best + len(pattern)]
-    # An undamaged first second is enough: the windows say what is wrong with the rest.
+    # An undamaged beginning is enough: the windows say what is wrong with the rest.
     half = min(len(pattern), rate_hz // 2)
     if max(_correlation(found[:half], pattern[:half]), _correlation(found, pattern)) < 0.5:
         return None
-    return first + best - begin + _fraction(match, best)
+    return max(0.0, first + best - begin + _fraction(match, best))
 
 
 def _fraction(match: Float64, best: int) -> float:
@@ -246,21 +276,15 @@ def _delayed(signal: Float64, frames: float) -> Float64:
 
 
 def _compare(
-    check: TurnCheck,
-    model: Float64,
-    reference: Float64,
-    rate_hz: int,
-    sent: SentTurn,
-    playback: TurnPlayback,
+    check: TurnCheck, model: Float64, reference: Float64, turn: _HeardTurn
 ) -> list[tuple[float, float]]:
     """Compare window by window; return those that differ, in seconds of the turn's audio."""
-    window = round(_WINDOW_S * rate_hz)
+    window = round(_WINDOW_S * turn.rate_hz)
     failed = []
-    for begin, shift in _windows(playback, sent.rate_hz, rate_hz):
+    for begin, shift in _windows(turn):
         want = reference[begin : begin + window]
         got = model[begin + shift : begin + shift + len(want)]
-        if len(got) < len(want):
-            got = np.pad(got, (0, len(want) - len(got)))
+        got = np.pad(got, (0, len(want) - len(got)))  # where the recording ends too early
         check.windows += 1
         level = _rms(want)
         alike = _rms(got - want) <= max(level / 4, _amplitude(_QUIET_DBFS))
@@ -270,33 +294,33 @@ def _compare(
             check.worst_correlation = min(check.worst_correlation, correlation)
             alike = alike and correlation >= _MIN_CORRELATION
         if not alike:
-            failed.append((begin / rate_hz, (begin + window) / rate_hz))
+            failed.append((begin / turn.rate_hz, (begin + window) / turn.rate_hz))
     return failed
 
 
-def _windows(playback: TurnPlayback, source_hz: int, rate_hz: int) -> Iterator[tuple[int, int]]:
-    """First frame of each window to compare, and how far gaps have moved it by then.
+def _windows(turn: _HeardTurn) -> Iterator[tuple[int, int]]:
+    """First frame of each window to compare, and how far underruns have moved it by then.
 
     Windows that touch a fade (of a flush, or around an underrun) are left out.
     """
-    per_frame = rate_hz / source_hz
+    playback, rate_hz = turn.playback, turn.rate_hz
     window, hop = round(_WINDOW_S * rate_hz), round(_HOP_S * rate_hz)
-    fade = round(_FADE_S * rate_hz)
-    end = int(playback.heard_frames * per_frame) - (fade if playback.interrupted else 0)
     unsure = round(_BLOCK_S * rate_hz)
     begin, shift = 0, 0
     for gap in playback.gaps:
-        before = int(gap.from_frame * per_frame) - unsure
-        while begin + window <= before:
+        while begin + window <= turn.at_rate(gap.from_frame) - unsure:
             yield begin, shift
             begin += hop
-        begin = max(begin, int(gap.to_frame * per_frame) + unsure)
-        shift += round(gap.frames * per_frame)
+        begin = max(begin, turn.at_rate(gap.to_frame) + unsure)
+        shift += turn.at_rate(gap.frames)
+    end = turn.at_rate(playback.heard_frames)
+    if playback.interrupted:
+        end -= round(_FADE_S * rate_hz)
     while begin + window <= end:
         yield begin, shift
         begin += hop
-    if not playback.interrupted and end > window:
-        yield end - window, shift
+    if begin - hop + window < end:
+        yield max(0, end - window), shift
 
 
 def _stray_sound(
@@ -315,17 +339,13 @@ def _stray_sound(
     yield from _merged([(b * block_s, (b + 1) * block_s) for b in loud.tolist()])
 
 
-def _check_words(
-    check: TurnCheck,
-    sound: Float64,
-    rate_hz: int,
-    sent: SentTurn,
-    playback: TurnPlayback,
-    decoys: Sequence[str],
-) -> None:
-    heard_part = min(1.0, playback.heard_frames / max(1, len(sent.pcm)))
+def _check_words(check: TurnCheck, sound: Float64, turn: _HeardTurn, decoys: Sequence[str]) -> None:
     check.words = check_words(
-        sound.astype(np.float32), rate_hz, sent.text, decoys, heard_part=heard_part
+        sound.astype(np.float32),
+        turn.rate_hz,
+        turn.sent.text,
+        decoys,
+        heard_part=min(1.0, turn.heard_s / turn.sent_s),
     )
     if check.words is not None and not check.words.recognized:
         check.problems.append(

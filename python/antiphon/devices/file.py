@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,7 +280,7 @@ class _NoiseFloor:
 
 
 def _mono_float(samples: NDArray[np.int16] | Float32) -> Float32:
-    contiguous = np.ascontiguousarray(samples)
+    contiguous: NDArray[Any] = np.ascontiguousarray(samples)
     if contiguous.dtype == np.int16:
         contiguous = int16_to_float(contiguous)
     return downmix(contiguous)
