@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from antiphon.conversation import Conversation
+    from antiphon.devices import FileDevice
     from antiphon.errors import (
         AntiphonError,
         AudioFormatError,
@@ -46,7 +48,9 @@ __all__ = [
     "AuthError",
     "ConnectError",
     "ConsumerTooSlow",
+    "Conversation",
     "DeviceError",
+    "FileDevice",
     "FirebaseAI",
     "FunctionDeclaration",
     "FunctionResponse",
@@ -72,6 +76,8 @@ __all__ = [
 
 #: Where each name lives.
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "antiphon.conversation": ("Conversation",),
+    "antiphon.devices": ("FileDevice",),
     "antiphon.errors": (
         "AntiphonError",
         "AudioFormatError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from antiphon.channel import Channel
+    from antiphon.conversation import Conversation
+    from antiphon.devices import Device
 
     Pcm: TypeAlias = NDArray[np.int16] | NDArray[np.float32] | Buffer
 
@@ -260,6 +263,20 @@ class LiveSession:
         closure = self.closure
         assert closure is not None
         raise closure.error()
+
+    # ------------------------------------------------------------------ sound
+
+    def start_audio_conversation(self, device: Device, **options: Any) -> Conversation:
+        """Talk and listen on a device: ``async with session.start_audio_conversation(device)``.
+
+        Args:
+            device: Microphone and speaker, such as `antiphon.FileDevice`.
+            **options: See `antiphon.Conversation`.
+        """
+        # By name and only now: a session needs no sound, so it must not depend on it.
+        room: Any = import_module("antiphon.conversation")
+        conversation: Conversation = room.Conversation(self, device, **options)
+        return conversation
 
     # ------------------------------------------------------------------ state
 

@@ -1,0 +1,290 @@
+"""A live conversation: a session, a device, and everything between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from os import PathLike
+from types import TracebackType
+from typing import Protocol, Self
+
+from antiphon.audio import Capture, Playout
+from antiphon.conversation.downlink import DownlinkMessage, DownlinkPump
+from antiphon.conversation.events import (
+    Event,
+    RecordingFailed,
+    UserStartedSpeaking,
+    UserStoppedSpeaking,
+)
+from antiphon.conversation.playback import TurnPlayback
+from antiphon.conversation.recorder import StereoRecorder
+from antiphon.conversation.timeline import Span, Timeline
+from antiphon.conversation.transcript import Transcript
+from antiphon.conversation.uplink import UplinkPump, UplinkSession
+from antiphon.devices import Device
+from antiphon.errors import AntiphonError
+
+__all__ = ["Conversation", "ConversationSession", "EventSubscription"]
+
+_EVENTS_KEPT = 10_000
+_RECORDER_CHECK_S = 0.1
+
+
+class ConversationSession(UplinkSession, Protocol):
+    """What a conversation asks of a session; `antiphon.LiveSession` is one."""
+
+    @property
+    def turn(self) -> int:
+        """Number of the model's open or last turn; 0 before the first."""
+        ...
+
+    def receive(self) -> AsyncIterator[DownlinkMessage]:
+        """All messages from now on."""
+        ...
+
+    async def interrupt(self) -> None:
+        """Have the running answer cut."""
+        ...
+
+    async def send_text_realtime(self, text: str, /) -> None:
+        """Send typed words."""
+        ...
+
+
+class Conversation:
+    """Talks and listens: microphone to session, session to speaker, with barge-in.
+
+    Use it as an async context manager, or `start` and `close` it. The session stays open when
+    the conversation ends; the device does not. Functions that the model calls are the session's
+    business.
+
+    Args:
+        session: An open session.
+        device: Microphone and speaker; not yet started.
+        record_to: A WAV file for both sides, the user left and the model right, as heard.
+        cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
+            less is quicker.
+
+    Attributes:
+        transcript: What was said, so far.
+        timeline: When everything was, so far.
+
+    Raises:
+        RecordingError: The recording cannot be made.
+        AudioFormatError: The device's format is not supported.
+    """
+
+    def __init__(
+        self,
+        session: ConversationSession,
+        device: Device,
+        *,
+        record_to: str | PathLike[str] | None = None,
+        cushion_ms: int = 60,
+    ) -> None:
+        self.transcript = Transcript()
+        self.timeline = Timeline()
+        self._session = session
+        self._device = device
+        self._capture = Capture(device.rate_hz, device.input_channels)
+        self._playout = Playout(device.rate_hz, device.output_channels, cushion_ms=cushion_ms)
+        self._downlink = DownlinkPump(
+            device,
+            self._playout,
+            self.transcript,
+            self.timeline,
+            self._publish,
+            turns_before=session.turn,
+        )
+        self._record_to = record_to
+        self._recorder: StereoRecorder | None = None
+        self._subscriptions: list[EventSubscription] = []
+        self._running: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.close()
+        except AntiphonError:
+            if error is None:  # the first error is the one to see
+                raise
+
+    async def start(self) -> None:
+        """Open the device and begin.
+
+        Raises:
+            DeviceError: The device cannot be opened, or this conversation was started before.
+            RecordingError: The recording cannot be made.
+        """
+        messages = self._session.receive()
+        if self._record_to is not None:
+            self._recorder = StereoRecorder(self._record_to, self._device.rate_hz)
+        self._device.start(capture=self._capture, playout=self._playout, tap=self._recorder)
+        self._running = asyncio.create_task(self._run(messages), name="conversation")
+        self._running.add_done_callback(self._finish)
+
+    async def close(self) -> None:
+        """End the conversation now: stop the device, complete the recording. The session stays.
+
+        A second call does nothing. To let the model finish first, wait for `TurnHeard`.
+
+        Raises:
+            RecordingError: The recording is not complete; all else is closed.
+        """
+        if self._closed or self._running is None:
+            return
+        self._closed = True
+        self._running.cancel()
+        try:
+            await asyncio.wait([self._running])
+            await self._device.stop()
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
+
+    async def wait(self) -> None:
+        """Return when the conversation has ended: by `close`, or the session's end.
+
+        Raises:
+            SessionClosed: The session broke.
+            DeviceError: The device failed.
+        """
+        if self._running is not None:
+            await asyncio.wait([self._running])
+            if not self._running.cancelled():
+                self._running.result()
+
+    def events(self) -> EventSubscription:
+        """The events from now on; each call is its own subscription."""
+        subscription = EventSubscription()
+        self._subscriptions.append(subscription)
+        if self._running is not None and self._running.done():
+            self._finish(self._running)
+        return subscription
+
+    def __aiter__(self) -> EventSubscription:
+        return self.events()
+
+    async def send_text(self, text: str) -> None:
+        """Say something by typing; it stands in the transcript.
+
+        Raises:
+            SessionClosed: The session has ended.
+        """
+        utterance = self.transcript.user(self._downlink.next_answer, typed=True)
+        utterance.text += text
+        utterance.start_s = utterance.end_s = self._now_s()
+        await self._session.send_text_realtime(text)
+
+    async def interrupt(self) -> None:
+        """Stop the model's voice now, without a word of the user.
+
+        What still comes of the turn is not played. An `Interrupted` event follows if something
+        was being played.
+
+        Raises:
+            SessionClosed: The session has ended; the voice has stopped all the same.
+        """
+        self._downlink.interrupt()
+        await self._session.interrupt()
+
+    @property
+    def playback(self) -> dict[int, TurnPlayback]:
+        """How each turn was played, in frames of the model's audio."""
+        return self._downlink.playback.turns
+
+    @property
+    def source_hz(self) -> int:
+        """Rate of the model's audio."""
+        return self._playout.source_hz
+
+    def stats(self) -> dict[str, int | float]:
+        """Counters of the playout; see `antiphon.audio.Playout.stats`."""
+        return self._playout.stats()
+
+    async def _run(self, messages: AsyncIterator[DownlinkMessage]) -> None:
+        uplink = UplinkPump(self._session, self._device, self._capture, self._publish)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                helpers = [
+                    tasks.create_task(uplink.run(), name="uplink"),
+                    tasks.create_task(self._downlink.watch(), name="playhead watch"),
+                    tasks.create_task(self._watch_recorder(), name="recorder watch"),
+                ]
+                await self._downlink.run(messages)
+                for helper in helpers:
+                    helper.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None  # one task failed; the others were cancelled
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        failure = None if task.cancelled() else task.exception()
+        for subscription in self._subscriptions:
+            subscription.end(failure)
+
+    async def _watch_recorder(self) -> None:
+        while self._recorder is not None:
+            await asyncio.sleep(_RECORDER_CHECK_S)
+            if error := self._recorder.error:
+                self._publish(RecordingFailed(str(error), self._now_s()))
+                return
+
+    def _publish(self, event: Event) -> None:
+        match event:
+            case UserStartedSpeaking(at_s):
+                self.timeline.user_speech.append(Span(at_s))
+            case UserStoppedSpeaking(at_s) if self.timeline.user_speech:
+                self.timeline.user_speech[-1].end_s = at_s
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def _now_s(self) -> float:
+        return (self._device.now_us() - self._device.started_us) / 1e6
+
+
+class EventSubscription:
+    """An iterator over the events of a conversation, from its making on.
+
+    Leaving a loop over it or cancelling `__anext__` loses no event. At most 10,000 unread events
+    are kept, then the oldest are dropped. Iteration ends with the conversation; if that failed,
+    with its error.
+    """
+
+    def __init__(self) -> None:
+        self._unread: deque[Event] = deque(maxlen=_EVENTS_KEPT)
+        self._changed = asyncio.Event()
+        self._ended = False
+        self._failure: BaseException | None = None
+
+    def put(self, event: Event) -> None:
+        """Add an event."""
+        self._unread.append(event)
+        self._changed.set()
+
+    def end(self, failure: BaseException | None) -> None:
+        """No more events will come."""
+        self._ended, self._failure = True, failure
+        self._changed.set()
+
+    def __aiter__(self) -> EventSubscription:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._unread:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        return self._unread.popleft()

@@ -1,0 +1,322 @@
+"""The model's side: its messages become sound, words and events.
+
+Two things happen here. Messages of the session are taken as they come: audio goes to the
+playout, an interruption flushes it at once. And the playhead is watched, because what was
+*heard* is known there only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from antiphon.audio import Playout, Resampler
+from antiphon.conversation.events import (
+    Event,
+    Interrupted,
+    ModelTranscript,
+    ToolCalled,
+    TurnComplete,
+    TurnHeard,
+    TurnSounded,
+    UserTranscript,
+)
+from antiphon.conversation.playback import Cut, Finished, Playback, Started, TurnPlayback
+from antiphon.conversation.timeline import Interruption, Span, Timeline, ToolUse
+from antiphon.conversation.transcript import Transcript, estimate_heard_text
+from antiphon.devices import Device
+from antiphon.errors import AntiphonError
+from antiphon.wire import AudioPart, ToolCall
+
+__all__ = ["DownlinkMessage", "DownlinkPump"]
+
+_FILL_SAMPLE_S = 0.05
+
+
+class DownlinkMessage(Protocol):
+    """What is read of a message of the session."""
+
+    @property
+    def turn(self) -> int | None:
+        """The turn it belongs to."""
+        ...
+
+    @property
+    def audio_parts(self) -> tuple[AudioPart, ...]:
+        """Its audio."""
+        ...
+
+    @property
+    def input_transcription(self) -> str | None:
+        """More words of the user."""
+        ...
+
+    @property
+    def output_transcription(self) -> str | None:
+        """More words of the model."""
+        ...
+
+    @property
+    def generation_complete(self) -> bool:
+        """No more output of this turn."""
+        ...
+
+    @property
+    def interrupted(self) -> bool:
+        """The user spoke into the turn."""
+        ...
+
+    @property
+    def audio_ended(self) -> bool:
+        """No more audio of the turn will come."""
+        ...
+
+    @property
+    def turn_complete(self) -> bool:
+        """The turn has ended."""
+        ...
+
+    @property
+    def tool_call(self) -> ToolCall | None:
+        """Functions to be called."""
+        ...
+
+    @property
+    def received_s(self) -> float:
+        """When it came, on the loop's clock."""
+        ...
+
+
+class DownlinkPump:
+    """Plays the messages of a session and says what was heard.
+
+    Args:
+        device: The speaker's clock.
+        playout: The writing end; the device pulls from the other.
+        transcript: Gets the words.
+        timeline: Gets the times.
+        publish: Gets the events.
+        turns_before: Turns of the session that are not of this conversation.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        playout: Playout,
+        transcript: Transcript,
+        timeline: Timeline,
+        publish: Callable[[Event], None],
+        *,
+        turns_before: int = 0,
+    ) -> None:
+        self._device = device
+        self._playout = playout
+        self._transcript = transcript
+        self._timeline = timeline
+        self._publish = publish
+        self.playback = Playback()
+        self._turns_before = turns_before
+        self._turn = turns_before
+        self._turn_open = False
+        self._worded_spans = 0
+        self._progress = asyncio.Event()
+        self._interrupted_s: dict[int, float] = {}
+        self._rates: dict[int, Resampler] = {}
+
+    @property
+    def next_answer(self) -> int:
+        """The turn that answers what the user says now."""
+        return self._turn if self._turn_open else self._turn + 1
+
+    @property
+    def drained(self) -> bool:
+        """Everything that came was heard."""
+        return all(turn.done for turn in self.playback.turns.values())
+
+    async def run(self, messages: AsyncIterator[DownlinkMessage]) -> None:
+        """Take messages until the session ends; then let what came be heard to its end.
+
+        Raises:
+            SessionClosed: The session broke. What came before is heard first.
+        """
+        failure = None
+        try:
+            async for message in messages:
+                self._take(message)
+        except AntiphonError as error:
+            failure = error
+        self._end_audio(self._turn)
+        while not self.drained:
+            self._progress.clear()
+            await self._progress.wait()
+        if failure is not None:
+            raise failure
+
+    def _take(self, message: DownlinkMessage) -> None:
+        at_s = self._at_s(message.received_s)
+        if message.interrupted:
+            self._interrupt(message.turn if message.turn is not None else self._turn, at_s)
+        if message.turn is not None and message.turn > self._turn:
+            self._turn, self._turn_open = message.turn, True
+        if words := message.input_transcription:
+            answer = self.next_answer
+            self._add_user_words(answer, words)
+            self._publish(UserTranscript(answer, words, at_s))
+        self._take_output(message, at_s)
+        if message.generation_complete:
+            self._timeline.turn(self._turn).generation_complete_s = at_s
+        if message.audio_ended:
+            self._end_audio(self._turn)
+        if message.turn_complete:
+            self._turn_open = False
+            self._timeline.turn(self._turn).complete_s = at_s
+            self._publish(TurnComplete(self._turn, at_s))
+
+    def _add_user_words(self, answer: int, words: str) -> None:
+        """Words come after they were spoken: the speech that has no words yet was theirs."""
+        utterance = self._transcript.user(answer)
+        utterance.text += words
+        spoken = self._timeline.user_speech[self._worded_spans :]
+        if spoken:
+            self._worded_spans += len(spoken)
+            if utterance.start_s is None:
+                utterance.start_s = spoken[0].start_s
+            utterance.end_s = spoken[-1].end_s
+
+    def _take_output(self, message: DownlinkMessage, at_s: float) -> None:
+        turn = self._turn
+        if words := message.output_transcription:
+            self._transcript.model(turn).text += words
+            self._publish(ModelTranscript(turn, words, at_s))
+        for part in message.audio_parts:
+            self._play(turn, part)
+        if message.tool_call is not None:
+            for call in message.tool_call.function_calls:
+                self._timeline.tools.append(ToolUse(turn, call.name, call.args, at_s))
+                self._publish(ToolCalled(turn, call.name, call.args, call.id, at_s))
+
+    def _play(self, turn: int, part: AudioPart) -> None:
+        pcm = part.pcm
+        if part.rate_hz != self._playout.source_hz:
+            pcm = self._rate_converter(part.rate_hz).process(pcm)
+        frames = self._playout.push(pcm, now_us=self._device.now_us(), turn=turn)
+        self.playback.received(turn, frames)
+
+    def _rate_converter(self, rate_hz: int) -> Resampler:
+        """Models speak at 24 kHz; should a part have another rate, it is converted."""
+        if rate_hz not in self._rates:
+            self._rates[rate_hz] = Resampler(rate_hz, self._playout.source_hz, dtype="int16")
+        return self._rates[rate_hz]
+
+    def _end_audio(self, turn: int) -> None:
+        if turn in self.playback.turns:
+            self._playout.end_of_turn(now_us=self._device.now_us(), turn=turn)
+            self.playback.ended(turn)
+
+    def _interrupt(self, turn: int, at_s: float) -> None:
+        self._turn_open = False
+        if turn > self._turns_before and turn not in self._interrupted_s:
+            self._playout.flush(now_us=self._device.now_us(), turn=turn)
+            self.playback.flushed(turn)
+            self._interrupted_s[turn] = at_s
+
+    def interrupt(self) -> None:
+        """Stop the voice now, from this side; what still comes of its turn is not played."""
+        if not self.drained:
+            self._interrupt(self._turn, self._at_s(self._device.now_us() / 1e6))
+
+    async def watch(self) -> None:
+        """Follow the playhead for as long as the device runs.
+
+        Raises:
+            DeviceError: The device failed.
+        """
+        next_fill_s = 0.0
+        while True:
+            await asyncio.sleep(self._device.block_frames / self._device.rate_hz)
+            self._device.check()
+            playhead = self._playout.playhead
+            for seen in self.playback.observe(playhead):
+                self._report(seen)
+                self._progress.set()
+            now_s = self._at_s(self._device.now_us() / 1e6)
+            if now_s >= next_fill_s:
+                next_fill_s = now_s + _FILL_SAMPLE_S
+                self._timeline.buffer_fill.append((now_s, self._ms(playhead.queued_frames)))
+
+    def _report(self, seen: Started | Finished | Cut) -> None:
+        match seen:
+            case Started(playback):
+                self._report_start(playback)
+            case Finished(playback):
+                end_s = self._report_end(playback)
+                self._publish(TurnHeard(playback.turn, self._ms(playback.heard_frames), end_s))
+            case Cut(playback):
+                self._report_cut(playback)
+
+    def _report_start(self, playback: TurnPlayback) -> None:
+        assert playback.start_frame is not None
+        at_s = self._speaker_s(playback.start_frame)
+        timing = self._timeline.turn(playback.turn)
+        spoken_s = self._timeline.last_speech_end_s(at_s)
+        earlier = [t.sound.start_s for t in self._timeline.turns.values() if t.sound]
+        if spoken_s is not None and spoken_s > max(earlier, default=0.0):
+            timing.latency_ms = (at_s - spoken_s) * 1000
+        timing.sound = Span(at_s)
+        self._transcript.model(playback.turn).start_s = at_s
+        self._publish(TurnSounded(playback.turn, at_s, timing.latency_ms))
+
+    def _report_end(self, playback: TurnPlayback) -> float:
+        timing = self._timeline.turn(playback.turn)
+        end_s = self._at_s(self._device.now_us() / 1e6)
+        if playback.start_frame is not None:
+            end_s = self._speaker_s(playback.end_frame)
+            timing.sound = Span(self._speaker_s(playback.start_frame), end_s)
+        timing.received_ms = self._ms(playback.received_frames)
+        timing.heard_ms = self._ms(playback.heard_frames)
+        timing.gaps = [
+            (self._ms(gap.from_frame), self._ms(gap.to_frame), self._ms(gap.frames))
+            for gap in playback.gaps
+        ]
+        utterance = self._transcript.model(playback.turn)
+        utterance.end_s = end_s
+        utterance.heard_ms = timing.heard_ms
+        return end_s
+
+    def _report_cut(self, playback: TurnPlayback) -> None:
+        silent_s = self._report_end(playback)
+        turn = playback.turn
+        timing = self._timeline.turn(turn)
+        # A barge-in after the last sample cut nothing.
+        timing.interrupted = (
+            timing.generation_complete_s is None or timing.heard_ms < timing.received_ms
+        )
+        message_s = self._interrupted_s[turn]
+        interruption = Interruption(turn, message_s, silent_s, self._ms(playback.heard_frames))
+        self._timeline.interruptions.append(interruption)
+        utterance = self._transcript.model(turn)
+        utterance.interrupted = timing.interrupted
+        utterance.heard_text = estimate_heard_text(
+            utterance.text, playback.heard_frames, playback.received_frames
+        )
+        self._publish(
+            Interrupted(
+                turn,
+                interruption.heard_ms,
+                utterance.heard_text,
+                silent_s,
+                interruption.silence_ms,
+            )
+        )
+
+    def _at_s(self, clock_s: float) -> float:
+        """A time of the device's clock on the timeline."""
+        return clock_s - self._device.started_us / 1e6
+
+    def _speaker_s(self, emitted_frames: int) -> float:
+        """When a frame that the buffer emitted leaves the speaker, on the timeline."""
+        return emitted_frames / self._playout.source_hz
+
+    def _ms(self, frames: int) -> float:
+        return frames * 1000 / self._playout.source_hz

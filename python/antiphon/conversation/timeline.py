@@ -1,0 +1,107 @@
+"""When everything was: the material for a report and a picture.
+
+All times are seconds after the device's start, on the one timeline that the recording has too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["Interruption", "Span", "Timeline", "ToolUse", "TurnTiming"]
+
+
+@dataclass
+class Span:
+    """From a moment to another."""
+
+    start_s: float
+    end_s: float | None = None
+
+
+@dataclass
+class TurnTiming:
+    """One turn of the model.
+
+    Attributes:
+        turn: Its number.
+        sound: From its first sample at the speaker to its last; None if nothing was heard.
+        received_ms: Audio that came.
+        heard_ms: Audio that was played.
+        interrupted: The user spoke into it.
+        latency_ms: From the end of the user's speech to the first sample; None if the turn
+            answers no speech.
+        generation_complete_s, complete_s: When the service said so.
+        gaps: Underruns: (somewhere from, to, how many) milliseconds of the turn's audio.
+    """
+
+    turn: int
+    sound: Span | None = None
+    received_ms: float = 0.0
+    heard_ms: float = 0.0
+    interrupted: bool = False
+    latency_ms: float | None = None
+    generation_complete_s: float | None = None
+    complete_s: float | None = None
+    gaps: list[tuple[float, float, float]] = field(default_factory=list)
+
+
+@dataclass
+class ToolUse:
+    """A call of a function by the model."""
+
+    turn: int
+    name: str
+    arguments: dict[str, Any]
+    at_s: float
+
+
+@dataclass
+class Interruption:
+    """The user spoke into a turn."""
+
+    turn: int
+    message_s: float
+    silent_s: float
+    heard_ms: float
+
+    @property
+    def silence_ms(self) -> float:
+        """From the service's message to the last sample."""
+        return (self.silent_s - self.message_s) * 1000
+
+
+@dataclass
+class Timeline:
+    """All of a conversation's times.
+
+    Attributes:
+        user_speech: Where the user spoke, found by level in what the microphone captured.
+        turns: By number.
+        tools, interruptions: In order.
+        buffer_fill: (at_s, milliseconds of audio waiting in the playout), 20 times a second; the
+            last hour.
+    """
+
+    user_speech: list[Span] = field(default_factory=list)
+    turns: dict[int, TurnTiming] = field(default_factory=dict)
+    tools: list[ToolUse] = field(default_factory=list)
+    interruptions: list[Interruption] = field(default_factory=list)
+    buffer_fill: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=72_000))
+
+    def turn(self, turn: int) -> TurnTiming:
+        """The timing of a turn; made at the first call."""
+        return self.turns.setdefault(turn, TurnTiming(turn))
+
+    def last_speech_end_s(self, before_s: float) -> float | None:
+        """Where the user's last speech before a moment ended; None if it goes on, or none was."""
+        ended = [s.end_s for s in self.user_speech if s.start_s < before_s]
+        return ended[-1] if ended else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        value = asdict(self)
+        value["turns"] = list(value["turns"].values())
+        value["buffer_fill"] = list(value["buffer_fill"])
+        return value
