@@ -2,11 +2,10 @@
 
 import asyncio
 
-from antiphon.conversation import Interrupted
-from antiphon.devices import FileDevice
-
 import antiphon
 from antiphon.assets import recording
+from antiphon.conversation import Interrupted
+from antiphon.devices import FileDevice
 
 
 async def main() -> None:

@@ -18,12 +18,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def blocks():
-    for document in DOCUMENTS:
-        text = document.read_text()
-        for match in BLOCK.finditer(text):
-            line = text.count("\n", 0, match.start()) + 2
-            yield pytest.param(match[1], line, document, id=f"{document.name}:{line}")
+def blocks(document: Path) -> list[tuple[int, str]]:
+    """The Python blocks of a document, each with the line where it begins."""
+    text = document.read_text()
+    return [(text.count("\n", 0, m.start()) + 2, m[1]) for m in BLOCK.finditer(text)]
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +38,17 @@ def at_the_server(server, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def run_block(source: str, line: int, document: Path) -> None:
-    tree = ast.parse(source, str(document))
-    ast.increment_lineno(tree, line - 1)
-    code = compile(tree, str(document), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    namespace = {"__name__": "__example__"}
-    result = eval(code, namespace)  # our own documents
-    if inspect.iscoroutine(result):
-        asyncio.run(result)
-
-
-@pytest.mark.parametrize(("source", "line", "document"), list(blocks()))
-def test_a_block_of_a_document_runs(source, line, document, at_the_server):
-    run_block(source, line, document)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_blocks_of_a_document_run(document, at_the_server):
+    """They are read from the top down, so they share their names."""
+    namespace = {"__name__": "__document__"}
+    for line, source in blocks(document):
+        tree = ast.parse(source, str(document))
+        ast.increment_lineno(tree, line - 1)
+        code = compile(tree, str(document), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        result = eval(code, namespace)  # our own documents
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -63,5 +59,5 @@ def test_an_example_runs(example, at_the_server, monkeypatch, capsys):
 
 
 def test_there_is_something_to_run():
-    assert len(list(blocks())) >= 3
-    assert len(EXAMPLES) >= 7
+    assert len(blocks(ROOT / "README.md")) >= 4
+    assert len(EXAMPLES) >= 8
