@@ -64,6 +64,10 @@ _STORY = (
     "He knew that a light is always seen by someone. "
     "And that is the end of the story."
 )
+_SHORT_STORY = (
+    "A lighthouse keeper wondered every evening who might see his lamp. "
+    "One night a sailor followed it home through a storm, and he did not wonder any more."
+)
 _HELP = (
     "You can name a playing card, ask me to count, or ask for a story. "
     "You can give me a word to remember. "
@@ -274,7 +278,9 @@ def _count(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
 
 
 def _story(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
-    return Reply(_STORY) if "story" in words else None
+    if "story" not in words:
+        return None
+    return Reply(_SHORT_STORY if "short" in words else _STORY)
 
 
 def _remember(words: list[str], turn: Turn) -> Reply | None:
@@ -333,7 +339,7 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("the weather", ("what is the weather in London",), _weather),
     Phrase("a playing card", ("ten of clubs", "four queen of clubs"), _card),
     Phrase("counting", ("please give a long answer: count to one hundred",), _count),
-    Phrase("a story", ("tell a short story",), _story),
+    Phrase("a story, long or short", ("tell me a story", "tell a short story"), _story),
     Phrase(
         "a word to remember",
         ("remember the word lighthouse", "what word did I ask you to remember"),
