@@ -54,7 +54,12 @@ def test_text_says_when_who_and_how_much_was_heard():
     question = transcript.user(1)
     question.text, question.start_s = " ten of clubs", 64.04
     answer = transcript.model(1)
-    answer.text, answer.interrupted, answer.heard_ms, answer.heard_text = "Yes it is", True, 500, "Yes"
+    answer.text, answer.interrupted, answer.heard_ms, answer.heard_text = (
+        "Yes it is",
+        True,
+        500,
+        "Yes",
+    )
     assert transcript.to_text() == (
         "   1:04.0  You: ten of clubs\n"
         "  --:--.-  Model: Yes it is\n"
@@ -109,9 +114,7 @@ def test_turns_in_a_row_are_told_apart():
 
 
 def test_an_underrun_is_a_gap_of_exactly_its_silence():
-    heard = Heard(
-        [Delivery(0.1, 1, tone(0.5)), Delivery(1.0, 1, tone(0.5), last=True)], 2.0
-    )
+    heard = Heard([Delivery(0.1, 1, tone(0.5)), Delivery(1.0, 1, tone(0.5), last=True)], 2.0)
     turn = heard.playback.turns[1]
     (gap,) = turn.gaps
     assert turn.heard_frames == 24_000

@@ -205,9 +205,7 @@ def test_an_underrun_passes_only_if_the_playout_reported_it():
 
 
 def interrupted(pcm, at_s=2.0):
-    return Heard(
-        [Delivery(0.1, 1, pcm), Delivery(at_s, 1, flush=True)], len(pcm) / SOURCE_HZ
-    )
+    return Heard([Delivery(0.1, 1, pcm), Delivery(at_s, 1, flush=True)], len(pcm) / SOURCE_HZ)
 
 
 def test_an_interrupted_turn_passes_up_to_its_flush():
