@@ -339,8 +339,15 @@ def split_server_message(data: Buffer) -> tuple[bytes, list[tuple[int, bytes]]]:
     ``audio/pcm`` part replaced by ``""``, and the audio of those parts in order, as (rate in
     Hz, little-endian int16 bytes). A mime type without a rate means 24,000.
 
-    Any shape that the scan does not know (another encoding, bad base64, an odd byte count,
-    invalid JSON) gives the message back unchanged with an empty list: the full parser decides.
+    Any shape that the scan does not know (another audio encoding, bad base64, an odd byte count,
+    a key twice or written with escapes, nesting beyond 64, invalid JSON) gives the message back
+    unchanged with an empty list: the full parser decides. The remainder is valid JSON and else
+    byte for byte the message; `bytes` without audio come back as the same object.
+
+    Base64 may be standard or URL-safe, padded or not. Cost: one pass over the message.
+
+    Raises:
+        TypeError: ``data`` is not bytes-like.
     """
 
 @final
@@ -355,7 +362,7 @@ class Playhead:
         """Frames of that turn handed over so far, at the buffer's own rate."""
     @property
     def queued_frames(self) -> int:
-        """Frames waiting, of all turns."""
+        """Frames waiting, of all turns. Unlike the rest, this one is as of now."""
     @property
     def state(self) -> Literal["idle", "prebuffer", "playing", "starved", "fading"]:
         """What the buffer is doing: ``idle`` nothing to play; ``prebuffer`` waiting for the
@@ -372,23 +379,36 @@ class Playhead:
         """The turn that the last effective flush cut; None if none was playing."""
     @property
     def flushed_media_frames(self) -> int:
-        """How many frames of that turn were heard, the fade included: exact."""
+        """How many frames of that turn were handed over, the fade included: exact, and final
+        once `state` is no longer ``fading``."""
 
 @final
 class JitterBuffer:
     """A playout buffer for int16 mono in the *stream* regime (TCP, turn by turn).
 
     Backlog is content: nothing is dropped or sped up. A turn starts when ``cushion_ms`` is
-    queued, its end is known, or ``max_wait_ms`` have passed since its first audio. Starting,
-    running dry and flushing are faded (5 ms). This is the unsplit form, for tests and simple
-    uses; `Playout` holds the same buffer split into its two ends.
+    queued, its end is known, or ``max_wait_ms`` have passed since its first audio. A turn begins
+    with its own first sample, unfaded, and if its end is known in time it also ends with its own
+    last one: without jitter, what is pushed comes out bit for bit. Running dry, going on after it
+    and flushing are faded (5 ms, raised cosine); while the end of a turn is not known, its last
+    5 ms are kept back for this. After 400 ms without audio the turn is taken to be over: nothing
+    is counted any more, and what comes late starts at once.
+
+    What comes out does not depend on how it is cut into pulls, nor on small jitter of ``now_us``.
+    This is the unsplit form, for tests and simple uses; `Playout` holds the same buffer split
+    into its two ends.
 
     Args:
         sample_rate_hz: 8,000 to 48,000.
         regime: ``stream``.
-        cushion_ms: Audio to wait for at the start of a turn, and again after running dry.
-        max_wait_ms: But never longer than this.
-        capacity_s: Most audio that can wait; memory is taken in 1 s blocks as needed.
+        cushion_ms: Audio to wait for at the start of a turn, and again after running dry; 0 to
+            10,000, in effect at least 5 ms.
+        max_wait_ms: But never longer than this; 0 to 60,000.
+        capacity_s: Most audio that can wait, 1 to 3,600; memory is taken in 1 s blocks as needed
+            and given back.
+
+    Raises:
+        AudioFormatError: An argument out of its range.
     """
 
     def __new__(
@@ -403,22 +423,31 @@ class JitterBuffer:
     def push(self, pcm: Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
         """Queue audio of ``turn`` (None: the current one). Returns the frames accepted.
 
-        Audio of a turn that was flushed is dropped and counted (returns 0). Never partial:
-        audio beyond ``capacity_s`` is refused whole, counted, and returns 0.
+        Turn numbers, 0 to 2**32 - 1, only grow; a new turn queues behind the ones before it. The
+        current turn is the newest one; once that has ended or was flushed, it is a new one, one
+        higher (the first is 1).
+
+        Audio of a turn that was flushed, or that is older than the newest, is dropped and counted
+        (returns 0). Audio of the newest turn after its `end_of_turn` is played all the same. Never
+        partial: audio beyond ``capacity_s``, or of a new turn while 256 turns wait, is refused
+        whole, counted, and returns 0.
 
         Raises:
-            AudioFormatError: An odd number of bytes, or another dtype.
+            AudioFormatError: An odd number of bytes, another dtype, more than one dimension, or
+                a negative time or turn.
         """
     def end_of_turn(self, *, now_us: int, turn: int | None = None) -> None:
-        """No more audio of this turn will come: running dry now is not an underrun."""
+        """No more audio of this turn will come: running dry now is not an underrun.
+
+        Does nothing for a turn that has ended, was flushed, or is not the newest."""
     def flush(self, *, now_us: int, turn: int | None = None) -> None:
         """Drop everything queued, with a 5 ms fade of what is sounding, in the next pull.
 
         Late audio of the flushed turn (``turn``, or else the newest one pushed) and of earlier
-        turns is dropped when it comes.
+        turns is dropped when it comes. If turns newer than ``turn`` are queued already, they stay.
         """
     def pull(self, frames: int, *, now_us: int) -> Pcm16:
-        """The next ``frames`` frames; silence where there is nothing to play."""
+        """The next ``frames`` frames (0 to 2**26); silence where there is nothing to play."""
     def pull_into(self, out: Pcm16, *, now_us: int) -> None:
         """Like `pull`, filling ``out``. Allocates nothing, takes no lock of the push side."""
     @property
@@ -426,10 +455,15 @@ class JitterBuffer:
     @property
     def sample_rate_hz(self) -> int: ...
     def stats(self) -> dict[str, int | float]:
-        """Counters with W3C webrtc-stats names, in snake case (``jitter_buffer_emitted_count``,
-        ``concealed_samples``, ``concealment_events`` …), and our own: ``first_sound_delay_us``,
-        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``.
-        """
+        """Counters since the buffer was made.
+
+        With W3C webrtc-stats names, in snake case: ``jitter_buffer_delay`` and
+        ``jitter_buffer_target_delay`` (seconds, summed over frames: divide by
+        ``jitter_buffer_emitted_count``), ``total_samples_received``, ``concealed_samples``,
+        ``silent_concealed_samples``, ``concealment_events``. Our own: ``first_sound_delay_us`` (of
+        the last turn begun), ``underrun_us``, ``flush_count``, ``pushed_frames``,
+        ``flushed_frames``, ``dropped_late_frames``, ``refused_frames``. Frames pushed are always
+        those emitted, flushed and queued."""
 
 # --------------------------------------------------------------------------- devices
 
@@ -445,13 +479,20 @@ class Playout:
                      unsigned long flags, void *user_data);      /* PortAudio's signature */
 
     ``output`` is interleaved float32. ``time->current`` is the device's clock in seconds; all
-    ``now_us`` must be of the same clock. The callback never takes the GIL, never allocates,
-    never locks, never panics. Keep this object alive as long as a device may call it.
+    ``now_us`` must be of the same clock. ``time`` may be null: then frames count as time. The
+    callback never takes the GIL, never allocates, never locks, never panics. Keep this object
+    alive as long as a device may call it: stop the stream first. One device at a time: a second
+    one gets silence, counted as ``callback_failures``.
+
+    With equal rates the samples pass as they are (int16 / 32768). Otherwise the playhead is ahead
+    of the output by `delay_s`, since it counts what the jitter buffer has handed to the
+    resampler; the device's own latency comes on top. The tail of a turn in the resampler comes
+    out with the silence after it.
 
     Args:
         device_hz: Rate of the device.
-        channels: Channels of the device; the same signal goes to each.
-        source_hz: Rate of what is pushed.
+        channels: Channels of the device, 1 to 64; the same signal goes to each.
+        source_hz: Rate of what is pushed, 8,000 to 48,000.
         cushion_ms, max_wait_ms, capacity_s: See `JitterBuffer`.
         profile: Filter of the resampler (none if the rates are equal).
     """
@@ -492,7 +533,8 @@ class Playout:
     def delay_s(self) -> float:
         """Delay of the resampler."""
     def stats(self) -> dict[str, int | float]:
-        """See `JitterBuffer.stats`; with ``callbacks`` and ``device_underflows`` (as flagged)."""
+        """See `JitterBuffer.stats`; with ``callbacks``, ``device_underflows`` (as flagged) and
+        ``callback_failures`` (blocks of silence because of a bug or of a second device)."""
 
 @final
 class Capture:
@@ -500,19 +542,26 @@ class Capture:
 
     The C function at `callback_address` has the signature shown in `Playout`; ``input`` is
     interleaved float32. It never takes the GIL, allocates, locks or panics. When the ring is
-    full the oldest frames are kept and the new ones dropped and counted: read often.
+    full the oldest frames are kept and the new ones dropped and counted: read often. Keep this
+    object alive as long as a device may call it.
 
     Args:
-        device_hz: Rate of the device.
-        channels: Channels of the device.
-        capacity_ms: Size of the ring.
+        device_hz: Rate of the device, 4,000 to 384,000.
+        channels: Channels of the device, 1 to 64.
+        capacity_ms: Size of the ring, 1 to 60,000.
+
+    Raises:
+        AudioFormatError: An argument out of its range.
     """
 
     def __new__(cls, device_hz: int, channels: int = 1, *, capacity_ms: int = 2000) -> Capture: ...
     def read(self, max_frames: int | None = None) -> tuple[Float32, int]:
-        """Take what was captured: the frames, and when the first of them was captured.
+        """Take what was captured: float32 of shape (frames, channels), and the time in
+        microseconds at which its first frame was captured (0 if there is nothing).
 
-        float32 of shape (frames, channels); microseconds (0 if there is nothing).
+        The time is ``time->input_adc`` of the block, or ``time->current`` less the block's length
+        where the device does not know. What is returned is contiguous: a read stops where frames
+        were dropped, and the next one goes on behind the gap, with its own time.
         """
     @property
     def available_frames(self) -> int: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cffi
@@ -135,7 +136,7 @@ def test_underruns_are_counted_with_the_names_of_webrtc_stats() -> None:
     [
         ({"sample_rate_hz": 7_999}, "sample_rate_hz is 7999"),
         ({"sample_rate_hz": -1}, "sample_rate_hz is -1"),
-        ({"regime": "packet"}, "regime is \"packet\""),
+        ({"regime": "packet"}, 'regime is "packet"'),
         ({"cushion_ms": 10_001}, "cushion_ms is 10001"),
         ({"capacity_s": 0}, "capacity_s is 0"),
     ],
@@ -147,12 +148,14 @@ def test_settings_out_of_range(arguments: dict[str, Any], text: str) -> None:
 
 def test_wrong_audio_is_refused_and_nothing_is_queued() -> None:
     buffer = JitterBuffer()
-    for pcm in (b"abc", np.zeros(4, np.float32), np.zeros((4, 2), np.int16), "text", None):
+    wrong: list[Any] = [b"abc", np.zeros(4, np.float32), np.zeros((4, 2), np.int16), "text", None]
+    for pcm in wrong:
         with pytest.raises(AudioFormatError):
-            buffer.push(pcm, now_us=0)  # type: ignore[arg-type]
-    for out in (np.zeros(4, np.float32), np.zeros(8, np.int16)[::2], b"abcd"):
+            buffer.push(pcm, now_us=0)
+    wrong = [np.zeros(4, np.float32), np.zeros(8, np.int16)[::2], b"abcd"]
+    for out in wrong:
         with pytest.raises(AudioFormatError):
-            buffer.pull_into(out, now_us=0)  # type: ignore[arg-type]
+            buffer.pull_into(out, now_us=0)
     with pytest.raises(AudioFormatError):
         buffer.pull(-1, now_us=0)
     with pytest.raises(AudioFormatError):
@@ -189,7 +192,9 @@ def test_equal_rates_pass_through_bit_for_bit_to_every_channel(channels: int) ->
 
 @pytest.mark.parametrize("device_hz", [16_000, 44_100, 48_000])
 @pytest.mark.parametrize("profile", ["voice", "hq"])
-def test_the_output_is_the_jitter_buffer_through_the_resampler(device_hz: int, profile: Any) -> None:
+def test_the_output_is_the_jitter_buffer_through_the_resampler(
+    device_hz: int, profile: Any
+) -> None:
     device = SimulatedDevice(playout := Playout(device_hz, profile=profile))
     buffer, resampler = JitterBuffer(), Resampler(RATE_HZ, device_hz, profile)
     rng = np.random.default_rng(7)
@@ -205,7 +210,8 @@ def test_the_output_is_the_jitter_buffer_through_the_resampler(device_hz: int, p
         before, now_us = playout.playhead.emitted_frames, device.now_us
         heard.append(device.play(int(rng.integers(1, 500)))[:, 0])
         pulled = playout.playhead.emitted_frames - before
-        expected.append(resampler.process(buffer.pull(pulled, now_us=now_us) / np.float32(32_768)))
+        mono = buffer.pull(pulled, now_us=now_us).astype(np.float32) / np.float32(32_768)
+        expected.append(resampler.process(mono))
     output, reference = np.concatenate(heard), np.concatenate(expected)
     assert 0 <= len(reference) - len(output) <= 2
     np.testing.assert_array_equal(output, reference[: len(output)])
@@ -257,28 +263,24 @@ def test_python_holds_nobody_up() -> None:
     playout = Playout(48_000)
     device = SimulatedDevice(playout)
     stop = threading.Event()
-    failures: list[BaseException] = []
 
-    def feed() -> None:
-        try:
-            while not stop.is_set():
-                playout.push(source(2_400), now_us=0)
-                playout.flush(now_us=0)
-                head = playout.playhead
-                assert head.media_frames <= head.emitted_frames
-        except BaseException as failure:
-            failures.append(failure)
+    def feed() -> int:
+        rounds = 0
+        while not stop.is_set():
+            playout.push(source(2_400), now_us=0)
+            playout.flush(now_us=0)
+            head = playout.playhead
+            assert head.media_frames <= head.emitted_frames
+            rounds += 1
+        return rounds
 
-    threads = [threading.Thread(target=feed) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 0.5
-    while time.monotonic() < deadline:
-        assert np.isfinite(device.play(480)).all()
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    with ThreadPoolExecutor(2) as pool:
+        feeders = [pool.submit(feed) for _ in range(2)]
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            assert np.isfinite(device.play(480)).all()
+        stop.set()
+    assert all(feeder.result() > 0 for feeder in feeders)
     assert playout.stats()["callback_failures"] == 0
 
 
@@ -287,7 +289,7 @@ def test_python_holds_nobody_up() -> None:
     [
         ((48_000, 0), "channels is 0"),
         ((1_000,), "1000"),
-        ((48_000, 1, 7_000), "sample_rate_hz is 7000|source_hz is 7000"),
+        ((48_000, 1, 7_000), "source_hz is 7000"),
         ((48_001,), "48001"),
     ],
 )
@@ -314,7 +316,7 @@ def test_capture_gives_what_was_recorded_and_when() -> None:
     device = SimulatedDevice(capture := Capture(16_000, 2))
     block = np.arange(640, dtype=np.float32).reshape(320, 2)
     empty, at_us = capture.read()
-    assert (empty.shape, empty.dtype, at_us) == ((0, 2), np.float32, 0)
+    assert (empty.shape, empty.dtype.name, at_us) == ((0, 2), "float32", 0)
     device.record(block, adc_s=1.5)
     device.record(block + 1_000, adc_s=1.52)
     assert capture.available_frames == 640

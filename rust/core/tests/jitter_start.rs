@@ -94,6 +94,8 @@ fn settings_out_of_range_are_refused_with_their_values() {
         sample_rate_hz: 7_999,
         ..JitterBufferConfig::default()
     };
-    let error = JitterBuffer::new(config).unwrap_err().to_string();
+    let error = JitterBuffer::new(config)
+        .expect_err("below the range")
+        .to_string();
     assert_eq!(error, "sample_rate_hz is 7999; it must be 8000 to 48000");
 }

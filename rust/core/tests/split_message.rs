@@ -15,7 +15,10 @@ fn audio(mime_type: &str, data: &str) -> String {
     format!(r#"{{"inlineData":{{"mimeType":"{mime_type}","data":"{data}"}}}}"#)
 }
 
-fn split(json: &str) -> Option<(String, Vec<(u32, Vec<u8>)>)> {
+/// Rate and bytes of each part with audio.
+type Audio = Vec<(u32, Vec<u8>)>;
+
+fn split(json: &str) -> Option<(String, Audio)> {
     let SplitMessage { remainder, audio } = split_server_message(json.as_bytes())?;
     let audio = audio.into_iter();
     let audio = audio
@@ -166,7 +169,7 @@ fn empty_audio_keeps_its_place() {
 }
 
 /// The same, slowly: parse, walk, replace.
-fn oracle(json: &str) -> (Value, Vec<(u32, Vec<u8>)>) {
+fn oracle(json: &str) -> (Value, Audio) {
     let mut value: Value = serde_json::from_str(json).expect("valid");
     let mut audio = Vec::new();
     let parts = value.pointer_mut("/serverContent/modelTurn/parts");

@@ -53,8 +53,12 @@ impl Playout {
     /// A rate, ratio, channel count or setting of the buffer out of its range.
     pub fn new(config: PlayoutConfig) -> Result<Self, FormatError> {
         let channels = in_range("channels", config.channels, 1, MAX_CHANNELS)? as usize;
+        let (min_hz, max_hz) = (
+            JitterBufferConfig::MIN_RATE_HZ,
+            JitterBufferConfig::MAX_RATE_HZ,
+        );
+        let source_hz = in_range("source_hz", config.buffer.sample_rate_hz, min_hz, max_hz)?;
         let buffer = JitterBuffer::new(config.buffer)?;
-        let source_hz = config.buffer.sample_rate_hz;
         let resampler = Resampler::new(source_hz, config.device_hz, config.profile)?;
         let delay_s = resampler.delay_s();
         let counters = Arc::new(Counters::default());

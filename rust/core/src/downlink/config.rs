@@ -36,9 +36,15 @@ impl Default for JitterBufferConfig {
 }
 
 impl JitterBufferConfig {
+    /// Lowest rate.
+    pub const MIN_RATE_HZ: u32 = 8_000;
+    /// Highest rate.
+    pub const MAX_RATE_HZ: u32 = 48_000;
+
     /// The same settings in frames.
     pub(super) fn sizes(self) -> Result<Sizes, FormatError> {
-        let rate_hz = in_range("sample_rate_hz", self.sample_rate_hz, 8_000, 48_000)?;
+        let (min_hz, max_hz) = (Self::MIN_RATE_HZ, Self::MAX_RATE_HZ);
+        let rate_hz = in_range("sample_rate_hz", self.sample_rate_hz, min_hz, max_hz)?;
         let cushion_ms = in_range("cushion_ms", self.cushion_ms, 0, 10_000)?;
         let max_wait_ms = in_range("max_wait_ms", self.max_wait_ms, 0, 60_000)?;
         let capacity_s = in_range("capacity_s", self.capacity_s, 1, 3_600)?;

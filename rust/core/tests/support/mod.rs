@@ -9,7 +9,7 @@ pub const FADE: usize = 120;
 /// Sample `k` of the source: never zero, so that silence is told apart, and loud.
 pub fn sample(k: usize) -> i16 {
     let value = (k * 7_919 + 13) % 20_011;
-    i16::try_from(value).expect("below 20,011") - 10_005 + if value == 10_005 { 1 } else { 0 }
+    i16::try_from(value).expect("below 20,011") - 10_005 + i16::from(value == 10_005)
 }
 
 /// Samples `from..from + frames` of the source.
