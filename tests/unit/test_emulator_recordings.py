@@ -1,6 +1,6 @@
 """The shapes of the local server's messages against frames of the real service.
 
-The recordings are not part of the project; set ANTIPHON_RECORDINGS to their folder.
+The recordings are not part of the project; set ANTIPHON_SHARED to the folder that holds them.
 """
 
 import json
@@ -13,7 +13,8 @@ from emulator_support import Client, silence
 
 from antiphon.wire import base64_to_bytes
 
-FOLDER = Path(os.environ.get("ANTIPHON_RECORDINGS", "recordings"))
+BESIDE = Path(__file__).parents[2].parent / "shared"
+FOLDER = Path(os.environ.get("ANTIPHON_SHARED", BESIDE)) / "recordings"
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no recordings here")
 

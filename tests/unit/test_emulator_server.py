@@ -250,6 +250,10 @@ def test_a_cancelled_session_closes_its_channel():
 
 def test_recording(tmp_path):
     key = "sesame-open"
+    old = tmp_path / "run" / "session-0"
+    old.mkdir(parents=True)
+    (old / "turn-7.wav").write_bytes(b"of an earlier run")
+    (tmp_path / "run" / "session-0.jsonl").write_text("of an earlier run")
 
     async def main():
         emulator = quick(api_key=key, record_dir=tmp_path / "run")
@@ -274,6 +278,7 @@ def test_recording(tmp_path):
         assert (reader.getframerate(), reader.getnchannels()) == (24000, 1)
         assert reader.readframes(reader.getnframes()) == bytes(session.turns[0].pcm)
         assert reader.getnframes() == turn["frames_sent"]
+    assert [path.name for path in old.iterdir()] == ["turn-0.wav"]
     audio = next(event for event in events if event["event"] == "audio_received")
     assert (audio["messages"], audio["bytes"]) == (5, 600)
     assert events[-1]["event"] == "closed"

@@ -2,7 +2,8 @@
 
 ``session-N.jsonl`` has one line per event, with ``at_s`` since the session began; the messages
 are there in shape: base64 is replaced by its byte count. ``session-N/turn-M.wav`` is the PCM
-that was really sent. Credentials are not part of messages, so none can get here.
+that was really sent. Files of an earlier run in the same folder are replaced. Credentials are
+not part of messages, so none can get here.
 """
 
 from __future__ import annotations
@@ -51,17 +52,17 @@ class SessionRecorder:
         self._lines = folder / f"session-{index}.jsonl"
         self._turns = folder / f"session-{index}"
         self._file: TextIO | None = None
-        self._failed = False
+        self._done = False
         self._audio_in = {"messages": 0, "bytes": 0}
 
     def __call__(self, event: str, fields: dict[str, Any]) -> None:
         """Write one event."""
-        if self._failed:
+        if self._done:
             return
         try:
             self._record(event, fields)
         except OSError as error:
-            self._failed = True
+            self._done = True
             _log.warning("Recording to %s stopped: %s", self._lines, error)
             with contextlib.suppress(OSError):
                 self._close()
@@ -84,11 +85,14 @@ class SessionRecorder:
             fields = {**fields, "message": _shape(message)}
         self._write({"event": event, **fields})
         if event == "closed":
+            self._done = True
             self._close()
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._file is None:
-            self._file = self._lines.open("a", encoding="utf-8")
+            for old in self._turns.glob("turn-*.wav"):
+                old.unlink()
+            self._file = self._lines.open("w", encoding="utf-8")
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 
