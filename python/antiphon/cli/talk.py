@@ -148,7 +148,7 @@ async def _until_answered(events: EventSubscription, wait_s: float) -> None:
     except TimeoutError:
         if not answered:
             raise ConnectError(
-                f"No answer came within {wait_s:.0f} s. What was recorded is kept. Is there "
+                f"No answer came within {wait_s:g} s. What was recorded is kept. Is there "
                 "speech in the file? --wait S waits longer."
             ) from None
     except StopAsyncIteration:

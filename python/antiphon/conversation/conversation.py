@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator
 from os import PathLike
@@ -31,6 +32,16 @@ _EVENTS_KEPT = 10_000
 _RECORDER_CHECK_S = 0.1
 
 
+class MessageSource(Protocol):
+    """A subscription to the messages of a session."""
+
+    def __aiter__(self) -> AsyncIterator[DownlinkMessage]: ...
+
+    def close(self) -> None:
+        """Give it up."""
+        ...
+
+
 class ConversationSession(UplinkSession, Protocol):
     """What a conversation asks of a session; `antiphon.LiveSession` is one."""
 
@@ -39,7 +50,7 @@ class ConversationSession(UplinkSession, Protocol):
         """Number of the model's open or last turn; 0 before the first."""
         ...
 
-    def receive(self) -> AsyncIterator[DownlinkMessage]:
+    def receive(self) -> MessageSource:
         """All messages from now on."""
         ...
 
@@ -99,7 +110,8 @@ class Conversation:
         )
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
-        self._subscriptions: list[EventSubscription] = []
+        # Weak: a loop that was left leaves a subscription that nobody will read.
+        self._subscriptions: weakref.WeakSet[EventSubscription] = weakref.WeakSet()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -126,11 +138,15 @@ class Conversation:
             DeviceError: The device cannot be opened, or this conversation was started before.
             RecordingError: The recording cannot be made.
         """
-        messages = self._session.receive()
         if self._record_to is not None:
             self._recorder = StereoRecorder(self._record_to, self._device.rate_hz)
-        self._device.start(capture=self._capture, playout=self._playout, tap=self._recorder)
-        self._running = asyncio.create_task(self._run(messages), name="conversation")
+        try:
+            self._device.start(capture=self._capture, playout=self._playout, tap=self._recorder)
+        except BaseException:
+            if self._recorder is not None:
+                self._recorder.close()
+            raise
+        self._running = asyncio.create_task(self._run(self._session.receive()), name="conversation")
         self._running.add_done_callback(self._finish)
 
     async def close(self) -> None:
@@ -167,7 +183,7 @@ class Conversation:
     def events(self) -> EventSubscription:
         """The events from now on; each call is its own subscription."""
         subscription = EventSubscription()
-        self._subscriptions.append(subscription)
+        self._subscriptions.add(subscription)
         if self._running is not None and self._running.done():
             self._finish(self._running)
         return subscription
@@ -212,7 +228,7 @@ class Conversation:
         """Counters of the playout; see `antiphon.audio.Playout.stats`."""
         return self._playout.stats()
 
-    async def _run(self, messages: AsyncIterator[DownlinkMessage]) -> None:
+    async def _run(self, messages: MessageSource) -> None:
         uplink = UplinkPump(self._session, self._device, self._capture, self._publish)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -226,6 +242,8 @@ class Conversation:
                     helper.cancel()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None  # one task failed; the others were cancelled
+        finally:
+            messages.close()
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()

@@ -8,7 +8,7 @@ playout, an interruption flushes it at once. And the playhead is watched, becaus
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Protocol
 
 from antiphon.audio import Playout, Resampler
@@ -134,7 +134,7 @@ class DownlinkPump:
         """Everything that came was heard."""
         return all(turn.done for turn in self.playback.turns.values())
 
-    async def run(self, messages: AsyncIterator[DownlinkMessage]) -> None:
+    async def run(self, messages: AsyncIterable[DownlinkMessage]) -> None:
         """Take messages until the session ends; then let what came be heard to its end.
 
         Raises:

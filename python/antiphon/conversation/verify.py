@@ -7,9 +7,10 @@ left after subtraction. Silence is allowed only where the playout reported it, a
 turn ends where its flush took effect, and where no turn sounds there must be silence.
 
 So anything lost, repeated, zeroed, swapped or put in shows: what is lost moves the rest off the
-lag, what is repeated does so too or sounds where nothing should. The thresholds were measured:
-undamaged speech that went through the whole playout correlates at 0.9999 and better in every
-voiced window (48 and 44.1 kHz); the mildest damage of the tests, 20 ms zeroed, falls below 0.8.
+lag, what is repeated does so too or sounds where nothing should. The threshold was measured with
+human and synthetic speech through the whole playout: undamaged, every voiced window correlates at
+0.99999 and better (8 to 48 kHz); of the damages in the tests, the mildest, 20 ms zeroed, leaves a
+window at 0.46.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = ["CheckReport", "SentTurn", "TurnCheck", "verify_recording"]
 
 Pcm16 = NDArray[np.int16]
 Float64 = NDArray[np.float64]
+Complex128 = NDArray[np.complex128]
 
 _WINDOW_S = 0.025
 _HOP_S = 0.0125
@@ -253,17 +255,20 @@ def _align(model: Float64, reference: Float64, claimed_s: float, rate_hz: int) -
     half = min(len(pattern), rate_hz // 2)
     if max(_correlation(found[:half], pattern[:half]), _correlation(found, pattern)) < 0.5:
         return None
-    return max(0.0, first + best - begin + _fraction(match, best))
+    return max(0.0, first - begin + _between_frames(product, size, best))
 
 
-def _fraction(match: Float64, best: int) -> float:
-    """The peak between frames, by a parabola through its neighbours."""
-    if not 0 < best < len(match) - 1:
-        return 0.0
-    left, centre, right = match[best - 1 : best + 2]
-    bend = left - 2 * centre + right
-    fraction = 0.5 * (left - right) / bend if bend else 0.0
-    return float(fraction) if abs(fraction) > 0.02 else 0.0
+def _between_frames(product: Complex128, size: int, best: int) -> float:
+    """The lag of the highest correlation near ``best``, by Newton's method on the spectrum."""
+    omega = 2 * np.pi * np.fft.rfftfreq(size)
+    lag = float(best)
+    for _ in range(4):
+        turned = product * np.exp(1j * omega * lag)
+        bend = -float(np.dot(omega * omega, turned.real))
+        if bend >= 0.0:
+            return float(best)
+        lag += float(np.dot(omega, turned.imag)) / bend
+    return lag if abs(lag - best) <= 1.0 else float(best)
 
 
 def _delayed(signal: Float64, frames: float) -> Float64:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,9 +67,10 @@ def run_demo(folder: Path, *, simulated: bool = False) -> int:
         except DemoFailed as error:
             failure = error
         display.say("checking the recording against what the server sent")
-        outcome = _conclude(files, talk.conversation, failure, display)
-    outcome.wall_s = time.monotonic() - started_s
-    files.report.write_text(json.dumps(outcome.to_dict(), indent=2) + "\n", "utf-8")
+        with _named_if_unwritable(folder):
+            outcome = _conclude(files, talk.conversation, failure, display)
+            outcome.wall_s = time.monotonic() - started_s
+            files.report.write_text(json.dumps(outcome.to_dict(), indent=2) + "\n", "utf-8")
     print(summary(outcome, folder))
     return 0 if outcome.passed else 1
 
@@ -94,7 +95,7 @@ class _Files:
             report=folder / "report.json",
             server=folder / "server",
         )
-        try:
+        with _named_if_unwritable(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for path in (files.wav, files.transcript_json, files.transcript_text):
                 path.unlink(missing_ok=True)
@@ -102,11 +103,19 @@ class _Files:
                 path.unlink(missing_ok=True)
             if files.server.exists():
                 shutil.rmtree(files.server)
-        except OSError as error:
-            raise RecordingError(
-                f"The demo cannot write to {folder}: {error.strerror}. Choose another --dir."
-            ) from error
         return files
+
+
+@contextlib.contextmanager
+def _named_if_unwritable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except RecordingError:
+        raise
+    except OSError as error:
+        raise RecordingError(
+            f"The demo cannot write to {folder}: {error.strerror}. Choose another --dir."
+        ) from error
 
 
 class _Talk:

@@ -27,6 +27,13 @@ from antiphon.emulator.jobs import (
     Speech,
     Synthesize,
 )
+from antiphon.emulator.reading import (
+    content_of,
+    find_call,
+    function_responses,
+    last_words,
+    media,
+)
 from antiphon.emulator.record import Observer, SessionRecord, ToolCallRecord, TurnRecord
 from antiphon.emulator.request import Request
 from antiphon.emulator.resumption import Memory, ResumptionStore
@@ -256,7 +263,7 @@ class EmulatedSession:
 
     def _take_content(self, content: wire.ClientContent, now: float) -> None:
         assert self._configuration is not None
-        if responses := _function_responses(content):
+        if responses := function_responses(content):
             # One official client sends its tool results as content.
             self._take_responses(responses, now)
             return
@@ -271,14 +278,14 @@ class EmulatedSession:
         if self._configuration.history_first:
             self._configuration = replace(self._configuration, history_first=False)
             return
-        self._answer(_Input(_last_words(self._memory.history)), now)
+        self._answer(_Input(last_words(self._memory.history)), now)
 
     def _take_realtime(self, realtime: wire.RealtimeInput, now: float) -> None:
         assert self._configuration is not None
         if realtime.media_chunks is not None and self.record.model.startswith("gemini-3."):
             self._close(1007, _MEDIA_CHUNKS, now)
             return
-        audio, video = _media(realtime)
+        audio, video = media(realtime)
         if video is not None:
             self.record.video_frames += 1
             self._prompt.image += IMAGE_TOKENS
@@ -299,7 +306,7 @@ class EmulatedSession:
             self._heard(self._ear.end(), now)
         if realtime.text is not None:
             self._prompt.text += text_tokens(realtime.text)
-            self._memory.remember(_content("user", realtime.text))
+            self._memory.remember(content_of("user", realtime.text))
             if self._configuration.interruptible:
                 self._interrupt(now)
             self._answer(_Input(realtime.text), now)
@@ -335,7 +342,7 @@ class EmulatedSession:
                 pieces = [f" {word}" for word in text.split()]
             for piece in pieces:
                 self._send({"serverContent": {"inputTranscription": {"text": piece}}}, now)
-        self._memory.remember(_content("user", text))
+        self._memory.remember(content_of("user", text))
         spoken = _Input(text, True, utterance.duration_s, recognition.available)
         self._answer(spoken, now)
 
@@ -457,7 +464,7 @@ class EmulatedSession:
     def _take_response(self, response: wire.FunctionResponse, now: float) -> None:
         generation = self._generation
         calls = generation.open_calls if generation else {}
-        call_id = _find_call(calls, response)
+        call_id = find_call(calls, response)
         if generation is not None and call_id is not None:
             held_open = generation.waits_for_tool
             result = self._result(calls.pop(call_id), call_id, response)
@@ -471,7 +478,7 @@ class EmulatedSession:
             elif not calls:
                 self._reply(generation, result, now)
             return
-        late_id = _find_call(self._late_calls, response)
+        late_id = find_call(self._late_calls, response)
         if late_id is not None:
             result = self._result(self._late_calls.pop(late_id), late_id, response)
             self._late_result(result, response, now)
@@ -532,7 +539,7 @@ class EmulatedSession:
         record.ended_s = now - self._epoch
         record.interrupted = interrupted
         self._send(self._turn_complete(record), now)
-        self._memory.remember(_content("model", record.text_sent or record.text))
+        self._memory.remember(content_of("model", record.text_sent or record.text))
         self._observe_turn(record, now)
         self.record.give_up_pcm(self._settings.max_pcm_bytes)
         if interrupted:
@@ -594,44 +601,3 @@ class EmulatedSession:
 
     def _observe_turn(self, record: TurnRecord, now: float) -> None:
         self._observe("turn_ended", now, turn=record)
-
-
-def _media(realtime: wire.RealtimeInput) -> tuple[wire.Blob | None, wire.Blob | None]:
-    """Audio and video of a message; of the old ``mediaChunks`` only the first is used."""
-    audio, video = realtime.audio, realtime.video
-    if realtime.media_chunks:
-        first = realtime.media_chunks[0]
-        if first.mime_type.startswith(("image/", "video/")):
-            return audio, first
-        return first, video
-    return audio, video
-
-
-def _content(role: str, text: str) -> wire.Content:
-    return wire.Content(role=role, parts=[wire.Part(text=text)])
-
-
-def _last_words(history: list[wire.Content]) -> str:
-    """The text of the last turn of the user, if the model has not spoken since."""
-    for content in reversed(history):
-        if content.role == "model":
-            break
-        if text := " ".join(part.text for part in content.parts if part.text):
-            return text
-    return ""
-
-
-def _function_responses(content: wire.ClientContent) -> list[wire.FunctionResponse]:
-    parts = [part for turn in content.turns for part in turn.parts]
-    given = [part.function_response for part in parts if part.function_response is not None]
-    try:
-        return [msgspec.convert(value, wire.FunctionResponse) for value in given]
-    except msgspec.ValidationError:
-        return []
-
-
-def _find_call(calls: dict[str, Call], response: wire.FunctionResponse) -> str | None:
-    """The open call that a response answers: by id, or by name where ids are optional."""
-    if response.id:
-        return response.id if response.id in calls else None
-    return next((id_ for id_, call in calls.items() if call.name == response.name), None)
