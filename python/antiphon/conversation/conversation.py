@@ -163,10 +163,12 @@ class Conversation:
         self._running.cancel()
         try:
             await asyncio.wait([self._running])
-            await self._device.stop()
         finally:
-            if self._recorder is not None:
-                self._recorder.close()
+            try:
+                await self._device.stop()
+            finally:
+                if self._recorder is not None:
+                    self._recorder.close()
 
     async def wait(self) -> None:
         """Return when the conversation has ended: by `close`, or the session's end.

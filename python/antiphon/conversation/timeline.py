@@ -103,5 +103,7 @@ class Timeline:
         """Plain values for JSON."""
         value = asdict(self)
         value["turns"] = list(value["turns"].values())
+        for plain, cut in zip(value["interruptions"], self.interruptions, strict=True):
+            plain["silence_ms"] = cut.silence_ms
         value["buffer_fill"] = list(value["buffer_fill"])
         return value
