@@ -24,10 +24,10 @@ mod _native {
     #[pymodule_export]
     use super::vad::VoiceActivityDetector;
 
-    /// The kernels in use: ``scalar`` for now.
+    /// The kernels in use: ``scalar``, ``avx2`` or ``neon``.
     #[pyfunction]
     fn simd_backend() -> &'static str {
-        antiphon_core::dsp::kernels::BACKEND
+        antiphon_core::dsp::kernels::Backend::current().name()
     }
 
     #[pymodule_init]

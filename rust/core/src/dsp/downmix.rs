@@ -1,6 +1,7 @@
 //! Many channels to one, by their average.
 
 use super::convert::Sample;
+use super::kernels::Backend;
 use crate::error::{FormatError, in_range};
 
 /// Most channels of a frame.
@@ -25,9 +26,5 @@ pub fn check_channels(channels: u32) -> Result<u16, FormatError> {
 pub fn downmix<I: Sample, O: Sample>(x: &[I], channels: u16, out: &mut [O]) {
     let width = usize::from(channels);
     assert_eq!(x.len(), out.len() * width, "downmix: {channels} channels");
-    let scale = 1.0 / f32::from(channels);
-    for (out, frame) in out.iter_mut().zip(x.chunks_exact(width.max(1))) {
-        let sum: f32 = frame.iter().map(|sample| sample.to_f32()).sum();
-        *out = O::from_f32(sum * scale);
-    }
+    Backend::current().downmix(x, channels, out);
 }

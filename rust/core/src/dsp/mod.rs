@@ -14,3 +14,7 @@ pub mod kernels;
 
 // Fixed-ratio sample rate conversion.
 pub mod resample;
+
+
+// Eight bits per sample, for telephones.
+pub mod g711;

@@ -2,14 +2,65 @@
 
 use std::f64::consts::PI;
 
+use super::minimum_phase::{Complex, interpolate, minimum_phase};
 use super::profile::Profile;
 
-/// An odd-length, symmetric low-pass at the virtual rate `in_hz * L = out_hz * M`, with unit
-/// gain after the insertion of `L - 1` zeros between input samples.
-///
-/// The centre is the middle tap, so the length is `2 * look-ahead + 1`.
-pub(super) fn prototype(profile: Profile, up: u32, down: u32) -> Vec<f64> {
-    let nyquist = 0.5 / f64::from(up.max(down)); // the lower one, in cycles per virtual sample
+/// Frames per frame of the faster rate at which a minimum-phase filter is designed, if its
+/// virtual rate is higher still.
+const COARSE: u32 = 16;
+
+/// A low-pass at the virtual rate `in_hz * L = out_hz * M`, with unit gain after the insertion of
+/// `L - 1` zeros between input samples.
+pub(super) struct Prototype {
+    pub(super) taps: Vec<f64>,
+    /// Taps after the centre; zeros if the phase is minimal.
+    pub(super) look_ahead: usize,
+}
+
+/// The prototype of a profile at the ratio `up / down`.
+pub(super) fn design(profile: Profile, up: u32, down: u32) -> Prototype {
+    let resolution = up.max(down);
+    let nyquist = |resolution: u32| 0.5 / f64::from(resolution);
+    if profile != Profile::LowLatency {
+        let taps = low_pass(profile, up.into(), nyquist(resolution));
+        let look_ahead = taps.len() / 2;
+        return Prototype { taps, look_ahead };
+    }
+    let causal = if resolution <= COARSE {
+        minimum_phase(&low_pass(profile, up.into(), nyquist(resolution)))
+    } else {
+        // Nothing is left of the signal at the coarse grid's own Nyquist frequency, far above;
+        // so the taps in between are found from their neighbours.
+        let step = f64::from(COARSE) / f64::from(resolution);
+        let coarse = low_pass(profile, f64::from(up) * step, nyquist(COARSE));
+        interpolate(&minimum_phase(&coarse), step)
+    };
+    // A frame belongs to a stream that goes on for half a step beyond it, and not before that is
+    // known may it come out.
+    let look_ahead = (down as usize - 1) / 2;
+    let mut taps = vec![0.0; look_ahead];
+    taps.extend(causal);
+    Prototype { taps, look_ahead }
+}
+
+impl Prototype {
+    /// The group delay of the taps from the centre on, in virtual samples, at `frequency` in cycles per virtual sample.
+    pub(super) fn group_delay(&self, frequency: f64) -> f64 {
+        let (mut gain, mut moment) = (Complex::ZERO, Complex::ZERO);
+        let mut time = 0.0;
+        for tap in &self.taps[self.look_ahead..] {
+            let term = Complex::unit(-2.0 * PI * frequency * time) * *tap;
+            gain = gain + term;
+            moment = moment + term * time;
+            time += 1.0;
+        }
+        (moment.re * gain.re + moment.im * gain.im) / (gain.re * gain.re + gain.im * gain.im)
+    }
+}
+
+/// An odd-length, symmetric low-pass that stops at `nyquist`, in cycles per sample; its taps sum
+/// to `gain`. The centre is the middle tap.
+pub(in crate::dsp) fn low_pass(profile: Profile, gain: f64, nyquist: f64) -> Vec<f64> {
     let transition = nyquist * profile.transition();
     let cutoff = nyquist - transition / 2.0;
     let half = kaiser_half_length(profile.attenuation_db(), transition);
@@ -18,8 +69,7 @@ pub(super) fn prototype(profile: Profile, up: u32, down: u32) -> Vec<f64> {
     let mut taps = vec![0.0; 2 * half as usize + 1];
     for distance in 0..=half {
         let x = f64::from(distance);
-        let tap =
-            f64::from(up) * 2.0 * cutoff * sinc(2.0 * cutoff * x) * window.at(x / f64::from(half));
+        let tap = gain * 2.0 * cutoff * sinc(2.0 * cutoff * x) * window.at(x / f64::from(half));
         taps[(half - distance) as usize] = tap;
         taps[(half + distance) as usize] = tap;
     }
@@ -65,16 +115,15 @@ impl Kaiser {
     }
 }
 
-/// The modified Bessel function of the first kind and order zero, by its power series.
+/// The modified Bessel function of the first kind and order zero, by its power series: exact to
+/// the last digits up to 15, which is more than any window here needs.
 fn bessel_i0(x: f64) -> f64 {
+    const TERMS: u32 = 36;
     let quarter_square = x * x / 4.0;
-    let (mut sum, mut term, mut k) = (1.0, 1.0, 1.0);
-    while term > sum * f64::EPSILON {
-        term *= quarter_square / (k * k);
-        sum += term;
-        k += 1.0;
-    }
-    sum
+    (1..=TERMS)
+        .rev()
+        .map(f64::from)
+        .fold(1.0, |sum, k| 1.0 + sum * (quarter_square * (1.0 / (k * k))))
 }
 
 #[cfg(test)]
@@ -115,7 +164,7 @@ mod tests {
             (Profile::Hq, 0.913, 125.0),
         ] {
             for (up, down) in [(1, 3), (2, 1), (3, 2), (160, 441)] {
-                let taps = prototype(profile, up, down);
+                let Prototype { taps, .. } = design(profile, up, down);
                 for step in 0..=1_000_u32 {
                     let pass = flat_to * f64::from(step) / 1_000.0;
                     let gain = gain_db(&taps, up, down, pass);
