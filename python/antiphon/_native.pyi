@@ -7,12 +7,12 @@ reads a clock, sleeps, or does I/O. int16 PCM is little-endian wherever it appea
 Every class is thread-safe: calls on one object from several threads run one after the other.
 """
 
-from collections.abc import Buffer
 from fractions import Fraction
 from typing import Any, Literal, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Buffer
 
 __all__ = [
     "Capture",
@@ -66,10 +66,7 @@ def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
     """
 
 @overload
-def downmix(x: Float32) -> Float32: ...
-@overload
-def downmix(x: Pcm16) -> Pcm16: ...
-def downmix(x: Any) -> Any:
+def downmix(x: Float32) -> Float32:
     """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
 
     int16 averages are rounded to nearest even. A float32 NaN counts as 0 and an infinity as
@@ -78,6 +75,9 @@ def downmix(x: Any) -> Any:
     Raises:
         AudioFormatError: Wrong dtype, not contiguous, no channel, or more than 256.
     """
+
+@overload
+def downmix(x: Pcm16) -> Pcm16: ...
 
 # --------------------------------------------------------------------------- dsp
 
@@ -114,12 +114,7 @@ class Resampler:
         dtype: Literal["float32", "int16"] = "float32",
     ) -> Resampler: ...
     @overload
-    def process(self, x: Float32, last: bool = False) -> Float32: ...
-    @overload
-    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
-    @overload
-    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
-    def process(self, x: Any, last: bool = False) -> Any:
+    def process(self, x: Float32, last: bool = False) -> Float32:
         """Feed one mono block of any length; return what is ready.
 
         An ndarray of `dtype` gives an ndarray; bytes-like (little-endian samples of `dtype`)
@@ -129,6 +124,11 @@ class Resampler:
             AudioFormatError: Another dtype, more than one dimension, or a byte count that is
                 not a whole number of samples (nothing is consumed).
         """
+
+    @overload
+    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
+    @overload
+    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
     def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 

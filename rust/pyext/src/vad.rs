@@ -18,13 +18,18 @@ pub(crate) struct VoiceActivityDetector {
 #[pymethods]
 impl VoiceActivityDetector {
     #[new]
-    #[pyo3(signature = (
-        sample_rate_hz=16000,
-        prefix_padding_ms=60,
-        silence_duration_ms=500,
-        threshold_db=12.0,
-        min_dbfs=-50.0,
-    ))]
+    // The second form is what Python shows: the first cannot render a negative default.
+    #[pyo3(
+        signature = (
+            sample_rate_hz=16000,
+            prefix_padding_ms=60,
+            silence_duration_ms=500,
+            threshold_db=12.0,
+            min_dbfs=-50.0,
+        ),
+        text_signature = "(sample_rate_hz=16000, prefix_padding_ms=60, silence_duration_ms=500, \
+                          threshold_db=12.0, min_dbfs=-50.0)"
+    )]
     fn new(
         py: Python<'_>,
         sample_rate_hz: i64,
