@@ -15,6 +15,12 @@ use crate::errors::audio_format_error;
 pub(crate) trait PySample: Sample + Element + pyo3::buffer::Element {
     /// Its NumPy name.
     const NAME: &'static str;
+    /// The same sample as bytes.
+    type Bytes: Sample;
+    /// Bytes as samples, in place; None if the count is not whole.
+    fn in_bytes(bytes: &[u8]) -> Option<&[Self::Bytes]>;
+    /// Room for samples in bytes, in place.
+    fn in_bytes_mut(bytes: &mut [u8]) -> &mut [Self::Bytes];
     /// Samples from little-endian bytes; None if the count is not whole.
     fn from_bytes(bytes: &[u8]) -> Option<Vec<Self>>;
     /// Writes samples as little-endian bytes into a buffer of just that size.
@@ -25,15 +31,24 @@ macro_rules! py_sample {
     ($type:ty, $name:literal) => {
         impl PySample for $type {
             const NAME: &'static str = $name;
+            type Bytes = [u8; size_of::<$type>()];
+
+            fn in_bytes(bytes: &[u8]) -> Option<&[Self::Bytes]> {
+                let (samples, rest) = bytes.as_chunks();
+                rest.is_empty().then_some(samples)
+            }
+
+            fn in_bytes_mut(bytes: &mut [u8]) -> &mut [Self::Bytes] {
+                bytes.as_chunks_mut().0
+            }
 
             fn from_bytes(bytes: &[u8]) -> Option<Vec<Self>> {
-                let (samples, rest) = bytes.as_chunks();
-                rest.is_empty()
-                    .then(|| samples.iter().copied().map(Self::from_le_bytes).collect())
+                let samples = Self::in_bytes(bytes)?.iter().copied();
+                Some(samples.map(Self::from_le_bytes).collect())
             }
 
             fn to_bytes(samples: &[Self], bytes: &mut [u8]) {
-                for (bytes, sample) in bytes.as_chunks_mut().0.iter_mut().zip(samples) {
+                for (bytes, sample) in Self::in_bytes_mut(bytes).iter_mut().zip(samples) {
                     *bytes = sample.to_le_bytes();
                 }
             }
@@ -164,14 +179,22 @@ fn bytes<T: PySample>(x: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
 }
 
 fn whole<T: PySample>(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<T>> {
-    T::from_bytes(bytes).ok_or_else(|| {
-        let message = format!(
-            "{} bytes are not a whole number of {} samples",
-            bytes.len(),
-            T::NAME
-        );
-        audio_format_error(py, message)
-    })
+    T::from_bytes(bytes).ok_or_else(|| not_whole::<T>(py, bytes))
+}
+
+/// The samples of a `bytes`, where they are.
+pub(crate) fn in_bytes<'a, T: PySample>(x: &'a Bound<'_, PyBytes>) -> PyResult<&'a [T::Bytes]> {
+    let bytes = x.as_bytes();
+    T::in_bytes(bytes).ok_or_else(|| not_whole::<T>(x.py(), bytes))
+}
+
+fn not_whole<T: PySample>(py: Python<'_>, bytes: &[u8]) -> PyErr {
+    let message = format!(
+        "{} bytes are not a whole number of {} samples",
+        bytes.len(),
+        T::NAME
+    );
+    audio_format_error(py, message)
 }
 
 /// Samples as a new `bytes`.

@@ -11,14 +11,17 @@ mod vad;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
+    use antiphon_core::dsp::kernels::Backend;
     use pyo3::prelude::*;
+
+    use super::errors::OrRaise;
 
     #[pymodule_export]
     use super::convert::{downmix, float_to_int16, int16_to_float};
     #[pymodule_export]
     use super::packetizer::{Packet, Packetizer};
     #[pymodule_export]
-    use super::resampler::Resampler;
+    use super::resampler::{Resampler, resample};
     #[pymodule_export]
     use super::uplink::{Uplink, encode_realtime_audio};
     #[pymodule_export]
@@ -27,11 +30,15 @@ mod _native {
     /// The kernels in use: ``scalar``, ``avx2`` or ``neon``.
     #[pyfunction]
     fn simd_backend() -> &'static str {
-        antiphon_core::dsp::kernels::Backend::current().name()
+        Backend::current().name()
     }
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let forced = std::env::var("ANTIPHON_SIMD").unwrap_or_default();
+        if !forced.is_empty() {
+            Backend::force(&forced).or_raise(module.py())?;
+        }
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -15,6 +15,5 @@ pub mod kernels;
 // Fixed-ratio sample rate conversion.
 pub mod resample;
 
-
 // Eight bits per sample, for telephones.
 pub mod g711;

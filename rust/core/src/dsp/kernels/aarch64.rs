@@ -7,7 +7,7 @@ use core::arch::aarch64::{
     vld1q_f32, vmulq_n_f32, vpaddq_f32, vqmovn_s32, vst1q_f32, vst1q_s16,
 };
 
-use super::fir::{self, Bank, Chunk, Tiles};
+use super::fir::{self, Bank, Chunk, Coefs, Tiles};
 use super::{Word, scalar};
 use crate::dsp::convert::Sample;
 
@@ -17,13 +17,13 @@ struct Neon(());
 
 impl Tiles for Neon {
     #[inline(always)]
-    fn one<const P: usize>(self, coefs: &[Chunk], x: &[Chunk]) -> [f32; P] {
+    fn one<const P: usize>(self, coefs: &[Coefs], x: &[Chunk]) -> [f32; P] {
         // SAFETY: a `Neon` exists only where NEON does.
         unsafe { one(coefs, x) }
     }
 
     #[inline(always)]
-    fn three<const P: usize>(self, coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
+    fn three<const P: usize>(self, coefs: &[Coefs], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
         // SAFETY: a `Neon` exists only where NEON does.
         unsafe { three(coefs, x) }
     }
@@ -39,7 +39,7 @@ pub(super) fn fir(bank: &Bank, x: &[f32], first: usize, groups: usize, out: &mut
 
 #[inline]
 #[target_feature(enable = "neon")]
-fn one<const P: usize>(coefs: &[Chunk], x: &[Chunk]) -> [f32; P] {
+fn one<const P: usize>(coefs: &[Coefs], x: &[Chunk]) -> [f32; P] {
     let mut sums = [[[vdupq_n_f32(0.0); 2]; P]; 1];
     for (coefs, x) in coefs.as_chunks().0.iter().zip(x) {
         multiply_add(&mut sums, coefs, [lanes(x)]);
@@ -49,7 +49,7 @@ fn one<const P: usize>(coefs: &[Chunk], x: &[Chunk]) -> [f32; P] {
 
 #[inline]
 #[target_feature(enable = "neon")]
-fn three<const P: usize>(coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
+fn three<const P: usize>(coefs: &[Coefs], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
     let mut sums = [[[vdupq_n_f32(0.0); 2]; P]; 3];
     for (((coefs, a), b), c) in coefs.as_chunks().0.iter().zip(x[0]).zip(x[1]).zip(x[2]) {
         multiply_add(&mut sums, coefs, [lanes(a), lanes(b), lanes(c)]);
@@ -62,11 +62,11 @@ fn three<const P: usize>(coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
 #[target_feature(enable = "neon")]
 fn multiply_add<const P: usize, const W: usize>(
     sums: &mut [[Lanes; P]; W],
-    coefs: &[Chunk; P],
+    coefs: &[Coefs; P],
     x: [Lanes; W],
 ) {
     for (row, coefs) in coefs.iter().enumerate() {
-        let coefs = lanes(coefs);
+        let coefs = lanes(&coefs.0);
         for (sums, x) in sums.iter_mut().zip(x) {
             sums[row] = fused(sums[row], coefs, x);
         }
@@ -104,15 +104,13 @@ fn lanes(x: &Chunk) -> Lanes {
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn dot_pair(coefs: [&[f32]; 2], x: &[f32]) -> [f32; 2] {
+pub(super) fn dot_pair(rows: [&[Coefs]; 2], x: &[f32]) -> [f32; 2] {
     let x: &[Chunk] = x.as_chunks().0;
-    let coefs = coefs.map(|row| &row.as_chunks().0[..x.len()]);
     let mut sums = [[vdupq_n_f32(0.0); 2]; 2];
-    for (step, x) in x.iter().enumerate() {
+    for ((x, a), b) in x.iter().zip(rows[0]).zip(rows[1]) {
         let x = lanes(x);
-        for (sum, row) in sums.iter_mut().zip(coefs) {
-            *sum = fused(*sum, lanes(&row[step]), x);
-        }
+        sums[0] = fused(sums[0], lanes(&a.0), x);
+        sums[1] = fused(sums[1], lanes(&b.0), x);
     }
     tree(sums)
 }

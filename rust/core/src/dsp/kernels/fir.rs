@@ -8,10 +8,15 @@
 //! of tile shows in the result.
 
 /// Samples that one step of a tile takes; row lengths are multiples of it.
-pub const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
-/// Lanes of samples or coefficients in memory.
+/// Lanes of samples in memory.
 pub(super) type Chunk = [f32; LANES];
+
+/// Lanes of coefficients in memory: aligned, so that no load of them straddles a cache line.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(32))]
+pub(crate) struct Coefs(pub(crate) Chunk);
 
 /// Neighbouring outputs that share a window.
 #[derive(Debug, Clone, Copy)]
@@ -22,15 +27,15 @@ pub(crate) struct Group {
     pub(crate) first_out: usize,
     /// First input of the window, counted from the window of the period's first group.
     pub(crate) window: usize,
-    /// First coefficient in [`Bank::coefs`].
+    /// First step in [`Bank::coefs`].
     pub(crate) coefs: usize,
 }
 
 /// The coefficients of one period of outputs, after which the phases repeat.
 #[derive(Debug)]
 pub(crate) struct Bank {
-    /// For each group: for each step, [`LANES`] coefficients of each output.
-    pub(crate) coefs: Vec<f32>,
+    /// For each group: for each step, the coefficients of each output.
+    pub(crate) coefs: Vec<Coefs>,
     /// In the order of their outputs.
     pub(crate) groups: Vec<Group>,
     /// Length of a row, and of a window: a multiple of [`LANES`].
@@ -53,9 +58,9 @@ impl Bank {
 /// What an instruction set brings to [`run`]: the products of a tile.
 pub(super) trait Tiles: Copy {
     /// One group with one window.
-    fn one<const P: usize>(self, coefs: &[Chunk], x: &[Chunk]) -> [f32; P];
+    fn one<const P: usize>(self, coefs: &[Coefs], x: &[Chunk]) -> [f32; P];
     /// One group with three windows.
-    fn three<const P: usize>(self, coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3];
+    fn three<const P: usize>(self, coefs: &[Coefs], x: [&[Chunk]; 3]) -> [[f32; P]; 3];
 }
 
 /// Filters `groups` whole groups in order, beginning with `bank.groups[first]`, whose window is at
@@ -128,9 +133,8 @@ fn spread<const P: usize>(made: [[f32; P]; 3], bank: &Bank, group: Group, out: &
 }
 
 #[inline(always)]
-fn coefs(bank: &Bank, group: Group) -> &[Chunk] {
-    let coefs = &bank.coefs[group.coefs..][..group.outs * bank.taps];
-    coefs.as_chunks().0
+fn coefs(bank: &Bank, group: Group) -> &[Coefs] {
+    &bank.coefs[group.coefs..][..group.outs * bank.taps / LANES]
 }
 
 #[inline(always)]

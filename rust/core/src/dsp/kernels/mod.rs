@@ -136,10 +136,9 @@ impl Backend {
         dispatch!(self, fir(bank, x, first, groups, out))
     }
 
-    /// The products of two rows with one window. All have the same length, a multiple of
-    /// [`fir::LANES`]; what is beyond is ignored.
-    pub(crate) fn dot_pair(self, coefs: [&[f32]; 2], x: &[f32]) -> [f32; 2] {
-        dispatch!(self, dot_pair(coefs, x))
+    /// The products of two rows of the same length with the window at the start of `x`.
+    pub(crate) fn dot_pair(self, rows: [&[fir::Coefs]; 2], x: &[f32]) -> [f32; 2] {
+        dispatch!(self, dot_pair(rows, x))
     }
 
     /// Converts samples to finite float32, as [`Sample::to_f32`] does, up to the shorter slice.

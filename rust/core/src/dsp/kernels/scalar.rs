@@ -2,7 +2,7 @@
 //! others, which also compile some of these for their own instruction set.
 
 use super::Word;
-use super::fir::{self, Bank, Chunk, LANES, Tiles};
+use super::fir::{self, Bank, Chunk, Coefs, LANES, Tiles};
 use crate::dsp::convert::Sample;
 use crate::dsp::g711;
 
@@ -11,12 +11,12 @@ struct Portable;
 
 impl Tiles for Portable {
     #[inline]
-    fn one<const P: usize>(self, coefs: &[Chunk], x: &[Chunk]) -> [f32; P] {
+    fn one<const P: usize>(self, coefs: &[Coefs], x: &[Chunk]) -> [f32; P] {
         let mut sums = [[0.0_f32; LANES]; P];
         for (coefs, x) in coefs.as_chunks::<P>().0.iter().zip(x) {
             for (sums, coefs) in sums.iter_mut().zip(coefs) {
                 for lane in 0..LANES {
-                    sums[lane] += coefs[lane] * x[lane];
+                    sums[lane] += coefs.0[lane] * x[lane];
                 }
             }
         }
@@ -24,7 +24,7 @@ impl Tiles for Portable {
     }
 
     #[inline]
-    fn three<const P: usize>(self, coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
+    fn three<const P: usize>(self, coefs: &[Coefs], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
         x.map(|x| self.one(coefs, x))
     }
 }
@@ -41,9 +41,9 @@ pub(super) fn fir(bank: &Bank, x: &[f32], first: usize, groups: usize, out: &mut
     fir::run(Portable, bank, x, first, groups, out)
 }
 
-pub(super) fn dot_pair(coefs: [&[f32]; 2], x: &[f32]) -> [f32; 2] {
-    coefs.map(|row| {
-        let [sum] = Portable.one(row.as_chunks().0, x.as_chunks().0);
+pub(super) fn dot_pair(rows: [&[Coefs]; 2], x: &[f32]) -> [f32; 2] {
+    rows.map(|row| {
+        let [sum] = Portable.one(row, x.as_chunks().0);
         sum
     })
 }

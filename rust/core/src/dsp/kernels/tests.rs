@@ -8,7 +8,7 @@
 use proptest::prelude::*;
 
 use super::Backend;
-use super::fir::{Bank, Group, LANES};
+use super::fir::{Bank, Coefs, Group, LANES};
 use crate::dsp::convert::Sample;
 use crate::dsp::g711::{to_alaw, to_ulaw};
 
@@ -42,6 +42,11 @@ fn scattered(frames: usize, seed: u32) -> Vec<f32> {
         .collect()
 }
 
+/// As coefficients.
+fn row(frames: &[f32]) -> Vec<Coefs> {
+    frames.as_chunks().0.iter().copied().map(Coefs).collect()
+}
+
 /// A bank of groups of these sizes, whose windows lie `stride` apart.
 fn some_bank(sizes: &[usize], taps: usize, stride: usize) -> Bank {
     let mut groups = Vec::new();
@@ -51,13 +56,13 @@ fn some_bank(sizes: &[usize], taps: usize, stride: usize) -> Bank {
             outs,
             first_out,
             window: index * stride,
-            coefs,
+            coefs: coefs / LANES,
         });
         first_out += outs;
         coefs += outs * taps;
     }
     Bank {
-        coefs: scattered(coefs, 11),
+        coefs: row(&scattered(coefs, 11)),
         groups,
         taps,
         period_outs: first_out,
@@ -67,12 +72,11 @@ fn some_bank(sizes: &[usize], taps: usize, stride: usize) -> Bank {
 
 /// Output `out` of `group`, in double precision.
 fn expected(bank: &Bank, group: Group, out: usize, x: &[f32]) -> f64 {
-    let steps = bank.coefs[group.coefs..][..group.outs * bank.taps]
-        .as_chunks::<LANES>()
-        .0;
-    let row = steps.iter().skip(out).step_by(group.outs).flatten();
-    row.zip(x)
-        .map(|(coef, x)| f64::from(*coef) * f64::from(*x))
+    let steps = &bank.coefs[group.coefs..][..group.outs * bank.taps / LANES];
+    let row = steps.iter().skip(out).step_by(group.outs);
+    row.flat_map(|coefs| coefs.0)
+        .zip(x)
+        .map(|(coef, x)| f64::from(coef) * f64::from(*x))
         .sum()
 }
 
@@ -121,9 +125,9 @@ fn a_pair_of_rows_is_two_sums_of_products() {
     for backend in backends() {
         for taps in [0, 8, 16, 80, 552] {
             let (a, b, x) = (scattered(taps, 1), scattered(taps, 2), scattered(taps, 3));
-            let [first, second] = backend.dot_pair([&a, &b], &x);
-            for (made, row) in [(first, &a), (second, &b)] {
-                let sum: f64 = row
+            let [first, second] = backend.dot_pair([&row(&a), &row(&b)], &x);
+            for (made, factors) in [(first, &a), (second, &b)] {
+                let sum: f64 = factors
                     .iter()
                     .zip(&x)
                     .map(|(a, b)| f64::from(*a) * f64::from(*b))
@@ -138,7 +142,7 @@ fn a_pair_of_rows_is_two_sums_of_products() {
 fn a_sum_of_nothing_is_a_positive_zero() {
     for backend in backends() {
         // Products so small that they round to a negative zero.
-        let [sum, _] = backend.dot_pair([&[-1e-30; 8], &[0.0; 8]], &[1e-30; 8]);
+        let [sum, _] = backend.dot_pair([&row(&[-1e-30; 8]), &row(&[0.0; 8])], &[1e-30; 8]);
         assert_eq!(sum.to_bits(), 0.0_f32.to_bits(), "{backend:?}");
     }
 }

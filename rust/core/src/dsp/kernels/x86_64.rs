@@ -11,7 +11,7 @@ use core::arch::x86_64::{
     _mm256_storeu_si256,
 };
 
-use super::fir::{self, Bank, Chunk, Tiles};
+use super::fir::{self, Bank, Chunk, Coefs, Tiles};
 use super::{Word, scalar};
 use crate::dsp::convert::Sample;
 
@@ -21,13 +21,13 @@ struct Avx2(());
 
 impl Tiles for Avx2 {
     #[inline(always)]
-    fn one<const P: usize>(self, coefs: &[Chunk], x: &[Chunk]) -> [f32; P] {
+    fn one<const P: usize>(self, coefs: &[Coefs], x: &[Chunk]) -> [f32; P] {
         // SAFETY: an `Avx2` exists only where AVX2 and FMA do.
         unsafe { one(coefs, x) }
     }
 
     #[inline(always)]
-    fn three<const P: usize>(self, coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
+    fn three<const P: usize>(self, coefs: &[Coefs], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
         // SAFETY: an `Avx2` exists only where AVX2 and FMA do.
         unsafe { three(coefs, x) }
     }
@@ -40,7 +40,7 @@ pub(super) fn fir(bank: &Bank, x: &[f32], first: usize, groups: usize, out: &mut
 
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn one<const P: usize>(coefs: &[Chunk], x: &[Chunk]) -> [f32; P] {
+fn one<const P: usize>(coefs: &[Coefs], x: &[Chunk]) -> [f32; P] {
     let mut sums = [[_mm256_setzero_ps(); P]; 1];
     for (coefs, x) in coefs.as_chunks().0.iter().zip(x) {
         multiply_add(&mut sums, coefs, [lanes(x)]);
@@ -50,7 +50,7 @@ fn one<const P: usize>(coefs: &[Chunk], x: &[Chunk]) -> [f32; P] {
 
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn three<const P: usize>(coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
+fn three<const P: usize>(coefs: &[Coefs], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
     let mut sums = [[_mm256_setzero_ps(); P]; 3];
     for (((coefs, a), b), c) in coefs.as_chunks().0.iter().zip(x[0]).zip(x[1]).zip(x[2]) {
         multiply_add(&mut sums, coefs, [lanes(a), lanes(b), lanes(c)]);
@@ -63,11 +63,11 @@ fn three<const P: usize>(coefs: &[Chunk], x: [&[Chunk]; 3]) -> [[f32; P]; 3] {
 #[target_feature(enable = "avx2,fma")]
 fn multiply_add<const P: usize, const W: usize>(
     sums: &mut [[__m256; P]; W],
-    coefs: &[Chunk; P],
+    coefs: &[Coefs; P],
     x: [__m256; W],
 ) {
     for (row, coefs) in coefs.iter().enumerate() {
-        let coefs = lanes(coefs);
+        let coefs = lanes(&coefs.0);
         for (sums, x) in sums.iter_mut().zip(x) {
             sums[row] = _mm256_fmadd_ps(coefs, x, sums[row]);
         }
@@ -100,15 +100,13 @@ fn lanes(x: &Chunk) -> __m256 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn dot_pair(coefs: [&[f32]; 2], x: &[f32]) -> [f32; 2] {
+pub(super) fn dot_pair(rows: [&[Coefs]; 2], x: &[f32]) -> [f32; 2] {
     let x: &[Chunk] = x.as_chunks().0;
-    let coefs = coefs.map(|row| &row.as_chunks().0[..x.len()]);
     let mut sums = [_mm256_setzero_ps(); 2];
-    for (step, x) in x.iter().enumerate() {
+    for ((x, a), b) in x.iter().zip(rows[0]).zip(rows[1]) {
         let x = lanes(x);
-        for (sum, row) in sums.iter_mut().zip(coefs) {
-            *sum = _mm256_fmadd_ps(lanes(&row[step]), x, *sum);
-        }
+        sums[0] = _mm256_fmadd_ps(lanes(&a.0), x, sums[0]);
+        sums[1] = _mm256_fmadd_ps(lanes(&b.0), x, sums[1]);
     }
     tree(sums)
 }

@@ -1,7 +1,7 @@
 //! The prototype cut into phases, laid out for the kernels.
 
 use super::design::Prototype;
-use crate::dsp::kernels::fir::{Bank, Group, LANES};
+use crate::dsp::kernels::fir::{Bank, Coefs, Group, LANES};
 
 /// The bank of a prototype at the ratio `up / down`.
 pub(super) fn bank(prototype: &Prototype, up: usize, down: usize) -> Bank {
@@ -26,7 +26,7 @@ pub(super) fn bank(prototype: &Prototype, up: usize, down: usize) -> Bank {
     let gains: Vec<f64> = (0..up)
         .map(|phase| taps.iter().skip(phase).step_by(up).sum())
         .collect();
-    let mut coefs = vec![0.0; period_outs * row_taps];
+    let mut coefs = vec![Coefs::default(); period_outs * row_taps / LANES];
     let mut groups = Vec::with_capacity(spans.len());
     for span in spans {
         let (first, outs) = span;
@@ -34,7 +34,7 @@ pub(super) fn bank(prototype: &Prototype, up: usize, down: usize) -> Bank {
             outs,
             first_out: first,
             window: last_newest(span) - last_newest((0, sizes[0])),
-            coefs: first * row_taps,
+            coefs: first * row_taps / LANES,
         };
         for out in 0..outs {
             let phase = (first_phase + (first + out) * down) % up;
@@ -43,9 +43,9 @@ pub(super) fn bank(prototype: &Prototype, up: usize, down: usize) -> Bank {
             let newest_slot = row_taps - 1 - (last_newest(span) - newest(first + out));
             for (back, tap) in taps.iter().skip(phase).step_by(up).enumerate() {
                 let slot = newest_slot - back;
-                let index = (slot / LANES * outs + out) * LANES + slot % LANES;
+                let step = group.coefs + slot / LANES * outs + out;
                 // Each phase passes DC with the same gain, so a constant stays one.
-                coefs[group.coefs + index] = to_f32(tap / gains[phase]);
+                coefs[step].0[slot % LANES] = to_f32(tap / gains[phase]);
             }
         }
         groups.push(group);
@@ -117,15 +117,12 @@ mod tests {
                 assert!((3..=4).contains(&group.outs));
                 assert_eq!(group.first_out, outs);
                 for out in 0..group.outs {
-                    let coefs = &bank.coefs[group.coefs..][..group.outs * bank.taps];
-                    let gain: f64 = coefs
-                        .as_chunks::<LANES>()
-                        .0
+                    let steps = &bank.coefs[group.coefs..][..group.outs * bank.taps / LANES];
+                    let gain: f64 = steps
                         .iter()
                         .skip(out)
                         .step_by(group.outs)
-                        .flatten()
-                        .copied()
+                        .flat_map(|coefs| coefs.0)
                         .map(f64::from)
                         .sum();
                     assert!(

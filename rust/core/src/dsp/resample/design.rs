@@ -20,19 +20,18 @@ pub(super) struct Prototype {
 /// The prototype of a profile at the ratio `up / down`.
 pub(super) fn design(profile: Profile, up: u32, down: u32) -> Prototype {
     let resolution = up.max(down);
-    let nyquist = |resolution: u32| 0.5 / f64::from(resolution);
     if profile != Profile::LowLatency {
-        let taps = low_pass(profile, up.into(), nyquist(resolution));
+        let taps = low_pass(profile, up.into(), resolution.into());
         let look_ahead = taps.len() / 2;
         return Prototype { taps, look_ahead };
     }
     let causal = if resolution <= COARSE {
-        minimum_phase(&low_pass(profile, up.into(), nyquist(resolution)))
+        minimum_phase(&low_pass(profile, up.into(), resolution.into()))
     } else {
         // Nothing is left of the signal at the coarse grid's own Nyquist frequency, far above;
         // so the taps in between are found from their neighbours.
         let step = f64::from(COARSE) / f64::from(resolution);
-        let coarse = low_pass(profile, f64::from(up) * step, nyquist(COARSE));
+        let coarse = low_pass(profile, f64::from(up) * step, COARSE.into());
         interpolate(&minimum_phase(&coarse), step)
     };
     // A frame belongs to a stream that goes on for half a step beyond it, and not before that is
@@ -58,32 +57,29 @@ impl Prototype {
     }
 }
 
-/// An odd-length, symmetric low-pass that stops at `nyquist`, in cycles per sample; its taps sum
-/// to `gain`. The centre is the middle tap.
-pub(in crate::dsp) fn low_pass(profile: Profile, gain: f64, nyquist: f64) -> Vec<f64> {
-    let transition = nyquist * profile.transition();
-    let cutoff = nyquist - transition / 2.0;
-    let half = kaiser_half_length(profile.attenuation_db(), transition);
+/// An odd-length, symmetric low-pass at `resolution` samples per frame of the slower rate; it
+/// stops at the Nyquist frequency of that rate, and its taps sum to `gain`. The centre is the
+/// middle tap.
+pub(in crate::dsp) fn low_pass(profile: Profile, gain: f64, resolution: f64) -> Vec<f64> {
+    let nyquist = 0.5 / resolution; // in cycles per sample
+    let cutoff = nyquist * (1.0 - profile.transition() / 2.0);
     let window = Kaiser::new(profile.attenuation_db());
+    let half_width = f64::from(profile.half_frames()) * resolution;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "below 2^20"
+    )]
+    let half = half_width as u32;
 
     let mut taps = vec![0.0; 2 * half as usize + 1];
     for distance in 0..=half {
         let x = f64::from(distance);
-        let tap = gain * 2.0 * cutoff * sinc(2.0 * cutoff * x) * window.at(x / f64::from(half));
+        let tap = gain * 2.0 * cutoff * sinc(2.0 * cutoff * x) * window.at(x / half_width);
         taps[(half - distance) as usize] = tap;
         taps[(half + distance) as usize] = tap;
     }
     taps
-}
-
-/// Kaiser's estimate of the taps on each side of the centre; `transition` in cycles per sample.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "below 2^20"
-)]
-fn kaiser_half_length(attenuation_db: f64, transition: f64) -> u32 {
-    ((attenuation_db - 7.95) / (2.285 * 2.0 * PI * transition) / 2.0).ceil() as u32
 }
 
 fn sinc(x: f64) -> f64 {
@@ -159,8 +155,8 @@ mod tests {
     #[test]
     fn each_profile_is_flat_where_it_says_and_stops_at_nyquist() {
         for (profile, flat_to, stop_db) in [
-            (Profile::Voice, 0.85, 89.0),
-            (Profile::VoicePlus, 0.90, 96.0),
+            (Profile::Voice, 0.85, 96.0),
+            (Profile::VoicePlus, 0.90, 101.0),
             (Profile::Hq, 0.913, 125.0),
         ] {
             for (up, down) in [(1, 3), (2, 1), (3, 2), (160, 441)] {

@@ -113,6 +113,20 @@ impl Resampler {
         out: &mut [O],
     ) -> Result<usize, FormatError> {
         self.check_room(x.len(), out.len())?;
+        self.process_exact(x, out)
+    }
+
+    /// As [`process_into`](Self::process_into), where `out` need not have more room than just
+    /// what [`output_frames`](Self::output_frames) says.
+    ///
+    /// # Errors
+    /// `out` is shorter than that; nothing is consumed.
+    pub fn process_exact<I: Sample, O: Sample>(
+        &mut self,
+        x: &[I],
+        out: &mut [O],
+    ) -> Result<usize, FormatError> {
+        check_room(out.len(), self.output_frames(x.len()))?;
         Ok(match &mut self.filter {
             None => copy(self.backend, x, out),
             Some(filter) => filter.process(x, out),
