@@ -413,6 +413,50 @@ fn lengths_are_exact_in_every_profile() {
 }
 
 #[test]
+fn one_shot_is_the_stream() {
+    for profile in Profile::ALL {
+        for (in_hz, out_hz) in [
+            (48_000, 16_000),
+            (24_000, 48_000),
+            (16_000, 24_000),
+            (44_100, 16_000),
+            (24_000, 44_100),
+            (32_000, 44_000),
+            (16_000, 16_000),
+        ] {
+            for frames in [100, 7_056, 50_000] {
+                let x = noise(frames);
+                let made: Vec<f32> = resample(&x, in_hz, out_hz, profile).unwrap();
+                let mut resampler = Resampler::new(in_hz, out_hz, profile).unwrap();
+                let expected = stream(&mut resampler, &x, &[480]);
+                assert_eq!(made.len(), expected.len());
+                let error = made
+                    .iter()
+                    .zip(&expected)
+                    .fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+                let what = format!("{in_hz}->{out_hz} {profile:?} {frames}: {error}");
+                assert!(error < 1e-6, "{what}"); // -120 dBFS
+                assert!(profile == Profile::Hq || error == 0.0, "{what}");
+            }
+        }
+    }
+    let pcm: Vec<i16> = noise(50_000)
+        .iter()
+        .map(|x| (x * 32_768.0) as i16)
+        .collect();
+    let made: Vec<i16> = resample(&pcm, 48_000, 16_000, Profile::Hq).unwrap();
+    let mut resampler = Resampler::new(48_000, 16_000, Profile::Hq).unwrap();
+    let expected: Vec<i16> = resampler.process(&pcm, true).unwrap();
+    assert!(
+        made.iter()
+            .zip(&expected)
+            .all(|(a, b)| (i32::from(*a) - i32::from(*b)).abs() <= 1)
+    );
+    assert!(resample::<f32, f32>(&[], 3_999, 16_000, Profile::Hq).is_err());
+    assert!(resample::<f32, f32>(&[], 44_101, 48_000, Profile::Hq).is_err());
+}
+
+#[test]
 fn a_long_gap_costs_no_more_than_the_filter() {
     let mut resampler = Resampler::new(44_100, 16_000, Profile::Hq).unwrap();
     let before = noise(1_000);

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use antiphon_core::dsp::resample::{Profile, Resampler as Core};
+use antiphon_core::dsp::resample::{self as core, Profile, Resampler as Core};
 use numpy::{
     IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadwriteArrayDyn, PyUntypedArrayMethods,
 };
@@ -311,11 +311,31 @@ pub(crate) fn resample<'py>(
     out_hz: i64,
     profile: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let dtype = if x.cast::<PyArrayDyn<f32>>().is_ok() {
-        Dtype::Float32
+    let py = x.py();
+    let (in_hz, out_hz) = (to_u32(py, "in_hz", in_hz)?, to_u32(py, "out_hz", out_hz)?);
+    let profile = profile.parse().or_raise(py)?;
+    if x.cast::<PyArrayDyn<f32>>().is_ok() {
+        resample_as::<f32>(x, in_hz, out_hz, profile)
     } else {
-        Dtype::Int16
-    };
-    let resampler = Resampler::make(x.py(), in_hz, out_hz, profile, dtype)?;
-    resampler.process(x, true)
+        resample_as::<i16>(x, in_hz, out_hz, profile)
+    }
+}
+
+fn resample_as<'py, T: PySample>(
+    x: &Bound<'py, PyAny>,
+    in_hz: u32,
+    out_hz: u32,
+    profile: Profile,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = x.py();
+    let samples = buffers::mono::<T>(x)?;
+    let copy = samples.as_slice().to_vec();
+    let made: Vec<T> = py
+        .detach(|| core::resample(&copy, in_hz, out_hz, profile))
+        .or_raise(py)?;
+    if samples.is_bytes() {
+        Ok(buffers::to_bytes(py, &made)?.into_any())
+    } else {
+        Ok(made.into_pyarray(py).into_any())
+    }
 }

@@ -10,7 +10,7 @@ use crate::error::FormatError;
 /// `lowlatency`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// Flat to .85 of Nyquist, at least 95 dB; 2.4 ms where the lower rate is 16 kHz.
+    /// Flat to .85 of Nyquist, at least 85 dB; 2.5 ms where the lower rate is 16 kHz.
     #[default]
     Voice,
     /// Flat to .90 of Nyquist, at least 100 dB; 3.9 ms where the lower rate is 16 kHz.
@@ -36,13 +36,11 @@ impl Profile {
         }
     }
 
-    /// Half the length of the filter, in frames of the slower rate.
-    ///
-    /// Whole frames, because then the answer to a tone has its zeros where the images of low
-    /// tones lie: they are 6 to 10 dB weaker than with half a frame more.
+    /// Half the length of the filter, in frames of the slower rate. Whole frames, because then
+    /// the answer to a tone has its zeros where the images of low tones lie.
     pub(super) fn half_frames(self) -> u32 {
         match self {
-            Self::Voice | Self::LowLatency => 39,
+            Self::Voice | Self::LowLatency => 40,
             Self::VoicePlus => 63,
             Self::Hq => 96,
         }
@@ -55,20 +53,23 @@ impl Profile {
     /// what the stop band may let through, and a wider transition buys depth without delay.
     pub(super) fn transition(self) -> f64 {
         match self {
-            Self::Voice | Self::LowLatency => 0.16,
+            Self::Voice | Self::LowLatency => 0.165,
             Self::VoicePlus => 0.104,
             Self::Hq => 0.087,
         }
     }
 
-    /// Depth of the stop band that the window is designed for, about what comes of it at the
-    /// edge. `voice` goes beyond its promise, because what is left of the many images of a tone
-    /// adds up when a rate is raised.
-    pub(super) fn attenuation_db(self) -> f64 {
+    /// The shape of the window: the depth of the stop band near its edge that a Kaiser window of
+    /// this shape would have, and how many times it is smoother at its ends.
+    ///
+    /// The images of a tone, of which there are many when a rate is raised, lie far from the
+    /// edge. The stop band of `voice` is not deep enough that they do not count, so its window
+    /// is smoother: some dB less at the edge buy twenty where the images are.
+    pub(super) fn window(self) -> (f64, u32) {
         match self {
-            Self::Voice | Self::LowLatency => 97.0,
-            Self::VoicePlus => 102.0,
-            Self::Hq => 127.0,
+            Self::Voice | Self::LowLatency => (88.0, 1),
+            Self::VoicePlus => (102.0, 0),
+            Self::Hq => (127.0, 0),
         }
     }
 }
