@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::convert::Sample;
 use super::kernels::Backend;
-use super::resample::{Profile, Resampler};
+use super::resample::{Profile, Resampler, check_room};
 use crate::error::FormatError;
 
 /// Rate of a G.711 stream.
@@ -82,11 +82,7 @@ impl FromStr for Law {
 /// The segment and the step within it are the exponent and the leading four bits of the
 /// mantissa of the magnitude as a float32, which is why this needs neither search nor table.
 #[inline]
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "magnitudes are below 2^13, codes below 2^8"
-)]
+#[expect(clippy::cast_precision_loss, reason = "magnitudes are below 2^13")]
 fn segment_and_step(magnitude: i32, first_exponent: u32) -> u32 {
     ((magnitude as f32).to_bits() >> 19) - ((127 + first_exponent) << 4)
 }
@@ -121,19 +117,10 @@ pub(super) fn to_alaw(x: i16) -> u8 {
 static ULAW: [i16; 256] = {
     let mut table = [0; 256];
     let mut code = 0;
-    while code < 256 {
-        let inverted = code ^ 0xff;
-        let (segment, step) = ((inverted >> 4) & 7, inverted & 15);
-        let magnitude = ((33 + 2 * step) << segment) - 33;
-        let sample = if inverted & 0x80 == 0 {
-            magnitude
-        } else {
-            -magnitude
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "14 bits, shifted to 16")]
-        {
-            table[code as usize] = (sample << 2) as i16;
-        }
+    while code < table.len() {
+        let (sign, segment, step) = parts(code ^ 0xff);
+        // 14 bits, and two more.
+        table[code] = (-sign * (((33 + 2 * step) << segment) - 33)) << 2;
         code += 1;
     }
     table
@@ -142,27 +129,29 @@ static ULAW: [i16; 256] = {
 static ALAW: [i16; 256] = {
     let mut table = [0; 256];
     let mut code = 0;
-    while code < 256 {
-        let inverted = code ^ 0x55;
-        let (segment, step) = ((inverted >> 4) & 7, inverted & 15);
-        let magnitude = if segment == 0 {
-            2 * step + 1
-        } else {
-            (2 * step + 33) << (segment - 1)
+    while code < table.len() {
+        let (sign, segment, step) = parts(code ^ 0x55);
+        let magnitude = match segment {
+            0 => 2 * step + 1,
+            _ => (2 * step + 33) << (segment - 1),
         };
-        let sample = if inverted & 0x80 == 0 {
-            -magnitude
-        } else {
-            magnitude
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "13 bits, shifted to 16")]
-        {
-            table[code as usize] = (sample << 3) as i16;
-        }
+        // 13 bits, and three more.
+        table[code] = (sign * magnitude) << 3;
         code += 1;
     }
     table
 };
+
+/// A code without its inversion: 1 if the sign bit is set and otherwise -1, segment, step.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "7 bits"
+)]
+const fn parts(code: usize) -> (i16, u32, i16) {
+    let sign = if code & 0x80 == 0 { -1 } else { 1 };
+    (sign, (code >> 4 & 7) as u32, (code & 15) as i16)
+}
 
 /// Frames that pass between the code and the filter at a time.
 const PIECE_FRAMES: usize = 512;
@@ -263,13 +252,12 @@ impl G711Encoder {
     /// `out` is shorter than [`Resampler::flush_frames`]; nothing happens.
     pub fn flush_into(&mut self, out: &mut [u8]) -> Result<usize, FormatError> {
         let frames = self.resampler.flush_frames();
-        let mut pcm = vec![0_i16; frames];
-        if out.len() >= frames {
-            self.resampler.flush_into(&mut pcm)?;
-            self.law.encode(&pcm, &mut out[..frames]);
-            return Ok(frames);
-        }
-        self.resampler.flush_into(&mut pcm[..out.len()])
+        check_room(out.len(), frames)?;
+        // A tail is as long as the filter: some hundred frames at most.
+        let mut pcm = vec![0; frames];
+        self.resampler.flush_into(&mut pcm)?;
+        self.law.encode(&pcm, &mut out[..frames]);
+        Ok(frames)
     }
 
     /// The filter before the encoder: its delay, its reset.

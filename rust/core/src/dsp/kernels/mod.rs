@@ -9,6 +9,10 @@
     reason = "the one room for it in this crate: vector loads and stores, and calling what \
               needs a feature of the processor after looking for it"
 )]
+#![allow(
+    clippy::inline_always,
+    reason = "a loop is compiled for an instruction set by being inlined where it is enabled"
+)]
 
 use std::sync::OnceLock;
 

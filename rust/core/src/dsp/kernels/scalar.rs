@@ -33,8 +33,8 @@ impl Tiles for Portable {
 /// zero positive: which of the two came out could depend on samples that count nothing.
 #[inline]
 fn tree(lanes: &Chunk) -> f32 {
-    let [a, b, c, d, e, f, g, h] = lanes;
-    (((a + b) + (c + d)) + ((e + f) + (g + h))) + 0.0
+    let half = |x: &[f32]| (x[0] + x[1]) + (x[2] + x[3]);
+    half(&lanes[..4]) + half(&lanes[4..]) + 0.0
 }
 
 pub(super) fn fir(bank: &Bank, x: &[f32], first: usize, groups: usize, out: &mut [f32]) -> usize {

@@ -33,6 +33,7 @@ pub(in crate::dsp) use design::low_pass;
 use filter::Filter;
 use one_shot::OneShot;
 pub use profile::Profile;
+pub(in crate::dsp) use window::Window;
 
 /// Largest reduced term of a ratio: bounds the size of the filter bank.
 const TERM_MAX: u32 = 2_000;
@@ -373,7 +374,7 @@ fn reduced(in_hz: u32, out_hz: u32) -> (u32, u32) {
     (out_hz / divisor, in_hz / divisor)
 }
 
-fn check_room(frames: usize, needed: usize) -> Result<(), FormatError> {
+pub(in crate::dsp) fn check_room(frames: usize, needed: usize) -> Result<(), FormatError> {
     if frames >= needed {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use crate::dsp::kernels::Backend;
 /// Frames of the slower rate in one transform, about: a fit for the second-level cache.
 const BLOCK_FRAMES: usize = 2_048;
 /// Samples per frame of the slower rate at which the filter is designed.
-const RESOLUTION: usize = 4;
+const RESOLUTION: u8 = 4;
 /// Largest prime factor of the terms of a ratio for which transforms are quick.
 const FACTOR_MAX: usize = 7;
 
@@ -127,9 +127,9 @@ fn gains(
 ) -> Vec<f32> {
     #[expect(clippy::cast_precision_loss, reason = "below 2^24")]
     let gain = 1.0 / scale as f64;
-    let taps = low_pass(profile, gain, f64::from(RESOLUTION as u32));
+    let taps = low_pass(profile, gain, f64::from(RESOLUTION));
     let half = taps.len() / 2;
-    let forward = planner.plan_fft_forward(RESOLUTION * frames);
+    let forward = planner.plan_fft_forward(usize::from(RESOLUTION) * frames);
     let mut input = forward.make_input_vec();
     let size = input.len();
     for (index, tap) in taps.iter().enumerate() {
