@@ -16,6 +16,10 @@ from typing_extensions import Buffer
 
 __all__ = [
     "Capture",
+    "ClockDriftEstimator",
+    "DriftResampler",
+    "G711Decoder",
+    "G711Encoder",
     "JitterBuffer",
     "Packet",
     "Packetizer",
@@ -25,19 +29,27 @@ __all__ = [
     "Uplink",
     "VoiceActivityDetector",
     "__version__",
+    "alaw_decode",
+    "alaw_encode",
     "downmix",
     "encode_realtime_audio",
     "float_to_int16",
     "int16_to_float",
+    "interleave",
+    "resample",
     "simd_backend",
     "split_server_message",
+    "ulaw_decode",
+    "ulaw_encode",
 ]
 
 __version__: str
 
 type Pcm16 = NDArray[np.int16]
 type Float32 = NDArray[np.float32]
-type Profile = Literal["voice", "voice_plus", "hq"]
+type Codes = NDArray[np.uint8]
+type Profile = Literal["voice", "voice_plus", "hq", "lowlatency"]
+type Law = Literal["ulaw", "alaw"]
 
 # --------------------------------------------------------------------------- conversions
 
@@ -79,27 +91,87 @@ def downmix(x: Float32) -> Float32:
 @overload
 def downmix(x: Pcm16) -> Pcm16: ...
 
+@overload
+def interleave(channels: Iterable[Float32]) -> Float32: ...
+@overload
+def interleave(channels: Iterable[Pcm16]) -> Pcm16: ...
+def interleave(channels: Any) -> Any:
+    """Interleave mono arrays of one length and type into one of shape (frames, channels).
+
+    Raises:
+        AudioFormatError: No channel, other dtypes or lengths, or more than one dimension.
+    """
+
+@overload
+def ulaw_encode(pcm: Pcm16) -> Codes: ...
+@overload
+def ulaw_encode(pcm: Buffer) -> bytes: ...
+def ulaw_encode(pcm: Any) -> Any:
+    """Encode int16 samples as G.711 µ-law, as sent on the wire: one byte per sample.
+
+    An ndarray gives an ndarray of uint8; bytes give bytes. int16 is cut to 14 bits by an
+    arithmetic shift, as `audioop.lin2ulaw` does. 0.2 ns per sample.
+
+    Raises:
+        AudioFormatError: Another dtype, more than one dimension, or an odd number of bytes.
+    """
+
+@overload
+def ulaw_decode(codes: Codes) -> Pcm16: ...
+@overload
+def ulaw_decode(codes: Buffer) -> bytes: ...
+def ulaw_decode(codes: Any) -> Any:
+    """Decode G.711 µ-law to int16 samples. An ndarray gives an ndarray; bytes give bytes.
+
+    Raises:
+        AudioFormatError: An array of another dtype than uint8, or of more than one dimension.
+    """
+
+@overload
+def alaw_encode(pcm: Pcm16) -> Codes: ...
+@overload
+def alaw_encode(pcm: Buffer) -> bytes: ...
+def alaw_encode(pcm: Any) -> Any:
+    """Encode int16 samples, cut to 13 bits, as G.711 A-law; else as `ulaw_encode`.
+
+    Raises:
+        AudioFormatError: Another dtype, more than one dimension, or an odd number of bytes.
+    """
+
+@overload
+def alaw_decode(codes: Codes) -> Pcm16: ...
+@overload
+def alaw_decode(codes: Buffer) -> bytes: ...
+def alaw_decode(codes: Any) -> Any:
+    """Decode G.711 A-law to int16 samples. An ndarray gives an ndarray; bytes give bytes.
+
+    Raises:
+        AudioFormatError: An array of another dtype than uint8, or of more than one dimension.
+    """
+
 # --------------------------------------------------------------------------- dsp
 
 @final
 class Resampler:
-    """A streaming resampler: fixed ratio, polyphase FIR, linear phase, time-aligned.
+    """A streaming resampler: a polyphase FIR of fixed ratio.
 
-    The output does not depend on how the input was cut, bit for bit. Output frame ``k`` is
-    centred on input time ``k * in_hz / out_hz``: nothing is prepended. After `flush` of ``n``
-    input frames at ratio L/M the total output is ``(2 * n * L + M) // (2 * M)`` frames. Equal
-    rates pass bit for bit, without delay. A float32 NaN becomes 0, an infinity ±1.0; int16 is
-    rounded to nearest even and saturates.
+    The output does not depend on how the input was cut, bit for bit (on one machine; see
+    `simd_backend`). Output frame ``k`` is centred on input time ``k * in_hz / out_hz``: nothing
+    is prepended. After `flush` of ``n`` input frames at ratio L/M the total output is
+    ``(2 * n * L + M) // (2 * M)`` frames. Equal rates pass bit for bit, without delay. A float32
+    NaN becomes 0, an infinity ±1.0; int16 is rounded to nearest even and saturates.
 
-    Making one designs its filter (0.1 to 30 ms, by ratio and profile). A 10 ms block costs
-    some microseconds; blocks over 200 ms let go of the interpreter while they are filtered.
+    Making one designs its filter (0.02 to 30 ms, by ratio and profile). A 10 ms block costs
+    about a microsecond; blocks over 200 ms let go of the interpreter while they are filtered.
 
     Args:
         in_hz: Input rate, 4,000 to 384,000.
         out_hz: Output rate, likewise. The reduced terms of the ratio may not exceed 2,000.
-        profile: ``voice`` (flat to .85 of the lower Nyquist frequency, >= 80 dB beyond it),
-            ``voice_plus`` (.90, 96 dB) or ``hq`` (.913, 125 dB). More costs delay: 2.3, 3.9 or
-            6.0 ms where the lower rate is 16 kHz; see `delay_s`.
+        profile: ``voice`` (flat to .85 of the lower Nyquist frequency, >= 85 dB beyond it),
+            ``voice_plus`` (.90, 100 dB) or ``hq`` (.913, 125 dB). More costs delay: 2.5, 3.9 or
+            6.0 ms where the lower rate is 16 kHz; see `delay_s`. ``lowlatency`` is ``voice``
+            without the delay: it looks at nothing ahead, but its output is not aligned in time
+            and is late by 0.1 to 0.7 ms there, by frequency; see `group_delay_s`.
         dtype: ``float32`` or ``int16``: what goes in and comes out. Filtering is in float32.
 
     Raises:
@@ -140,6 +212,18 @@ class Resampler:
         """
     def max_output_frames(self, in_frames: int) -> int:
         """The most frames that one call with ``in_frames`` can return (without ``last``)."""
+    def skip(self, frames: int) -> tuple[NDArray[Any], int]:
+        """Pass over a known gap, as if ``frames`` of silence were fed, however long, in the
+        time that the filter's length takes.
+
+        Returns:
+            The frames in which the past still rings, as `dtype`, and how many frames of digital
+            silence come after them. Together they are just what `process` of zeros would have
+            returned.
+
+        Raises:
+            AudioFormatError: ``frames`` is negative, or 2**32 or more (nothing happens).
+        """
     def flush(self) -> NDArray[Any]:
         """Return what is left, as `dtype`, and `reset`."""
     def reset(self) -> None:
@@ -154,10 +238,236 @@ class Resampler:
     def dtype(self) -> str: ...
     @property
     def delay_frames(self) -> Fraction:
-        """Look-ahead in output frames: how much later than its centre a frame can be made."""
+        """Look-ahead in output frames: how much later than its centre a frame can be made.
+
+        0 for ``lowlatency``."""
     @property
     def delay_s(self) -> float:
         """`delay_frames` in seconds."""
+    def group_delay_s(self, hz: float) -> float:
+        """How much later than it went in a tone of ``hz`` can come out, in seconds.
+
+        `delay_s` at every frequency, but for ``lowlatency``: there the group delay of the filter,
+        found by designing it again (some milliseconds).
+
+        Raises:
+            AudioFormatError: ``hz`` is not 0 to the lower Nyquist frequency.
+        """
+
+@overload
+def resample(x: Float32, in_hz: int, out_hz: int, profile: Profile = "voice") -> Float32: ...
+@overload
+def resample(x: Pcm16, in_hz: int, out_hz: int, profile: Profile = "voice") -> Pcm16: ...
+@overload
+def resample(x: Buffer, in_hz: int, out_hz: int, profile: Profile = "voice") -> bytes: ...
+def resample(x: Any, in_hz: int, out_hz: int, profile: Profile = "voice") -> Any:
+    """Resample a whole mono signal of any length.
+
+    What a `Resampler` makes of it, flushed, within -120 dBFS (bit for bit but for ``hq``). An
+    ndarray of float32 or int16 gives an ndarray; bytes are int16 and give bytes. Lets go of the
+    interpreter.
+
+    Raises:
+        AudioFormatError: A rate, ratio or profile that is not supported, another dtype, more
+            than one dimension, or an odd number of bytes.
+    """
+
+@final
+class DriftResampler:
+    """A streaming resampler whose ratio may vary at any time, for two clocks that drift.
+
+    The filter of ``voice``, at 512 phases and linearly between them: 110 dB SNR and more at any
+    fixed ratio. The ratio moves by at most 10 ppm per millisecond, and phase is continuous, so
+    no change of it is heard. Output does not depend on how the input was cut between two calls
+    of `set_ppm`. Other promises are as for `Resampler`.
+
+    Args:
+        nominal_in_hz: Input rate, 4,000 to 384,000.
+        nominal_out_hz: Output rate, likewise; any ratio.
+        max_ppm: The largest deviation, 1 to 5,000.
+        dtype: ``float32`` or ``int16``.
+
+    Raises:
+        AudioFormatError: A value out of range.
+    """
+
+    def __new__(
+        cls,
+        nominal_in_hz: int,
+        nominal_out_hz: int,
+        max_ppm: int = 1000,
+        dtype: Literal["float32", "int16"] = "float32",
+    ) -> DriftResampler: ...
+    @overload
+    def process(self, x: Float32, last: bool = False) -> Float32: ...
+    @overload
+    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
+    @overload
+    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
+    def process(self, x: Any, last: bool = False) -> Any:
+        """Feed one mono block of any length; return what is ready. See `Resampler.process`.
+
+        Raises:
+            AudioFormatError: Another dtype, more than one dimension, or a byte count that is
+                not a whole number of samples (nothing is consumed).
+        """
+    def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
+        """Like `process`, into ``out``; returns the frames written.
+
+        Raises:
+            AudioFormatError: ``out`` is shorter than `max_output_frames` of this input, of
+                another dtype, not contiguous, or read-only (nothing is consumed).
+        """
+    def max_output_frames(self, in_frames: int) -> int:
+        """The most frames that one call with ``in_frames`` can return (without ``last``)."""
+    def input_frames_for(self, out_frames: int) -> int:
+        """How many more input frames make ``out_frames`` more frames ready: the size of the next
+        input when a device asks for a fixed number of frames."""
+    def flush(self) -> NDArray[Any]:
+        """Return what is left, as `dtype`, and `reset`."""
+    def reset(self) -> None:
+        """Forget all input and the deviation of the ratio, as if newly made."""
+    def set_ppm(self, ppm: float) -> None:
+        """Use input up faster by ``ppm`` than nominally (slower if negative); limited to
+        ``max_ppm``.
+
+        Raises:
+            AudioFormatError: ``ppm`` is not a number.
+        """
+    @property
+    def ppm(self) -> float:
+        """By how much input is used up faster than nominally, now."""
+    @property
+    def max_ppm(self) -> int: ...
+    @property
+    def nominal_in_hz(self) -> int: ...
+    @property
+    def nominal_out_hz(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def delay_s(self) -> float:
+        """The look-ahead: how much later than its centre a frame can be made."""
+
+@final
+class ClockDriftEstimator:
+    """Finds how much faster one clock runs than another, from the fill of the ring between them.
+
+    A proportional-integral loop; give its answer to `DriftResampler.set_ppm`. It settles on
+    ±200 ppm within 20 s, and then keeps the fill within 2 ms.
+
+    Args:
+        rate_hz: Rate of the frames in the ring, 4,000 to 384,000.
+        target_frames: How many there should be.
+        max_ppm: Limit of the answer, 1 to 5,000.
+
+    Raises:
+        AudioFormatError: A value out of range.
+    """
+
+    def __new__(
+        cls, rate_hz: int, target_frames: int, max_ppm: int = 1000
+    ) -> ClockDriftEstimator: ...
+    def update(self, fill_frames: float, now_us: int) -> float:
+        """Take the fill at ``now_us``; return by how many ppm to use it up faster than nominally.
+
+        Call it at one point of the loop, such as before each read. Time that stands still or
+        runs backwards changes nothing, nor does a fill that is not finite. A writer of blocks
+        makes the fill jump and the answer ripple, by some hundred ppm for blocks of 10 ms: add
+        the frames since the last block, where that is known, and it does not.
+        """
+    def reset(self) -> None:
+        """Forget everything, as if newly made."""
+    @property
+    def ppm(self) -> float:
+        """The last answer of `update`."""
+    @property
+    def drift_ppm(self) -> float:
+        """By how much the writer's clock runs faster than the reader's, as far as is known."""
+    @property
+    def target_frames(self) -> int: ...
+
+@final
+class G711Decoder:
+    """From G.711 at 8 kHz to int16 at another rate, as one stream: one call per chunk.
+
+    Bit for bit what `ulaw_decode` or `alaw_decode` and an int16 `Resampler` make.
+
+    Args:
+        law: ``ulaw`` or ``alaw``.
+        out_hz: Rate of the samples; see `Resampler`.
+        profile: See `Resampler`.
+
+    Raises:
+        AudioFormatError: A law, rate or profile that is not supported.
+    """
+
+    def __new__(cls, law: Law, out_hz: int = 16000, profile: Profile = "voice") -> G711Decoder: ...
+    @overload
+    def process(self, codes: Codes, last: bool = False) -> Pcm16: ...
+    @overload
+    def process(self, codes: Buffer, last: bool = False) -> bytes: ...
+    def process(self, codes: Any, last: bool = False) -> Any:
+        """Decode any number of codes; return the samples that are ready.
+
+        An ndarray of uint8 gives an ndarray; bytes give bytes. ``last=True`` flushes.
+
+        Raises:
+            AudioFormatError: An array of another dtype, or of more than one dimension (nothing
+                is consumed).
+        """
+    def flush(self) -> Pcm16:
+        """Return the samples that are left, and `reset`."""
+    def reset(self) -> None:
+        """Forget all input, as if newly made."""
+    @property
+    def law(self) -> str: ...
+    @property
+    def out_hz(self) -> int: ...
+    @property
+    def delay_s(self) -> float:
+        """Delay of the resampler."""
+
+@final
+class G711Encoder:
+    """From int16 at another rate to G.711 at 8 kHz, as one stream: one call per chunk.
+
+    Bit for bit what an int16 `Resampler` and `ulaw_encode` or `alaw_encode` make.
+
+    Args:
+        law: ``ulaw`` or ``alaw``.
+        in_hz: Rate of the samples; see `Resampler`.
+        profile: See `Resampler`.
+
+    Raises:
+        AudioFormatError: A law, rate or profile that is not supported.
+    """
+
+    def __new__(cls, law: Law, in_hz: int = 24000, profile: Profile = "voice") -> G711Encoder: ...
+    @overload
+    def process(self, pcm: Pcm16, last: bool = False) -> Codes: ...
+    @overload
+    def process(self, pcm: Buffer, last: bool = False) -> bytes: ...
+    def process(self, pcm: Any, last: bool = False) -> Any:
+        """Take any number of samples; return the codes that are ready.
+
+        An ndarray gives an ndarray of uint8; bytes give bytes. ``last=True`` flushes.
+
+        Raises:
+            AudioFormatError: Another dtype, more than one dimension, or an odd number of bytes
+                (nothing is consumed).
+        """
+    def flush(self) -> bytes:
+        """Return the codes that are left, and `reset`."""
+    def reset(self) -> None:
+        """Forget all input, as if newly made."""
+    @property
+    def law(self) -> str: ...
+    @property
+    def in_hz(self) -> int: ...
+    @property
+    def delay_s(self) -> float:
+        """Delay of the resampler."""
 
 # --------------------------------------------------------------------------- uplink
 
@@ -522,4 +832,8 @@ class Capture:
     def channels(self) -> int: ...
 
 def simd_backend() -> str:
-    """The kernels in use: ``scalar`` for now."""
+    """The kernels in use: ``scalar``, ``avx2`` or ``neon``.
+
+    The fastest of this machine, unless the environment variable ``ANTIPHON_SIMD`` named one when
+    the module was imported. Between two of them, float32 output may differ in its last bits.
+    """

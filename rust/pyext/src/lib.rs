@@ -2,7 +2,9 @@
 
 mod buffers;
 mod convert;
+mod drift;
 mod errors;
+mod g711;
 mod lock;
 mod packetizer;
 mod resampler;
@@ -17,7 +19,13 @@ mod _native {
     use super::errors::OrRaise;
 
     #[pymodule_export]
-    use super::convert::{downmix, float_to_int16, int16_to_float};
+    use super::convert::{downmix, float_to_int16, int16_to_float, interleave};
+    #[pymodule_export]
+    use super::drift::{ClockDriftEstimator, DriftResampler};
+    #[pymodule_export]
+    use super::g711::{
+        G711Decoder, G711Encoder, alaw_decode, alaw_encode, ulaw_decode, ulaw_encode,
+    };
     #[pymodule_export]
     use super::packetizer::{Packet, Packetizer};
     #[pymodule_export]

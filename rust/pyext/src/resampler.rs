@@ -15,7 +15,7 @@ use crate::errors::{OrRaise, audio_format_error, to_u32};
 use crate::lock::{lock, lock_detached};
 
 /// Blocks longer than this part of a second let go of the interpreter while they are filtered.
-const LONG_BLOCKS_PER_S: usize = 5;
+pub(crate) const LONG_BLOCKS_PER_S: usize = 5;
 
 /// A streaming resampler: a polyphase FIR of fixed ratio.
 #[pyclass(frozen, module = "antiphon._native")]
@@ -53,10 +53,31 @@ impl Scratch for i16 {
     }
 }
 
+/// What goes in and comes out of a stream.
 #[derive(Clone, Copy)]
-enum Dtype {
+pub(crate) enum Dtype {
     Float32,
     Int16,
+}
+
+impl Dtype {
+    pub(crate) fn named(py: Python<'_>, name: &str) -> PyResult<Self> {
+        match name {
+            "float32" => Ok(Self::Float32),
+            "int16" => Ok(Self::Int16),
+            _ => {
+                let message = format!("dtype is {name:?}; it must be 'float32' or 'int16'");
+                Err(audio_format_error(py, message))
+            }
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => f32::NAME,
+            Self::Int16 => i16::NAME,
+        }
+    }
 }
 
 #[pymethods]
@@ -64,14 +85,7 @@ impl Resampler {
     #[new]
     #[pyo3(signature = (in_hz, out_hz, profile="voice", dtype="float32"))]
     fn new(py: Python<'_>, in_hz: i64, out_hz: i64, profile: &str, dtype: &str) -> PyResult<Self> {
-        let dtype = match dtype {
-            "float32" => Dtype::Float32,
-            "int16" => Dtype::Int16,
-            _ => {
-                let message = format!("dtype is {dtype:?}; it must be 'float32' or 'int16'");
-                return Err(audio_format_error(py, message));
-            }
-        };
+        let dtype = Dtype::named(py, dtype)?;
         Self::make(py, in_hz, out_hz, profile, dtype)
     }
 
@@ -136,10 +150,7 @@ impl Resampler {
 
     #[getter]
     fn dtype(&self) -> &'static str {
-        match self.dtype {
-            Dtype::Float32 => f32::NAME,
-            Dtype::Int16 => i16::NAME,
-        }
+        self.dtype.name()
     }
 
     /// Look-ahead in output frames: how much later than its centre a frame can be made.
@@ -219,11 +230,7 @@ impl Resampler {
             lock(&self.state, py).core.process(samples.as_slice(), last)
         }
         .or_raise(py)?;
-        if samples.is_bytes() {
-            Ok(buffers::to_bytes(py, &made)?.into_any())
-        } else {
-            Ok(made.into_pyarray(py).into_any())
-        }
+        buffers::answer(py, &samples, made)
     }
 
     /// Whether a block is filtered without the interpreter.
@@ -333,9 +340,5 @@ fn resample_as<'py, T: PySample>(
     let made: Vec<T> = py
         .detach(|| core::resample(&copy, in_hz, out_hz, profile))
         .or_raise(py)?;
-    if samples.is_bytes() {
-        Ok(buffers::to_bytes(py, &made)?.into_any())
-    } else {
-        Ok(made.into_pyarray(py).into_any())
-    }
+    buffers::answer(py, &samples, made)
 }
