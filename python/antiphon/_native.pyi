@@ -7,8 +7,9 @@ reads a clock, sleeps, or does I/O. int16 PCM is little-endian wherever it appea
 Every class is thread-safe: calls on one object from several threads run one after the other.
 """
 
+from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, Literal, final, overload
+from typing import Any, Literal, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +46,15 @@ __all__ = [
 
 __version__: str
 
-type Pcm16 = NDArray[np.int16]
-type Float32 = NDArray[np.float32]
-type Codes = NDArray[np.uint8]
-type Profile = Literal["voice", "voice_plus", "hq", "lowlatency"]
-type Law = Literal["ulaw", "alaw"]
+_Pcm16: TypeAlias = NDArray[np.int16]
+_Float32: TypeAlias = NDArray[np.float32]
+_Codes: TypeAlias = NDArray[np.uint8]
+_Profile: TypeAlias = Literal["voice", "voice_plus", "hq", "lowlatency"]
+_Law: TypeAlias = Literal["ulaw", "alaw"]
 
 # --------------------------------------------------------------------------- conversions
 
-def float_to_int16(x: Float32, out: Pcm16 | None = None) -> Pcm16:
+def float_to_int16(x: _Float32, out: _Pcm16 | None = None) -> _Pcm16:
     """Convert float32 samples to int16: round to nearest even of ``x * 32768``, saturating.
 
     NaN becomes 0; infinities saturate. Any shape (C-contiguous); the result has the same shape.
@@ -70,7 +71,7 @@ def float_to_int16(x: Float32, out: Pcm16 | None = None) -> Pcm16:
             or overlapping ``x``.
     """
 
-def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
+def int16_to_float(x: _Pcm16, out: _Float32 | None = None) -> _Float32:
     """Convert int16 samples to float32: ``x / 32768``, exact. The inverse of `float_to_int16`.
 
     Raises:
@@ -78,7 +79,7 @@ def int16_to_float(x: Pcm16, out: Float32 | None = None) -> Float32:
     """
 
 @overload
-def downmix(x: Float32) -> Float32:
+def downmix(x: _Float32) -> _Float32:
     """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
 
     int16 averages are rounded to nearest even. A float32 NaN counts as 0 and an infinity as
@@ -89,12 +90,11 @@ def downmix(x: Float32) -> Float32:
     """
 
 @overload
-def downmix(x: Pcm16) -> Pcm16: ...
-
+def downmix(x: _Pcm16) -> _Pcm16: ...
 @overload
-def interleave(channels: Iterable[Float32]) -> Float32: ...
+def interleave(channels: Iterable[_Float32]) -> _Float32: ...
 @overload
-def interleave(channels: Iterable[Pcm16]) -> Pcm16: ...
+def interleave(channels: Iterable[_Pcm16]) -> _Pcm16: ...
 def interleave(channels: Any) -> Any:
     """Interleave mono arrays of one length and type into one of shape (frames, channels).
 
@@ -103,7 +103,7 @@ def interleave(channels: Any) -> Any:
     """
 
 @overload
-def ulaw_encode(pcm: Pcm16) -> Codes: ...
+def ulaw_encode(pcm: _Pcm16) -> _Codes: ...
 @overload
 def ulaw_encode(pcm: Buffer) -> bytes: ...
 def ulaw_encode(pcm: Any) -> Any:
@@ -117,7 +117,7 @@ def ulaw_encode(pcm: Any) -> Any:
     """
 
 @overload
-def ulaw_decode(codes: Codes) -> Pcm16: ...
+def ulaw_decode(codes: _Codes) -> _Pcm16: ...
 @overload
 def ulaw_decode(codes: Buffer) -> bytes: ...
 def ulaw_decode(codes: Any) -> Any:
@@ -128,7 +128,7 @@ def ulaw_decode(codes: Any) -> Any:
     """
 
 @overload
-def alaw_encode(pcm: Pcm16) -> Codes: ...
+def alaw_encode(pcm: _Pcm16) -> _Codes: ...
 @overload
 def alaw_encode(pcm: Buffer) -> bytes: ...
 def alaw_encode(pcm: Any) -> Any:
@@ -139,7 +139,7 @@ def alaw_encode(pcm: Any) -> Any:
     """
 
 @overload
-def alaw_decode(codes: Codes) -> Pcm16: ...
+def alaw_decode(codes: _Codes) -> _Pcm16: ...
 @overload
 def alaw_decode(codes: Buffer) -> bytes: ...
 def alaw_decode(codes: Any) -> Any:
@@ -182,11 +182,11 @@ class Resampler:
         cls,
         in_hz: int,
         out_hz: int,
-        profile: Profile = "voice",
+        profile: _Profile = "voice",
         dtype: Literal["float32", "int16"] = "float32",
     ) -> Resampler: ...
     @overload
-    def process(self, x: Float32, last: bool = False) -> Float32:
+    def process(self, x: _Float32, last: bool = False) -> _Float32:
         """Feed one mono block of any length; return what is ready.
 
         An ndarray of `dtype` gives an ndarray; bytes-like (little-endian samples of `dtype`)
@@ -198,10 +198,10 @@ class Resampler:
         """
 
     @overload
-    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
+    def process(self, x: _Pcm16, last: bool = False) -> _Pcm16: ...
     @overload
     def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
-    def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
+    def process_into(self, x: _Float32 | _Pcm16, out: _Float32 | _Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 
         Allocates nothing, and keeps the interpreter for blocks of any length.
@@ -240,7 +240,8 @@ class Resampler:
     def delay_frames(self) -> Fraction:
         """Look-ahead in output frames: how much later than its centre a frame can be made.
 
-        0 for ``lowlatency``."""
+        0 for ``lowlatency``.
+        """
     @property
     def delay_s(self) -> float:
         """`delay_frames` in seconds."""
@@ -255,12 +256,12 @@ class Resampler:
         """
 
 @overload
-def resample(x: Float32, in_hz: int, out_hz: int, profile: Profile = "voice") -> Float32: ...
+def resample(x: _Float32, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Float32: ...
 @overload
-def resample(x: Pcm16, in_hz: int, out_hz: int, profile: Profile = "voice") -> Pcm16: ...
+def resample(x: _Pcm16, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Pcm16: ...
 @overload
-def resample(x: Buffer, in_hz: int, out_hz: int, profile: Profile = "voice") -> bytes: ...
-def resample(x: Any, in_hz: int, out_hz: int, profile: Profile = "voice") -> Any:
+def resample(x: Buffer, in_hz: int, out_hz: int, profile: _Profile = "voice") -> bytes: ...
+def resample(x: Any, in_hz: int, out_hz: int, profile: _Profile = "voice") -> Any:
     """Resample a whole mono signal of any length.
 
     What a `Resampler` makes of it, flushed, within -120 dBFS (bit for bit but for ``hq``). An
@@ -299,9 +300,9 @@ class DriftResampler:
         dtype: Literal["float32", "int16"] = "float32",
     ) -> DriftResampler: ...
     @overload
-    def process(self, x: Float32, last: bool = False) -> Float32: ...
+    def process(self, x: _Float32, last: bool = False) -> _Float32: ...
     @overload
-    def process(self, x: Pcm16, last: bool = False) -> Pcm16: ...
+    def process(self, x: _Pcm16, last: bool = False) -> _Pcm16: ...
     @overload
     def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
     def process(self, x: Any, last: bool = False) -> Any:
@@ -311,7 +312,7 @@ class DriftResampler:
             AudioFormatError: Another dtype, more than one dimension, or a byte count that is
                 not a whole number of samples (nothing is consumed).
         """
-    def process_into(self, x: Float32 | Pcm16, out: Float32 | Pcm16) -> int:
+    def process_into(self, x: _Float32 | _Pcm16, out: _Float32 | _Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 
         Raises:
@@ -402,9 +403,11 @@ class G711Decoder:
         AudioFormatError: A law, rate or profile that is not supported.
     """
 
-    def __new__(cls, law: Law, out_hz: int = 16000, profile: Profile = "voice") -> G711Decoder: ...
+    def __new__(
+        cls, law: _Law, out_hz: int = 16000, profile: _Profile = "voice"
+    ) -> G711Decoder: ...
     @overload
-    def process(self, codes: Codes, last: bool = False) -> Pcm16: ...
+    def process(self, codes: _Codes, last: bool = False) -> _Pcm16: ...
     @overload
     def process(self, codes: Buffer, last: bool = False) -> bytes: ...
     def process(self, codes: Any, last: bool = False) -> Any:
@@ -416,7 +419,7 @@ class G711Decoder:
             AudioFormatError: An array of another dtype, or of more than one dimension (nothing
                 is consumed).
         """
-    def flush(self) -> Pcm16:
+    def flush(self) -> _Pcm16:
         """Return the samples that are left, and `reset`."""
     def reset(self) -> None:
         """Forget all input, as if newly made."""
@@ -443,9 +446,9 @@ class G711Encoder:
         AudioFormatError: A law, rate or profile that is not supported.
     """
 
-    def __new__(cls, law: Law, in_hz: int = 24000, profile: Profile = "voice") -> G711Encoder: ...
+    def __new__(cls, law: _Law, in_hz: int = 24000, profile: _Profile = "voice") -> G711Encoder: ...
     @overload
-    def process(self, pcm: Pcm16, last: bool = False) -> Codes: ...
+    def process(self, pcm: _Pcm16, last: bool = False) -> _Codes: ...
     @overload
     def process(self, pcm: Buffer, last: bool = False) -> bytes: ...
     def process(self, pcm: Any, last: bool = False) -> Any:
@@ -500,7 +503,7 @@ class Packetizer:
     """
 
     def __new__(cls, sample_rate_hz: int = 16000, packet_ms: int = 20) -> Packetizer: ...
-    def push(self, pcm: Pcm16 | Buffer, *, now_us: int) -> list[Packet]:
+    def push(self, pcm: _Pcm16 | Buffer, *, now_us: int) -> list[Packet]:
         """Add PCM whose first frame was captured at ``now_us``; return the full packets.
 
         Capture times count on from the first push in frames; a push whose ``now_us`` differs
@@ -546,9 +549,9 @@ class Uplink:
         channels: int = 1,
         out_hz: int = 16000,
         packet_ms: int = 20,
-        profile: Profile = "voice",
+        profile: _Profile = "voice",
     ) -> Uplink: ...
-    def push(self, block: Float32 | Pcm16 | Buffer, *, now_us: int) -> list[bytes]:
+    def push(self, block: _Float32 | _Pcm16 | Buffer, *, now_us: int) -> list[bytes]:
         """Feed a block; return the messages that became full, each complete JSON as bytes.
 
         ``block`` is float32 or int16, shape (frames,) or (frames, channels), or int16 bytes
@@ -574,7 +577,7 @@ class Uplink:
     def delay_s(self) -> float:
         """Delay of the resampler (the packet's own duration comes on top)."""
 
-def encode_realtime_audio(pcm: Pcm16 | Buffer, rate_hz: int = 16000) -> bytes:
+def encode_realtime_audio(pcm: _Pcm16 | Buffer, rate_hz: int = 16000) -> bytes:
     """One ``realtimeInput.audio`` message as compact JSON bytes.
 
     Raises:
@@ -614,7 +617,7 @@ class VoiceActivityDetector:
         threshold_db: float = 12.0,
         min_dbfs: float = -50.0,
     ) -> VoiceActivityDetector: ...
-    def push(self, pcm: Pcm16 | Buffer) -> list[tuple[Literal["start", "end"], int]]:
+    def push(self, pcm: _Pcm16 | Buffer) -> list[tuple[Literal["start", "end"], int]]:
         """Feed PCM; return the events, each with the frame (since `reset`) where speech really
         began or ended, which lies before the frame at which it was decided.
 
@@ -707,7 +710,7 @@ class JitterBuffer:
         max_wait_ms: int = 120,
         capacity_s: int = 600,
     ) -> JitterBuffer: ...
-    def push(self, pcm: Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
+    def push(self, pcm: _Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
         """Queue audio of ``turn`` (None: the current one). Returns the frames accepted.
 
         Audio of a turn that was flushed is dropped and counted (returns 0). Never partial:
@@ -724,9 +727,9 @@ class JitterBuffer:
         Late audio of the flushed turn (``turn``, or else the newest one pushed) and of earlier
         turns is dropped when it comes.
         """
-    def pull(self, frames: int, *, now_us: int) -> Pcm16:
+    def pull(self, frames: int, *, now_us: int) -> _Pcm16:
         """The next ``frames`` frames; silence where there is nothing to play."""
-    def pull_into(self, out: Pcm16, *, now_us: int) -> None:
+    def pull_into(self, out: _Pcm16, *, now_us: int) -> None:
         """Like `pull`, filling ``out``. Allocates nothing, takes no lock of the push side."""
     @property
     def playhead(self) -> Playhead: ...
@@ -771,9 +774,9 @@ class Playout:
         cushion_ms: int = 60,
         max_wait_ms: int = 120,
         capacity_s: int = 600,
-        profile: Profile = "voice",
+        profile: _Profile = "voice",
     ) -> Playout: ...
-    def push(self, pcm: Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
+    def push(self, pcm: _Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
         """See `JitterBuffer.push`."""
     def end_of_turn(self, *, now_us: int, turn: int | None = None) -> None:
         """See `JitterBuffer.end_of_turn`."""
@@ -815,7 +818,7 @@ class Capture:
     """
 
     def __new__(cls, device_hz: int, channels: int = 1, *, capacity_ms: int = 2000) -> Capture: ...
-    def read(self, max_frames: int | None = None) -> tuple[Float32, int]:
+    def read(self, max_frames: int | None = None) -> tuple[_Float32, int]:
         """Take what was captured: float32 of shape (frames, channels), and the time in
         microseconds at which its first frame was captured (0 if there is nothing)."""
     @property

@@ -47,7 +47,9 @@ def test_a_drifting_stream_does_not_show_its_cuts(
     arrays(np.uint8, st.integers(0, 1_500)),
     CUTS,
 )
-def test_a_telephone_does_not_show_its_cuts(law: Any, rate_hz: int, x: Any, cuts: list[int]) -> None:
+def test_a_telephone_does_not_show_its_cuts(
+    law: Any, rate_hz: int, x: Any, cuts: list[int]
+) -> None:
     decoder, encoder = G711Decoder(law, rate_hz), G711Encoder(law, rate_hz)
     pcm = decoder.process(x, last=True)
     parts = [decoder.process(block) for block in cut(x, cuts)]

@@ -47,12 +47,15 @@ def test_each_kind_of_input_comes_back_as_its_kind(law: str) -> None:
     encode, decode = LAWS[law]
     codes = encode(EVERY_SAMPLE)
     assert codes.dtype == np.uint8
-    for like in (EVERY_SAMPLE.tobytes(), bytearray(EVERY_SAMPLE), memoryview(EVERY_SAMPLE)):
+    sent = EVERY_SAMPLE.tobytes()
+    likes: list[Any] = [sent, bytearray(sent), memoryview(sent)]
+    for like in likes:
         assert encode(like) == codes.tobytes()
     pcm = decode(codes)
     assert pcm.dtype == np.int16
     raw = codes.tobytes()
-    for like in (raw, bytearray(raw), memoryview(raw), array.array("B", raw)):
+    likes = [raw, bytearray(raw), memoryview(raw), array.array("B", raw)]
+    for like in likes:
         assert decode(like) == pcm.tobytes()
     np.testing.assert_array_equal(decode(encode(pcm)), pcm)
 

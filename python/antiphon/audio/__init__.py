@@ -40,7 +40,7 @@ from antiphon._native import (
     ulaw_encode,
 )
 
-__all__ = [
+__all__ = [  # noqa: RUF022 -- in the order of the flow
     # Uplink
     "Capture",
     "downmix",
