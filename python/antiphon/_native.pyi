@@ -92,10 +92,7 @@ def downmix(x: _Float32) -> _Float32:
 @overload
 def downmix(x: _Pcm16) -> _Pcm16: ...
 @overload
-def interleave(channels: Iterable[_Float32]) -> _Float32: ...
-@overload
-def interleave(channels: Iterable[_Pcm16]) -> _Pcm16: ...
-def interleave(channels: Any) -> Any:
+def interleave(channels: Iterable[_Float32]) -> _Float32:
     """Interleave mono arrays of one length and type into one of shape (frames, channels).
 
     Raises:
@@ -103,10 +100,9 @@ def interleave(channels: Any) -> Any:
     """
 
 @overload
-def ulaw_encode(pcm: _Pcm16) -> _Codes: ...
+def interleave(channels: Iterable[_Pcm16]) -> _Pcm16: ...
 @overload
-def ulaw_encode(pcm: Buffer) -> bytes: ...
-def ulaw_encode(pcm: Any) -> Any:
+def ulaw_encode(pcm: _Pcm16) -> _Codes:
     """Encode int16 samples as G.711 µ-law, as sent on the wire: one byte per sample.
 
     An ndarray gives an ndarray of uint8; bytes give bytes. int16 is cut to 14 bits by an
@@ -117,10 +113,9 @@ def ulaw_encode(pcm: Any) -> Any:
     """
 
 @overload
-def ulaw_decode(codes: _Codes) -> _Pcm16: ...
+def ulaw_encode(pcm: Buffer) -> bytes: ...
 @overload
-def ulaw_decode(codes: Buffer) -> bytes: ...
-def ulaw_decode(codes: Any) -> Any:
+def ulaw_decode(codes: _Codes) -> _Pcm16:
     """Decode G.711 µ-law to int16 samples. An ndarray gives an ndarray; bytes give bytes.
 
     Raises:
@@ -128,10 +123,9 @@ def ulaw_decode(codes: Any) -> Any:
     """
 
 @overload
-def alaw_encode(pcm: _Pcm16) -> _Codes: ...
+def ulaw_decode(codes: Buffer) -> bytes: ...
 @overload
-def alaw_encode(pcm: Buffer) -> bytes: ...
-def alaw_encode(pcm: Any) -> Any:
+def alaw_encode(pcm: _Pcm16) -> _Codes:
     """Encode int16 samples, cut to 13 bits, as G.711 A-law; else as `ulaw_encode`.
 
     Raises:
@@ -139,15 +133,17 @@ def alaw_encode(pcm: Any) -> Any:
     """
 
 @overload
-def alaw_decode(codes: _Codes) -> _Pcm16: ...
+def alaw_encode(pcm: Buffer) -> bytes: ...
 @overload
-def alaw_decode(codes: Buffer) -> bytes: ...
-def alaw_decode(codes: Any) -> Any:
+def alaw_decode(codes: _Codes) -> _Pcm16:
     """Decode G.711 A-law to int16 samples. An ndarray gives an ndarray; bytes give bytes.
 
     Raises:
         AudioFormatError: An array of another dtype than uint8, or of more than one dimension.
     """
+
+@overload
+def alaw_decode(codes: Buffer) -> bytes: ...
 
 # --------------------------------------------------------------------------- dsp
 
@@ -256,12 +252,7 @@ class Resampler:
         """
 
 @overload
-def resample(x: _Float32, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Float32: ...
-@overload
-def resample(x: _Pcm16, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Pcm16: ...
-@overload
-def resample(x: Buffer, in_hz: int, out_hz: int, profile: _Profile = "voice") -> bytes: ...
-def resample(x: Any, in_hz: int, out_hz: int, profile: _Profile = "voice") -> Any:
+def resample(x: _Float32, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Float32:
     """Resample a whole mono signal of any length.
 
     What a `Resampler` makes of it, flushed, within -120 dBFS (bit for bit but for ``hq``). An
@@ -272,6 +263,11 @@ def resample(x: Any, in_hz: int, out_hz: int, profile: _Profile = "voice") -> An
         AudioFormatError: A rate, ratio or profile that is not supported, another dtype, more
             than one dimension, or an odd number of bytes.
     """
+
+@overload
+def resample(x: _Pcm16, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Pcm16: ...
+@overload
+def resample(x: Buffer, in_hz: int, out_hz: int, profile: _Profile = "voice") -> bytes: ...
 
 @final
 class DriftResampler:
@@ -300,18 +296,17 @@ class DriftResampler:
         dtype: Literal["float32", "int16"] = "float32",
     ) -> DriftResampler: ...
     @overload
-    def process(self, x: _Float32, last: bool = False) -> _Float32: ...
-    @overload
-    def process(self, x: _Pcm16, last: bool = False) -> _Pcm16: ...
-    @overload
-    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
-    def process(self, x: Any, last: bool = False) -> Any:
+    def process(self, x: _Float32, last: bool = False) -> _Float32:
         """Feed one mono block of any length; return what is ready. See `Resampler.process`.
 
         Raises:
             AudioFormatError: Another dtype, more than one dimension, or a byte count that is
                 not a whole number of samples (nothing is consumed).
         """
+    @overload
+    def process(self, x: _Pcm16, last: bool = False) -> _Pcm16: ...
+    @overload
+    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
     def process_into(self, x: _Float32 | _Pcm16, out: _Float32 | _Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 
@@ -323,7 +318,8 @@ class DriftResampler:
         """The most frames that one call with ``in_frames`` can return (without ``last``)."""
     def input_frames_for(self, out_frames: int) -> int:
         """How many more input frames make ``out_frames`` more frames ready: the size of the next
-        input when a device asks for a fixed number of frames."""
+        input when a device asks for a fixed number of frames.
+        """
     def flush(self) -> NDArray[Any]:
         """Return what is left, as `dtype`, and `reset`."""
     def reset(self) -> None:
@@ -407,10 +403,7 @@ class G711Decoder:
         cls, law: _Law, out_hz: int = 16000, profile: _Profile = "voice"
     ) -> G711Decoder: ...
     @overload
-    def process(self, codes: _Codes, last: bool = False) -> _Pcm16: ...
-    @overload
-    def process(self, codes: Buffer, last: bool = False) -> bytes: ...
-    def process(self, codes: Any, last: bool = False) -> Any:
+    def process(self, codes: _Codes, last: bool = False) -> _Pcm16:
         """Decode any number of codes; return the samples that are ready.
 
         An ndarray of uint8 gives an ndarray; bytes give bytes. ``last=True`` flushes.
@@ -419,6 +412,8 @@ class G711Decoder:
             AudioFormatError: An array of another dtype, or of more than one dimension (nothing
                 is consumed).
         """
+    @overload
+    def process(self, codes: Buffer, last: bool = False) -> bytes: ...
     def flush(self) -> _Pcm16:
         """Return the samples that are left, and `reset`."""
     def reset(self) -> None:
@@ -448,10 +443,7 @@ class G711Encoder:
 
     def __new__(cls, law: _Law, in_hz: int = 24000, profile: _Profile = "voice") -> G711Encoder: ...
     @overload
-    def process(self, pcm: _Pcm16, last: bool = False) -> _Codes: ...
-    @overload
-    def process(self, pcm: Buffer, last: bool = False) -> bytes: ...
-    def process(self, pcm: Any, last: bool = False) -> Any:
+    def process(self, pcm: _Pcm16, last: bool = False) -> _Codes:
         """Take any number of samples; return the codes that are ready.
 
         An ndarray gives an ndarray of uint8; bytes give bytes. ``last=True`` flushes.
@@ -460,6 +452,8 @@ class G711Encoder:
             AudioFormatError: Another dtype, more than one dimension, or an odd number of bytes
                 (nothing is consumed).
         """
+    @overload
+    def process(self, pcm: Buffer, last: bool = False) -> bytes: ...
     def flush(self) -> bytes:
         """Return the codes that are left, and `reset`."""
     def reset(self) -> None:
@@ -563,7 +557,8 @@ class Uplink:
         """
     def flush(self, *, pad: bool = True) -> list[bytes]:
         """End of the stream: drain the resampler and the packetizer; then as newly made, except
-        that `packets` counts on and `level_dbfs` stays."""
+        that `packets` counts on and `level_dbfs` stays.
+        """
     @property
     def packets(self) -> int:
         """Packets made so far."""
@@ -639,7 +634,8 @@ class VoiceActivityDetector:
     @property
     def noise_floor_dbfs(self) -> float:
         """The tracked noise floor; -inf before the first frame. During voice it is at least
-        ``min_dbfs - threshold_db``, below which it decides nothing."""
+        ``min_dbfs - threshold_db``, below which it decides nothing.
+        """
 
 # --------------------------------------------------------------------------- downlink
 
@@ -670,7 +666,8 @@ class Playhead:
     @property
     def state(self) -> Literal["idle", "prebuffer", "playing", "starved", "fading"]:
         """What the buffer is doing: ``idle`` nothing to play; ``prebuffer`` waiting for the
-        cushion; ``starved`` ran dry in the middle of a turn; ``fading`` after a flush."""
+        cushion; ``starved`` ran dry in the middle of a turn; ``fading`` after a flush.
+        """
     @property
     def emitted_frames(self) -> int:
         """All frames handed over since the start, silence included: the device's own clock."""
@@ -738,7 +735,8 @@ class JitterBuffer:
     def stats(self) -> dict[str, int | float]:
         """Counters with W3C webrtc-stats names, in snake case (``jitter_buffer_emitted_count``,
         ``concealed_samples``, ``concealment_events`` …), and our own: ``first_sound_delay_us``,
-        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``."""
+        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``.
+        """
 
 # --------------------------------------------------------------------------- devices
 
@@ -820,7 +818,8 @@ class Capture:
     def __new__(cls, device_hz: int, channels: int = 1, *, capacity_ms: int = 2000) -> Capture: ...
     def read(self, max_frames: int | None = None) -> tuple[_Float32, int]:
         """Take what was captured: float32 of shape (frames, channels), and the time in
-        microseconds at which its first frame was captured (0 if there is nothing)."""
+        microseconds at which its first frame was captured (0 if there is nothing).
+        """
     @property
     def available_frames(self) -> int: ...
     @property
