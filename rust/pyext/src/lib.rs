@@ -5,7 +5,9 @@ mod capture;
 mod convert;
 mod drift;
 mod errors;
+mod feed;
 mod g711;
+mod jitter_buffer;
 mod lock;
 mod packetizer;
 mod playhead;
@@ -23,6 +25,8 @@ mod _native {
     use super::errors::OrRaise;
 
     #[pymodule_export]
+    use super::capture::Capture;
+    #[pymodule_export]
     use super::convert::{downmix, float_to_int16, int16_to_float, interleave};
     #[pymodule_export]
     use super::drift::{ClockDriftEstimator, DriftResampler};
@@ -34,6 +38,10 @@ mod _native {
     use super::jitter_buffer::JitterBuffer;
     #[pymodule_export]
     use super::packetizer::{Packet, Packetizer};
+    #[pymodule_export]
+    use super::playhead::Playhead;
+    #[pymodule_export]
+    use super::playout::Playout;
     #[pymodule_export]
     use super::resampler::{Resampler, resample};
     #[pymodule_export]
