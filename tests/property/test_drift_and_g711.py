@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from antiphon._native import DriftResampler, G711Decoder, G711Encoder, Resampler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from antiphon._native import DriftResampler, G711Decoder, G711Encoder, Resampler
 
 RATES_HZ = st.integers(4_000, 96_000)
 CUTS = st.lists(st.integers(0, 1_500), max_size=6)

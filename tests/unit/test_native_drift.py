@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from antiphon._native import ClockDriftEstimator, DriftResampler
 from antiphon.errors import AudioFormatError
 

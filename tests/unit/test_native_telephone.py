@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from antiphon._native import (
     G711Decoder,
     G711Encoder,
