@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -115,3 +117,24 @@ def test_an_emulator_that_does_not_start_says_why(tmp_path):
 def test_a_record_without_a_session_is_an_error(tmp_path):
     with pytest.raises(RecordingError, match="no record"):
         read_sent(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["report.json", "server/app.py"])
+def test_a_file_that_no_demo_made_is_not_touched(tmp_path, name):
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("mine")
+    with pytest.raises(RecordingError, match="no demo made"):
+        run_demo(tmp_path, simulated=True)
+    assert own.read_text() == "mine"
+
+
+def test_the_server_ends_with_whoever_started_it(tmp_path):
+    """Its standard input is a pipe that closes when the demo dies, however it dies."""
+    command = [sys.executable, "-m", "antiphon.cli", "emulator", "--port", "0", "--until-eof"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
+    ) as server:
+        assert b"ws://" in server.stdout.readline()
+        server.stdin.close()
+        assert server.wait(timeout=20) == 0
