@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,11 @@ def run_demo(folder: Path, *, simulated: bool = False) -> int:
         AntiphonError: The demo could not be run.
     """
     started_s = time.monotonic()
+    if find_spec("pocketsphinx") is None:
+        raise DemoFailed(
+            "The demo needs pocketsphinx, with which the local server recognizes the voice: "
+            "pip install 'antiphon[speech]'."
+        )
     files = _Files.prepared_in(folder)
     with Display(STEPS) as display:
         talk = _Talk(files, display, simulated=simulated)

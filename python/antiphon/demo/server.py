@@ -109,4 +109,5 @@ def _sent_turn(record_dir: Path, ended: dict[str, Any]) -> SentTurn:
         pcm=np.ascontiguousarray(pcm[:, 0]),
         rate_hz=rate_hz,
         text=ended["text_sent"],
+        interrupted=ended["interrupted"],
     )
