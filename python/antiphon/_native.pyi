@@ -654,6 +654,9 @@ def split_server_message(data: Buffer, /) -> tuple[bytes, list[tuple[int, bytes]
     Base64 may be standard or URL-safe, padded or not. Cost: one pass over the message.
 
     Raises:
+        TypeError: ``data`` is neither `bytes` nor a buffer of bytes.
+
+    Raises:
         TypeError: ``data`` is not bytes-like.
     """
 

@@ -1,18 +1,24 @@
 """The voice and the understanding of the local server, with what is really installed."""
 
+import asyncio
 import importlib.util
 import logging
+import os
 import shutil
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from emulator_support import Client, recording, silence
+from emulator_support import Client, ToneSynthesizer, recording, silence
 
-from antiphon.emulator import Clips, Recognizer, SpeechUnavailable, Turn, Voice
+from antiphon.emulator import Clips, Echo, Emulator, Recognizer, SpeechUnavailable, Turn, Voice
 from antiphon.emulator.concierge import Concierge
-from antiphon.emulator.jobs import SPEECH_HZ
+from antiphon.emulator.jobs import SPEECH_HZ, JobFailed, Recognize, Synthesize
 from antiphon.emulator.pacing import split_sentences
-from antiphon.emulator.speech import installed_synthesizers
+from antiphon.emulator.speech import EspeakProgram, installed_synthesizers
 
 GO = {
     "functionDeclarations": [
@@ -70,6 +76,45 @@ def test_options_in_the_text_are_just_text():
 
 def test_text_without_words_is_a_breath():
     assert len(Voice([]).synthesize("…!", "Puck").pcm) == 4800
+
+
+def program(tmp_path, body):
+    """A program that passes for espeak-ng."""
+    path = tmp_path / "espeak-ng"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return EspeakProgram(str(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell")
+@pytest.mark.parametrize(
+    ("body", "timeout_s", "told"),
+    [
+        ("exec sleep 60", 0.3, r"not done with 9 characters after 0\.3 s"),
+        ("cat >&2; exit 3", 30, "exit status 3, 0 bytes, 'Good day.'"),
+        ("cat >/dev/null; seq 100", 30, "bytes that are not speech"),
+        ("cat >/dev/null; printf 'RIFF    WAVEfmt %60s' x", 30, "bytes that are not speech"),
+    ],
+)
+def test_a_voice_that_fails_is_not_taken_for_none(tmp_path, monkeypatch, body, timeout_s, told):
+    monkeypatch.setattr("antiphon.emulator.speech._TIMEOUT_S", timeout_s)
+    failing = program(tmp_path, body)
+    with pytest.raises(SpeechUnavailable, match=told) as caught:
+        Voice([failing, Clips()]).synthesize("Good day.", "Puck")
+    assert "install espeak-ng" not in str(caught.value)
+    spoken = Voice([failing, ToneSynthesizer()]).synthesize("Good day.", "Puck")
+    assert len(spoken.pcm) > 4800
+
+
+def test_a_voice_or_recognizer_with_a_defect_fails_its_own_job_only(caplog):
+    class Broken:
+        def synthesize(self, text, voice):
+            raise ZeroDivisionError
+
+    emulator = Emulator(voice=Voice([Broken()]), recognizer=Recognizer(enabled=False))
+    result = emulator._run(Synthesize(1, "Good day.", "Puck"))
+    assert result == JobFailed("Internal error: ZeroDivisionError.")
+    assert "ZeroDivisionError" in caplog.text
 
 
 # ------------------------------------------------------------------ clips
@@ -175,6 +220,58 @@ def test_the_recognizer_survives_odd_input_and_its_own_death(recognizer):
     assert recognizer.recognize(silence(0.01), None).available
     recognizer.close()
     assert recognizer.recognize(recording("cards-001"), Concierge().grammar).text == "ten of clubs"
+
+
+def stop_the_worker(recognizer):
+    """Make it hang, as a machine that swaps or a debugger does."""
+    recognizer.preload()
+    os.kill(recognizer._process.pid, signal.SIGSTOP)
+
+
+@pytest.mark.speech
+@needs_pocketsphinx
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+def test_a_recognizer_that_hangs_loses_one_utterance_only(caplog):
+    recognizer = Recognizer(timeout_s=0.5)
+    stop_the_worker(recognizer)
+    assert recognizer.recognize(silence(0.1), None).text == ""
+    assert "took too long" in caplog.text
+    recognizer.close()
+    patient = Recognizer()
+    stop_the_worker(patient)
+    with ThreadPoolExecutor(4) as pool:  # one is being recognized, two wait for their turn
+        # More than a pipe holds, so that also the writing hangs.
+        waiting = [pool.submit(patient.recognize, silence(30), None) for _ in range(3)]
+        time.sleep(0.2)
+        pool.submit(patient.close).result(10)
+        assert [call.result(10).text for call in waiting] == [""] * 3
+    assert patient._process is None
+
+
+@pytest.mark.speech
+@needs_pocketsphinx
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+def test_the_server_leaves_a_recognizer_that_hangs_and_the_loop_runs_on():
+    async def main():
+        recognizer = Recognizer()
+        emulator = Emulator(recognizer=recognizer, brain=Echo())
+        ticks = 0
+        async with emulator:
+            await asyncio.to_thread(stop_the_worker, recognizer)
+            process = recognizer._process
+            job = emulator._run_in_thread(Recognize(1, silence(1), None))
+            hanging = asyncio.ensure_future(job)
+            await asyncio.sleep(0.2)
+            leaving = asyncio.ensure_future(emulator.__aexit__(None, None, None))
+            while not leaving.done():
+                await asyncio.sleep(0.001)
+                ticks += 1
+            assert (await hanging).text == ""
+            assert process.returncode is not None
+            assert ticks > 1
+            await emulator.__aenter__()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
 
 
 def test_without_a_recognizer_the_turn_is_still_a_turn(caplog):

@@ -8,6 +8,7 @@ from emulator_support import HALF_CASCADE, Client, has, recording, silence
 from antiphon.emulator import CallableBrain, Echo, Reply
 from antiphon.emulator.brain import Call
 from antiphon.emulator.pacing import split_sentences, time_words
+from antiphon.emulator.record import SessionRecord
 from antiphon.wire import bytes_to_base64
 
 GO = {
@@ -543,6 +544,18 @@ def test_the_oldest_pcm_is_given_up():
         client.run_to("turnComplete")
     assert [bool(turn.pcm) for turn in client.turns] == [False, False, True]
     assert all(turn.frames_sent for turn in client.turns)
+
+
+def test_records_of_a_long_session_are_bounded():
+    record = SessionRecord(0, "google")
+    for number in range(2500):
+        turn = record.begin_turn("hi", spoken=False, started_s=number)
+        turn.pcm += bytes(100)
+        record.end_turn(turn, max_pcm_bytes=1000)
+        record.add_heard(str(number))
+    assert [turn.index for turn in record.turns] == list(range(1500, 2500))
+    assert record.heard == [str(number) for number in range(1500, 2500)]
+    assert [bool(turn.pcm) for turn in record.turns] == [False] * 990 + [True] * 10
 
 
 # ------------------------------------------------------------------ small parts

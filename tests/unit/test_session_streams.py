@@ -188,6 +188,20 @@ def test_audio_that_is_not_read_is_dropped_oldest_first_and_counted():
     running(saying([audio(second, outputTranscription={"text": "first"}), *batch], [DONE]), use)
 
 
+def test_many_short_audio_messages_are_bounded_too(monkeypatch):
+    monkeypatch.setattr(subscription, "MAX_UNREAD_MESSAGES", 100)
+
+    async def use(session):
+        stream = session.receive()
+        await asyncio.sleep(3)
+        got = [m async for m in stream]
+        assert sum(m.audio_frames for m in got) == 100
+        assert stream.dropped_audio_s == pytest.approx(50 / 24_000)
+        assert got[-1].turn_complete
+
+    running(saying([audio(1) for _ in range(150)], [DONE]), use)
+
+
 def test_messages_that_are_not_read_end_the_session(monkeypatch):
     monkeypatch.setattr("antiphon.session.driver.MAX_UNREAD_MESSAGES", 100)
 

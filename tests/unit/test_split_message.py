@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +47,12 @@ def test_audio_is_taken_and_the_rest_is_kept_byte_for_byte() -> None:
 def test_any_buffer_will_do(kind: Any) -> None:
     data = json.dumps(message(audio(b"\x01\x00", "audio/pcm"))).encode()
     assert split_server_message(kind(data))[1] == [(24_000, b"\x01\x00")]
+
+
+@pytest.mark.parametrize("data", ["{}", None, 5, np.zeros(4, "<i2"), np.zeros(4, "f4")])
+def test_what_is_no_buffer_of_bytes_is_told(data: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{type(data).__name__}; it must be bytes"):
+        split_server_message(data)
 
 
 def test_a_message_without_audio_is_the_same_object() -> None:

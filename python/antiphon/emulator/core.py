@@ -334,7 +334,7 @@ class EmulatedSession:
         # A recognizer that failed has heard nothing, but the turn is still a turn.
         recognition = result if isinstance(result, Recognition) else Recognition("")
         text = recognition.text
-        self.record.heard.append(text)
+        self.record.add_heard(text)
         self._observe("input_transcription", now, text=text, command=recognition.command)
         if self._configuration.transcribe_input and text:
             pieces = [text]
@@ -354,9 +354,9 @@ class EmulatedSession:
             if len(self._waiting) < _MAX_WAITING_INPUTS:
                 self._waiting.append(given)
             return
-        turns = self.record.turns
-        record = TurnRecord(len(turns), given.text, given.spoken, now - self._epoch)
-        turns.append(record)
+        record = self.record.begin_turn(
+            given.text, spoken=given.spoken, started_s=now - self._epoch
+        )
         assert self._configuration is not None
         options = Options(
             dialect=self._dialect,
@@ -541,7 +541,7 @@ class EmulatedSession:
         self._send(self._turn_complete(record), now)
         self._memory.remember(content_of("model", record.text_sent or record.text))
         self._observe_turn(record, now)
-        self.record.give_up_pcm(self._settings.max_pcm_bytes)
+        self.record.end_turn(record, max_pcm_bytes=self._settings.max_pcm_bytes)
         if interrupted:
             return  # whoever interrupted has something to say
         if self._waiting:

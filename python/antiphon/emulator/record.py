@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -9,6 +10,8 @@ from typing import Any, TypeAlias
 from antiphon.emulator.jobs import SPEECH_HZ, Word
 
 __all__ = ["Observer", "SessionRecord", "ToolCallRecord", "TurnRecord"]
+
+_MAX_TURNS = 1_000
 
 #: Called with ``(event name, fields)`` for everything that happens in a session.
 Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
@@ -86,7 +89,8 @@ class SessionRecord:
     """One connection: what was set up, said and heard.
 
     Attributes:
-        heard: The transcripts of the user's speech, in order.
+        turns: The last 1,000 turns of the model, in order.
+        heard: The last 1,000 transcripts of the user's speech, in order.
         video_frames: How many images came.
         close_code, close_reason: How it ended; None while it is open.
     """
@@ -99,14 +103,31 @@ class SessionRecord:
     video_frames: int = 0
     close_code: int | None = None
     close_reason: str = ""
+    _turns_begun: int = field(default=0, repr=False)
+    _with_pcm: deque[TurnRecord] = field(default_factory=deque, repr=False)
+    _pcm_bytes: int = field(default=0, repr=False)
 
-    def give_up_pcm(self, max_bytes: int) -> None:
-        """Drop the audio of the oldest turns beyond ``max_bytes``."""
-        total = 0
-        for turn in reversed(self.turns):
-            total += len(turn.pcm)
-            if total > max_bytes:
-                turn.pcm = bytearray()
+    def begin_turn(self, input_text: str, *, spoken: bool, started_s: float) -> TurnRecord:
+        """The record of the next turn; the oldest is forgotten when there are too many."""
+        turn = TurnRecord(self._turns_begun, input_text, spoken, started_s)
+        self._turns_begun += 1
+        self.turns.append(turn)
+        del self.turns[:-_MAX_TURNS]
+        return turn
+
+    def end_turn(self, turn: TurnRecord, *, max_pcm_bytes: int) -> None:
+        """Keep the audio of a turn, and drop that of the oldest beyond ``max_pcm_bytes``."""
+        self._with_pcm.append(turn)
+        self._pcm_bytes += len(turn.pcm)
+        while self._pcm_bytes > max_pcm_bytes or len(self._with_pcm) > _MAX_TURNS:
+            oldest = self._with_pcm.popleft()
+            self._pcm_bytes -= len(oldest.pcm)
+            oldest.pcm = bytearray()
+
+    def add_heard(self, text: str) -> None:
+        """Keep a transcript; the oldest is forgotten when there are too many."""
+        self.heard.append(text)
+        del self.heard[:-_MAX_TURNS]
 
 
 def _rounded(seconds: float | None) -> float | None:

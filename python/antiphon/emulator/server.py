@@ -23,7 +23,7 @@ from antiphon.emulator.brain import Brain
 from antiphon.emulator.concierge import Concierge
 from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.driver import drive
-from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize
+from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
 from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import SessionRecord
 from antiphon.emulator.recorder import SessionRecorder, recording_folder
@@ -182,8 +182,12 @@ class Emulator:
         server.close()
         await server.wait_closed()
         self._server = self._workers = None
+        await asyncio.to_thread(self._end_workers, workers)
+
+    def _end_workers(self, workers: ThreadPoolExecutor) -> None:
+        """End what runs there; blocks."""
         self._recognizer.close()
-        await asyncio.to_thread(workers.shutdown, cancel_futures=True)
+        workers.shutdown(cancel_futures=True)
         self._recognizer.close()  # a job that was waiting may have started it again
 
     def __enter__(self) -> Self:
@@ -254,13 +258,17 @@ class Emulator:
 
     def _run(self, job: Job) -> JobResult:
         """Do a job; blocks."""
-        if isinstance(job, Recognize):
-            return self._recognizer.recognize(job.pcm, job.grammar)
         try:
+            if isinstance(job, Recognize):
+                return self._recognizer.recognize(job.pcm, job.grammar)
             return self._voice.synthesize(job.text, job.voice)
         except SpeechUnavailable as error:
-            _log.error("%s The sentence was: %r", error, job.text)
+            text = job.text if isinstance(job, Synthesize) else ""
+            _log.error("%s The sentence was: %.200r", error, text)
             return JobFailed(str(error))
+        except Exception as error:  # of whatever voice or recognizer was given
+            _log.exception("A job of the local server failed")
+            return JobFailed(f"Internal error: {type(error).__name__}.")
 
 
 class _WebSocketChannel:

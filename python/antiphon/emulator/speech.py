@@ -41,18 +41,23 @@ __all__ = [
 
 _NO_VOICE = "No voice: install espeak-ng, or pip install 'antiphon[espeak]'."
 _TIMEOUT_S = 30.0
+_WAV_HEADER_BYTES = 44
 _MAX_CACHE_BYTES = 32 * 1024 * 1024
 
 
 class SpeechUnavailable(AntiphonError):
-    """Nothing installed can speak this text."""
+    """Nothing installed can speak this text, or what could has failed."""
 
 
 class Synthesizer(Protocol):
     """One way to speak."""
 
     def synthesize(self, text: str, voice: str) -> Speech | None:
-        """Speak, blocking; None if this one cannot speak this text."""
+        """Speak, blocking; None if this one cannot speak this text.
+
+        Raises:
+            SpeechUnavailable: It could, but failed; the message says how.
+        """
         ...
 
 
@@ -73,7 +78,8 @@ class Voice:
         """Speak ``text`` with one of the service's voices; blocks.
 
         Raises:
-            SpeechUnavailable: Nothing can speak it; the message says what to install.
+            SpeechUnavailable: Nothing can speak it; the message says what to install, or what
+                is installed and failed.
         """
         with self._lock:
             if speech := self._cache.get((text, voice)):
@@ -84,12 +90,17 @@ class Voice:
                 synthesizers = self._synthesizers = installed_synthesizers()
         if not re.search(r"\w", text):
             return Speech(bytes(2 * SPEECH_HZ // 10))  # nothing to say: a breath
+        failures = []
         for synthesizer in synthesizers:
-            found = synthesizer.synthesize(text, voice)
+            try:
+                found = synthesizer.synthesize(text, voice)
+            except SpeechUnavailable as failure:
+                failures.append(str(failure))
+                continue
             if found is not None:
                 self._keep((text, voice), found)
                 return found
-        raise SpeechUnavailable(_NO_VOICE)
+        raise SpeechUnavailable(" ".join(failures) or _NO_VOICE)
 
     def _keep(self, key: tuple[str, str], speech: Speech) -> None:
         with self._lock:
@@ -119,18 +130,26 @@ class EspeakProgram:
         self._program = program
 
     def synthesize(self, text: str, voice: str) -> Speech | None:
-        """Speak; None if the program fails."""
+        """Speak.
+
+        Raises:
+            SpeechUnavailable: The program failed, or took longer than 30 s.
+        """
         chosen = espeak_voice(voice)
         options = ["-v", chosen.name, "-s", str(chosen.words_per_minute), "-p", str(chosen.pitch)]
-        output = _run([self._program, "--stdin", "--stdout", *options], text)
-        if output is None:
-            return None
-        # The header of a WAV on a pipe cannot know its length; the data is what follows.
-        with wave.open(io.BytesIO(output)) as reader:
-            rate_hz = reader.getframerate()
-        start = output.find(b"data") + 8
-        pcm = output[start : start + (len(output) - start) // 2 * 2]
-        return Speech(_at_24_khz(pcm, rate_hz))
+        output = _run("espeak-ng", [self._program, "--stdin", "--stdout", *options], text)
+        try:
+            # The header of a WAV on a pipe cannot know its length; the data is what follows.
+            with wave.open(io.BytesIO(output)) as reader:
+                rate_hz = reader.getframerate()
+            start = output.index(b"data") + 8
+            pcm = output[start : start + (len(output) - start) // 2 * 2]
+            return Speech(_at_24_khz(pcm, rate_hz))
+        except (wave.Error, EOFError, ValueError) as error:
+            raise SpeechUnavailable(
+                f"{self._program} wrote {len(output)} bytes that are not speech ({error}). "
+                "Is it espeak-ng?"
+            ) from error
 
 
 class EspeakLibrary:
@@ -146,16 +165,18 @@ class EspeakLibrary:
         self._data = folder / "espeak-ng-data"
 
     def synthesize(self, text: str, voice: str) -> Speech | None:
-        """Speak, with the times of the words; None if the library is missing or fails."""
+        """Speak, with the times of the words; None if the library is missing.
+
+        Raises:
+            SpeechUnavailable: The library failed, or took longer than 30 s.
+        """
         if self._library is None:
             return None
         chosen = espeak_voice(voice)
         helper = Path(__file__).with_name("espeak_helper.py")
         command = [sys.executable, "-I", "-S", str(helper), str(self._library), str(self._data)]
         command += [chosen.name, str(chosen.words_per_minute), str(chosen.pitch)]
-        output = _run(command, text)
-        if output is None:
-            return None
+        output = _run("The espeak-ng library", command, text)
         head, _, pcm = output.partition(b"\n")
         about = json.loads(head)
         rate_hz = about["rate_hz"]
@@ -185,15 +206,32 @@ class Clips:
             return Speech(reader.readframes(reader.getnframes()))
 
 
-def _run(command: list[str], text: str) -> bytes | None:
-    """The output of a program that reads ``text``; None if it fails."""
+def _run(name: str, command: list[str], text: str) -> bytes:
+    """The output of a program that reads ``text``.
+
+    Raises:
+        SpeechUnavailable: It did not start, took too long, failed, or wrote next to nothing.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program, the text is data
             command, input=text.encode(), capture_output=True, timeout=_TIMEOUT_S, check=False
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 and len(done.stdout) > 44 else None
+    except OSError as error:
+        raise SpeechUnavailable(
+            f"{name} did not start: {error.strerror or error}. Install it anew."
+        ) from error
+    except subprocess.TimeoutExpired:
+        raise SpeechUnavailable(
+            f"{name} was not done with {len(text):,} characters after {_TIMEOUT_S:g} s. "
+            "Say less in one sentence."
+        ) from None
+    if done.returncode != 0 or len(done.stdout) <= _WAV_HEADER_BYTES:
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())[-200:]
+        raise SpeechUnavailable(
+            f"{name} failed: exit status {done.returncode}, {len(done.stdout)} bytes"
+            + (f", {said!r}." if said else ".")
+        )
+    return done.stdout
 
 
 def _at_24_khz(pcm: bytes, rate_hz: int) -> bytes:

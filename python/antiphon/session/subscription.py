@@ -1,8 +1,8 @@
 """Who gets which message: every subscriber has a mailbox of its own.
 
 The reader of the session never waits for a consumer. Messages without audio are always kept, up
-to a count at which the session gives up on the consumer; audio is kept up to a duration, then the
-oldest is dropped and counted.
+to a count at which the session gives up on the consumer; audio is kept up to a duration and a
+number of messages, then the oldest is dropped and counted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Mailbox:
 
     @property
     def unread(self) -> int:
-        """Unread messages; those with audio do not count, their audio is bounded by itself."""
+        """Unread messages; those with audio do not count, they are bounded by themselves."""
         return len(self._unread) - len(self._with_audio)
 
     def put(self, message: LiveServerMessage) -> None:
@@ -55,7 +55,7 @@ class Mailbox:
         if duration_s:
             self._with_audio.append(key)
             self._audio_s += duration_s
-            while self._audio_s > MAX_UNREAD_AUDIO_S and len(self._with_audio) > 1:
+            while self._has_too_much_audio():
                 self._drop_oldest_audio()
         self.has_news.set()
 
@@ -80,6 +80,11 @@ class Mailbox:
         """Nothing more will come."""
         self.closure = closure
         self.has_news.set()
+
+    def _has_too_much_audio(self) -> bool:
+        messages = len(self._with_audio)
+        too_long = self._audio_s > MAX_UNREAD_AUDIO_S and messages > 1
+        return too_long or messages > MAX_UNREAD_MESSAGES
 
     def _drop_oldest_audio(self) -> None:
         key = self._with_audio.popleft()

@@ -283,7 +283,8 @@ pub(crate) fn shape_text(array: &Bound<'_, PyUntypedArray>) -> String {
     format!("({})", sizes.join(", "))
 }
 
-fn kind(x: &Bound<'_, PyAny>) -> String {
+/// What an argument is, for a message.
+pub(crate) fn kind(x: &Bound<'_, PyAny>) -> String {
     let name = x
         .get_type()
         .name()
