@@ -75,5 +75,5 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.demo
 # pip comes before the module: maturin is among the packages.
 $(VENV)/.native: $(VENV)/.demo $(RUST)
 	@tools/find-toolchain.sh >/dev/null
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --locked --quiet
 	@touch $@

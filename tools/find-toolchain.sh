@@ -15,6 +15,10 @@ if [ -z "$minor" ] || [ "$minor" -lt "$rust_minimum" ]; then
   say "$version is too old: 1.$rust_minimum or newer is needed. Run: rustup update stable"
   exit 1
 fi
+if [ "$(uname)" = Linux ] && ! cc --version >/dev/null 2>&1; then
+  say "no C linker (cc), which rustc needs. On Debian and Ubuntu: apt-get install gcc libc6-dev"
+  exit 1
+fi
 
 too_old=""
 broken=""

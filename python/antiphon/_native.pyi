@@ -7,6 +7,7 @@ reads a clock, sleeps, or does I/O. int16 PCM is little-endian wherever it appea
 Every class is thread-safe: calls on one object from several threads run one after the other.
 """
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias, final, overload
 
@@ -16,6 +17,10 @@ from typing_extensions import Buffer
 
 __all__ = [
     "Capture",
+    "ClockDriftEstimator",
+    "DriftResampler",
+    "G711Decoder",
+    "G711Encoder",
     "JitterBuffer",
     "Packet",
     "Packetizer",
@@ -25,19 +30,27 @@ __all__ = [
     "Uplink",
     "VoiceActivityDetector",
     "__version__",
+    "alaw_decode",
+    "alaw_encode",
     "downmix",
     "encode_realtime_audio",
     "float_to_int16",
     "int16_to_float",
+    "interleave",
+    "resample",
     "simd_backend",
     "split_server_message",
+    "ulaw_decode",
+    "ulaw_encode",
 ]
 
 __version__: str
 
 _Pcm16: TypeAlias = NDArray[np.int16]
 _Float32: TypeAlias = NDArray[np.float32]
-_Profile: TypeAlias = Literal["voice", "voice_plus", "hq"]
+_Codes: TypeAlias = NDArray[np.uint8]
+_Profile: TypeAlias = Literal["voice", "voice_plus", "hq", "lowlatency"]
+_Law: TypeAlias = Literal["ulaw", "alaw"]
 
 # --------------------------------------------------------------------------- conversions
 
@@ -78,28 +91,83 @@ def downmix(x: _Float32) -> _Float32:
 
 @overload
 def downmix(x: _Pcm16) -> _Pcm16: ...
+@overload
+def interleave(channels: Iterable[_Float32]) -> _Float32:
+    """Interleave mono arrays of one length and type into one of shape (frames, channels).
+
+    Raises:
+        AudioFormatError: No channel, other dtypes or lengths, or more than one dimension.
+    """
+
+@overload
+def interleave(channels: Iterable[_Pcm16]) -> _Pcm16: ...
+@overload
+def ulaw_encode(pcm: _Pcm16) -> _Codes:
+    """Encode int16 samples as G.711 µ-law, as sent on the wire: one byte per sample.
+
+    An ndarray gives an ndarray of uint8; bytes give bytes. int16 is cut to 14 bits by an
+    arithmetic shift, as `audioop.lin2ulaw` does. 0.2 ns per sample.
+
+    Raises:
+        AudioFormatError: Another dtype, more than one dimension, or an odd number of bytes.
+    """
+
+@overload
+def ulaw_encode(pcm: Buffer) -> bytes: ...
+@overload
+def ulaw_decode(codes: _Codes) -> _Pcm16:
+    """Decode G.711 µ-law to int16 samples. An ndarray gives an ndarray; bytes give bytes.
+
+    Raises:
+        AudioFormatError: An array of another dtype than uint8, or of more than one dimension.
+    """
+
+@overload
+def ulaw_decode(codes: Buffer) -> bytes: ...
+@overload
+def alaw_encode(pcm: _Pcm16) -> _Codes:
+    """Encode int16 samples, cut to 13 bits, as G.711 A-law; else as `ulaw_encode`.
+
+    Raises:
+        AudioFormatError: Another dtype, more than one dimension, or an odd number of bytes.
+    """
+
+@overload
+def alaw_encode(pcm: Buffer) -> bytes: ...
+@overload
+def alaw_decode(codes: _Codes) -> _Pcm16:
+    """Decode G.711 A-law to int16 samples. An ndarray gives an ndarray; bytes give bytes.
+
+    Raises:
+        AudioFormatError: An array of another dtype than uint8, or of more than one dimension.
+    """
+
+@overload
+def alaw_decode(codes: Buffer) -> bytes: ...
 
 # --------------------------------------------------------------------------- dsp
 
 @final
 class Resampler:
-    """A streaming resampler: fixed ratio, polyphase FIR, linear phase, time-aligned.
+    """A streaming resampler: a polyphase FIR of fixed ratio.
 
-    The output does not depend on how the input was cut, bit for bit. Output frame ``k`` is
-    centred on input time ``k * in_hz / out_hz``: nothing is prepended. After `flush` of ``n``
-    input frames at ratio L/M the total output is ``(2 * n * L + M) // (2 * M)`` frames. Equal
-    rates pass bit for bit, without delay. A float32 NaN becomes 0, an infinity ±1.0; int16 is
-    rounded to nearest even and saturates.
+    The output does not depend on how the input was cut, bit for bit (on one machine; see
+    `simd_backend`). Output frame ``k`` is centred on input time ``k * in_hz / out_hz``: nothing
+    is prepended. After `flush` of ``n`` input frames at ratio L/M the total output is
+    ``(2 * n * L + M) // (2 * M)`` frames. Equal rates pass bit for bit, without delay. A float32
+    NaN becomes 0, an infinity ±1.0; int16 is rounded to nearest even and saturates.
 
-    Making one designs its filter (0.1 to 30 ms, by ratio and profile). A 10 ms block costs
-    some microseconds; blocks over 200 ms let go of the interpreter while they are filtered.
+    Making one designs its filter (0.02 to 30 ms, by ratio and profile). A 10 ms block costs
+    about a microsecond; blocks over 200 ms let go of the interpreter while they are filtered.
 
     Args:
         in_hz: Input rate, 4,000 to 384,000.
         out_hz: Output rate, likewise. The reduced terms of the ratio may not exceed 2,000.
-        profile: ``voice`` (flat to .85 of the lower Nyquist frequency, >= 80 dB beyond it),
-            ``voice_plus`` (.90, 96 dB) or ``hq`` (.913, 125 dB). More costs delay: 2.3, 3.9 or
-            6.0 ms where the lower rate is 16 kHz; see `delay_s`.
+        profile: ``voice`` (flat to .85 of the lower Nyquist frequency, >= 85 dB beyond it),
+            ``voice_plus`` (.90, 100 dB) or ``hq`` (.913, 125 dB). More costs delay: 2.5, 3.9 or
+            6.0 ms where the lower rate is 16 kHz; see `delay_s`. ``lowlatency`` is ``voice``
+            without the delay: it looks at nothing ahead, but its output is not aligned in time
+            and is late by 0.1 to 0.7 ms there, by frequency; see `group_delay_s`.
         dtype: ``float32`` or ``int16``: what goes in and comes out. Filtering is in float32.
 
     Raises:
@@ -140,6 +208,18 @@ class Resampler:
         """
     def max_output_frames(self, in_frames: int) -> int:
         """The most frames that one call with ``in_frames`` can return (without ``last``)."""
+    def skip(self, frames: int) -> tuple[NDArray[Any], int]:
+        """Pass over a known gap, as if ``frames`` of silence were fed, however long, in the
+        time that the filter's length takes.
+
+        Returns:
+            The frames in which the past still rings, as `dtype`, and how many frames of digital
+            silence come after them. Together they are just what `process` of zeros would have
+            returned.
+
+        Raises:
+            AudioFormatError: ``frames`` is negative, or 2**32 or more (nothing happens).
+        """
     def flush(self) -> NDArray[Any]:
         """Return what is left, as `dtype`, and `reset`."""
     def reset(self) -> None:
@@ -154,10 +234,237 @@ class Resampler:
     def dtype(self) -> str: ...
     @property
     def delay_frames(self) -> Fraction:
-        """Look-ahead in output frames: how much later than its centre a frame can be made."""
+        """Look-ahead in output frames: how much later than its centre a frame can be made.
+
+        0 for ``lowlatency``.
+        """
     @property
     def delay_s(self) -> float:
         """`delay_frames` in seconds."""
+    def group_delay_s(self, hz: float) -> float:
+        """How much later than it went in a tone of ``hz`` can come out, in seconds.
+
+        `delay_s` at every frequency, but for ``lowlatency``: there the group delay of the filter,
+        found by designing it again (some milliseconds).
+
+        Raises:
+            AudioFormatError: ``hz`` is not 0 to the lower Nyquist frequency.
+        """
+
+@overload
+def resample(x: _Float32, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Float32:
+    """Resample a whole mono signal of any length.
+
+    What a `Resampler` makes of it, flushed, within -120 dBFS (bit for bit but for ``hq``). An
+    ndarray of float32 or int16 gives an ndarray; bytes are int16 and give bytes. Lets go of the
+    interpreter.
+
+    Raises:
+        AudioFormatError: A rate, ratio or profile that is not supported, another dtype, more
+            than one dimension, or an odd number of bytes.
+    """
+
+@overload
+def resample(x: _Pcm16, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Pcm16: ...
+@overload
+def resample(x: Buffer, in_hz: int, out_hz: int, profile: _Profile = "voice") -> bytes: ...
+
+@final
+class DriftResampler:
+    """A streaming resampler whose ratio may vary at any time, for two clocks that drift.
+
+    The filter of ``voice``, at 512 phases and linearly between them: 110 dB SNR and more at any
+    fixed ratio. The ratio moves by at most 10 ppm per millisecond, and phase is continuous, so
+    no change of it is heard. Output does not depend on how the input was cut between two calls
+    of `set_ppm`. Other promises are as for `Resampler`.
+
+    Args:
+        nominal_in_hz: Input rate, 4,000 to 384,000.
+        nominal_out_hz: Output rate, likewise; any ratio.
+        max_ppm: The largest deviation, 1 to 5,000.
+        dtype: ``float32`` or ``int16``.
+
+    Raises:
+        AudioFormatError: A value out of range.
+    """
+
+    def __new__(
+        cls,
+        nominal_in_hz: int,
+        nominal_out_hz: int,
+        max_ppm: int = 1000,
+        dtype: Literal["float32", "int16"] = "float32",
+    ) -> DriftResampler: ...
+    @overload
+    def process(self, x: _Float32, last: bool = False) -> _Float32:
+        """Feed one mono block of any length; return what is ready. See `Resampler.process`.
+
+        Raises:
+            AudioFormatError: Another dtype, more than one dimension, or a byte count that is
+                not a whole number of samples (nothing is consumed).
+        """
+    @overload
+    def process(self, x: _Pcm16, last: bool = False) -> _Pcm16: ...
+    @overload
+    def process(self, x: bytes | bytearray | memoryview, last: bool = False) -> bytes: ...
+    def process_into(self, x: _Float32 | _Pcm16, out: _Float32 | _Pcm16) -> int:
+        """Like `process`, into ``out``; returns the frames written.
+
+        Raises:
+            AudioFormatError: ``out`` is shorter than `max_output_frames` of this input, of
+                another dtype, not contiguous, or read-only (nothing is consumed).
+        """
+    def max_output_frames(self, in_frames: int) -> int:
+        """The most frames that one call with ``in_frames`` can return (without ``last``)."""
+    def input_frames_for(self, out_frames: int) -> int:
+        """How many more input frames make ``out_frames`` more frames ready: the size of the next
+        input when a device asks for a fixed number of frames.
+        """
+    def flush(self) -> NDArray[Any]:
+        """Return what is left, as `dtype`, and `reset`."""
+    def reset(self) -> None:
+        """Forget all input and the deviation of the ratio, as if newly made."""
+    def set_ppm(self, ppm: float) -> None:
+        """Use input up faster by ``ppm`` than nominally (slower if negative); limited to
+        ``max_ppm``.
+
+        Raises:
+            AudioFormatError: ``ppm`` is not a number.
+        """
+    @property
+    def ppm(self) -> float:
+        """By how much input is used up faster than nominally, now."""
+    @property
+    def max_ppm(self) -> int: ...
+    @property
+    def nominal_in_hz(self) -> int: ...
+    @property
+    def nominal_out_hz(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def delay_s(self) -> float:
+        """The look-ahead: how much later than its centre a frame can be made."""
+
+@final
+class ClockDriftEstimator:
+    """Finds how much faster one clock runs than another, from the fill of the ring between them.
+
+    A proportional-integral loop; give its answer to `DriftResampler.set_ppm`. It settles on
+    ±200 ppm within 20 s, and then keeps the fill within 2 ms.
+
+    Args:
+        rate_hz: Rate of the frames in the ring, 4,000 to 384,000.
+        target_frames: How many there should be.
+        max_ppm: Limit of the answer, 1 to 5,000.
+
+    Raises:
+        AudioFormatError: A value out of range.
+    """
+
+    def __new__(
+        cls, rate_hz: int, target_frames: int, max_ppm: int = 1000
+    ) -> ClockDriftEstimator: ...
+    def update(self, fill_frames: float, now_us: int) -> float:
+        """Take the fill at ``now_us``; return by how many ppm to use it up faster than nominally.
+
+        Call it at one point of the loop, such as before each read. Time that stands still or
+        runs backwards changes nothing, nor does a fill that is not finite. A writer of blocks
+        makes the fill jump and the answer ripple, by some hundred ppm for blocks of 10 ms: add
+        the frames since the last block, where that is known, and it does not.
+        """
+    def reset(self) -> None:
+        """Forget everything, as if newly made."""
+    @property
+    def ppm(self) -> float:
+        """The last answer of `update`."""
+    @property
+    def drift_ppm(self) -> float:
+        """By how much the writer's clock runs faster than the reader's, as far as is known."""
+    @property
+    def target_frames(self) -> int: ...
+
+@final
+class G711Decoder:
+    """From G.711 at 8 kHz to int16 at another rate, as one stream: one call per chunk.
+
+    Bit for bit what `ulaw_decode` or `alaw_decode` and an int16 `Resampler` make.
+
+    Args:
+        law: ``ulaw`` or ``alaw``.
+        out_hz: Rate of the samples; see `Resampler`.
+        profile: See `Resampler`.
+
+    Raises:
+        AudioFormatError: A law, rate or profile that is not supported.
+    """
+
+    def __new__(
+        cls, law: _Law, out_hz: int = 16000, profile: _Profile = "voice"
+    ) -> G711Decoder: ...
+    @overload
+    def process(self, codes: _Codes, last: bool = False) -> _Pcm16:
+        """Decode any number of codes; return the samples that are ready.
+
+        An ndarray of uint8 gives an ndarray; bytes give bytes. ``last=True`` flushes.
+
+        Raises:
+            AudioFormatError: An array of another dtype, or of more than one dimension (nothing
+                is consumed).
+        """
+    @overload
+    def process(self, codes: Buffer, last: bool = False) -> bytes: ...
+    def flush(self) -> _Pcm16:
+        """Return the samples that are left, and `reset`."""
+    def reset(self) -> None:
+        """Forget all input, as if newly made."""
+    @property
+    def law(self) -> str: ...
+    @property
+    def out_hz(self) -> int: ...
+    @property
+    def delay_s(self) -> float:
+        """Delay of the resampler."""
+
+@final
+class G711Encoder:
+    """From int16 at another rate to G.711 at 8 kHz, as one stream: one call per chunk.
+
+    Bit for bit what an int16 `Resampler` and `ulaw_encode` or `alaw_encode` make.
+
+    Args:
+        law: ``ulaw`` or ``alaw``.
+        in_hz: Rate of the samples; see `Resampler`.
+        profile: See `Resampler`.
+
+    Raises:
+        AudioFormatError: A law, rate or profile that is not supported.
+    """
+
+    def __new__(cls, law: _Law, in_hz: int = 24000, profile: _Profile = "voice") -> G711Encoder: ...
+    @overload
+    def process(self, pcm: _Pcm16, last: bool = False) -> _Codes:
+        """Take any number of samples; return the codes that are ready.
+
+        An ndarray gives an ndarray of uint8; bytes give bytes. ``last=True`` flushes.
+
+        Raises:
+            AudioFormatError: Another dtype, more than one dimension, or an odd number of bytes
+                (nothing is consumed).
+        """
+    @overload
+    def process(self, pcm: Buffer, last: bool = False) -> bytes: ...
+    def flush(self) -> bytes:
+        """Return the codes that are left, and `reset`."""
+    def reset(self) -> None:
+        """Forget all input, as if newly made."""
+    @property
+    def law(self) -> str: ...
+    @property
+    def in_hz(self) -> int: ...
+    @property
+    def delay_s(self) -> float:
+        """Delay of the resampler."""
 
 # --------------------------------------------------------------------------- uplink
 
@@ -449,7 +756,7 @@ class JitterBuffer:
         turns is dropped when it comes. If turns newer than ``turn`` are queued already, they stay.
         """
     def pull(self, frames: int, *, now_us: int) -> _Pcm16:
-        """The next ``frames`` frames (0 to 2**26); silence where there is nothing to play."""
+        """The next ``frames`` frames; silence where there is nothing to play."""
     def pull_into(self, out: _Pcm16, *, now_us: int) -> None:
         """Like `pull`, filling ``out``. Allocates nothing, takes no lock of the push side."""
     @property
@@ -457,15 +764,9 @@ class JitterBuffer:
     @property
     def sample_rate_hz(self) -> int: ...
     def stats(self) -> dict[str, int | float]:
-        """Counters since the buffer was made.
-
-        With W3C webrtc-stats names, in snake case: ``jitter_buffer_delay`` and
-        ``jitter_buffer_target_delay`` (seconds, summed over frames: divide by
-        ``jitter_buffer_emitted_count``), ``total_samples_received``, ``concealed_samples``,
-        ``silent_concealed_samples``, ``concealment_events``. Our own: ``first_sound_delay_us`` (of
-        the last turn begun), ``underrun_us``, ``flush_count``, ``pushed_frames``,
-        ``flushed_frames``, ``dropped_late_frames``, ``refused_frames``. Frames pushed are always
-        those emitted, flushed and queued.
+        """Counters with W3C webrtc-stats names, in snake case (``jitter_buffer_emitted_count``,
+        ``concealed_samples``, ``concealment_events`` …), and our own: ``first_sound_delay_us``,
+        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``.
         """
 
 # --------------------------------------------------------------------------- devices
@@ -562,10 +863,6 @@ class Capture:
     def read(self, max_frames: int | None = None) -> tuple[_Float32, int]:
         """Take what was captured: float32 of shape (frames, channels), and the time in
         microseconds at which its first frame was captured (0 if there is nothing).
-
-        The time is ``time->input_adc`` of the block, or ``time->current`` less the block's length
-        where the device does not know. What is returned is contiguous: a read stops where frames
-        were dropped, and the next one goes on behind the gap, with its own time.
         """
     @property
     def available_frames(self) -> int: ...
@@ -581,4 +878,8 @@ class Capture:
     def channels(self) -> int: ...
 
 def simd_backend() -> str:
-    """The kernels in use: ``scalar`` for now."""
+    """The kernels in use: ``scalar``, ``avx2`` or ``neon``.
+
+    The fastest of this machine, unless the environment variable ``ANTIPHON_SIMD`` named one when
+    the module was imported. Between two of them, float32 output may differ in its last bits.
+    """

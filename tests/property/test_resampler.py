@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from antiphon._native import Resampler, float_to_int16
 
 RATES_HZ = st.sampled_from([8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000])
-PROFILES = st.sampled_from(["voice", "voice_plus", "hq"])
+PROFILES = st.sampled_from(["voice", "voice_plus", "hq", "lowlatency"])
 FLOATS = arrays(np.float32, st.integers(0, 1_500), elements=st.floats(width=32))
 INTS = arrays(np.int16, st.integers(0, 1_500))
 CUTS = st.lists(st.integers(0, 1_500), max_size=6)

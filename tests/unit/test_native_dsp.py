@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import array
+import os
+import subprocess
+import sys
 import threading
 from fractions import Fraction
 from typing import Any
@@ -16,6 +19,7 @@ from antiphon._native import (
     downmix,
     float_to_int16,
     int16_to_float,
+    resample,
     simd_backend,
 )
 from antiphon.errors import AudioFormatError
@@ -27,7 +31,25 @@ NOISE_16 = RNG.integers(-30_000, 30_000, 48_000).astype(np.int16)
 
 def test_the_module_says_what_it_is() -> None:
     assert __version__.count(".") == 2
-    assert simd_backend() == "scalar"
+    assert simd_backend() in {"scalar", "avx2", "neon"}
+
+
+@pytest.mark.parametrize("name", ["scalar", simd_backend(), "nothing"])
+def test_a_backend_can_be_forced(name: str) -> None:
+    program = "from antiphon._native import simd_backend; print(simd_backend())"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "ANTIPHON_SIMD": name},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if name == "nothing":
+        assert ran.returncode != 0
+        assert 'the SIMD backend "nothing" cannot be used' in ran.stderr
+    else:
+        assert ran.stdout.strip() == name, ran.stderr
 
 
 class TestConversions:
@@ -246,6 +268,55 @@ class TestResampler:
         y = Resampler(48_000, 16_000, dtype="int16").process(square, last=True).reshape(-1, 16)
         assert (y[0::2, 4:12] < -20_000).all()
         assert (y[1::2, 4:12] > 20_000).all()
+
+    def test_low_latency_waits_for_nothing(self) -> None:
+        resampler = Resampler(48_000, 16_000, "lowlatency")
+        assert resampler.delay_frames == 0
+        assert resampler.delay_s == 0
+        assert len(resampler.process(NOISE[:480])) == 160
+        late = [resampler.group_delay_s(hz) for hz in (0, 1_000, 3_400, 6_400)]
+        assert all(0 < delay_s < 0.0006 for delay_s in late)
+        assert late == sorted(late)
+
+    def test_group_delay_of_linear_phase(self) -> None:
+        resampler = Resampler(48_000, 16_000)
+        assert resampler.group_delay_s(1_000) == resampler.delay_s
+        for hz in (-1, 8_001, float("nan")):
+            with pytest.raises(AudioFormatError, match="it must be 0 to 8000"):
+                resampler.group_delay_s(hz)
+
+    @pytest.mark.parametrize("gap", [0, 1, 100, 48_000])
+    def test_a_gap_is_silence_that_need_not_be_made(self, gap: int) -> None:
+        resampler = Resampler(44_100, 16_000, dtype="int16")
+        silence = np.zeros(gap, np.int16)
+        expected = resampler.process(np.concatenate([NOISE_16[:999], silence, NOISE_16]), last=True)
+        before = resampler.process(NOISE_16[:999])
+        tail, silent_frames = resampler.skip(gap)
+        after = resampler.process(NOISE_16, last=True)
+        made = [before, tail, np.zeros(silent_frames, np.int16), after]
+        np.testing.assert_array_equal(np.concatenate(made), expected)
+        assert len(tail) < 200
+
+    def test_a_gap_that_is_none_is_refused(self) -> None:
+        for frames in (-1, 2**32):
+            with pytest.raises(AudioFormatError, match=f"frames is {frames}"):
+                Resampler(44_100, 16_000).skip(frames)
+
+    @pytest.mark.parametrize("profile", ["voice", "voice_plus", "hq", "lowlatency"])
+    @pytest.mark.parametrize(
+        ("in_hz", "out_hz"), [(48_000, 16_000), (24_000, 48_000), (44_100, 16_000), (8_000, 8_000)]
+    )
+    def test_one_shot_is_the_stream(self, profile: Any, in_hz: int, out_hz: int) -> None:
+        expected = Resampler(in_hz, out_hz, profile).process(NOISE, last=True)
+        made = resample(NOISE, in_hz, out_hz, profile)
+        assert made.dtype == np.float32
+        assert made.shape == expected.shape
+        assert np.abs(made - expected).max() <= (1e-6 if profile == "hq" else 0)
+        pcm = Resampler(in_hz, out_hz, profile, "int16").process(NOISE_16, last=True)
+        from_bytes = resample(NOISE_16.tobytes(), in_hz, out_hz, profile)
+        assert isinstance(from_bytes, bytes)
+        close = np.frombuffer(from_bytes, np.int16).astype(int) - pcm
+        assert np.abs(close).max() <= (1 if profile == "hq" else 0)
 
     def test_reset_forgets(self) -> None:
         resampler = Resampler(48_000, 16_000)

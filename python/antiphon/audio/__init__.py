@@ -5,11 +5,19 @@ Up: `Capture` → `downmix` → `Resampler` → `float_to_int16` → `Packetizer
 listens in. Down: `split_server_message` → `JitterBuffer`, or with resampling and a device
 callback in one object: `Playout`.
 
+For clocks that drift: `DriftResampler`, steered by `ClockDriftEstimator`. For telephones:
+`G711Decoder` and `G711Encoder`, or the codes alone by `ulaw_decode` and the like. Whole signals:
+`resample`.
+
 WAV files are in `antiphon.audio.wav`.
 """
 
 from antiphon._native import (
     Capture,
+    ClockDriftEstimator,
+    DriftResampler,
+    G711Decoder,
+    G711Encoder,
     JitterBuffer,
     Packet,
     Packetizer,
@@ -18,11 +26,18 @@ from antiphon._native import (
     Resampler,
     Uplink,
     VoiceActivityDetector,
+    alaw_decode,
+    alaw_encode,
     downmix,
     encode_realtime_audio,
     float_to_int16,
     int16_to_float,
+    interleave,
+    resample,
+    simd_backend,
     split_server_message,
+    ulaw_decode,
+    ulaw_encode,
 )
 
 __all__ = [  # noqa: RUF022 -- in the order of the flow
@@ -42,4 +57,19 @@ __all__ = [  # noqa: RUF022 -- in the order of the flow
     "Playhead",
     "int16_to_float",
     "Playout",
+    "interleave",
+    # Whole signals
+    "resample",
+    # Clocks that drift
+    "DriftResampler",
+    "ClockDriftEstimator",
+    # Telephones
+    "ulaw_encode",
+    "ulaw_decode",
+    "alaw_encode",
+    "alaw_decode",
+    "G711Decoder",
+    "G711Encoder",
+    # The kernels in use
+    "simd_backend",
 ]

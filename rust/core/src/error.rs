@@ -30,6 +30,17 @@ pub enum FormatError {
     },
     /// A profile that does not exist.
     Profile(String),
+    /// A companding law that does not exist.
+    Law(String),
+    /// A set of kernels that does not exist here, or comes too late.
+    Backend(String),
+    /// A frequency that the stream cannot carry.
+    Frequency {
+        /// What was given.
+        value: String,
+        /// The lower Nyquist frequency.
+        nyquist_hz: u32,
+    },
     /// A buffer of another length than the call needs.
     Length {
         /// What the buffer is.
@@ -92,9 +103,18 @@ impl fmt::Display for FormatError {
             Self::Profile(name) => {
                 write!(
                     f,
-                    "profile is {name:?}; it must be 'voice', 'voice_plus' or 'hq'"
+                    "profile is {name:?}; it must be 'voice', 'voice_plus', 'hq' or 'lowlatency'"
                 )
             }
+            Self::Frequency { value, nyquist_hz } => {
+                write!(f, "hz is {value}; it must be 0 to {nyquist_hz}")
+            }
+            Self::Law(name) => write!(f, "law is {name:?}; it must be 'ulaw' or 'alaw'"),
+            Self::Backend(name) => write!(
+                f,
+                "the SIMD backend {name:?} cannot be used; there are 'scalar', 'avx2' (x86-64 \
+                 with AVX2 and FMA) and 'neon' (64-bit ARM), and one process uses one"
+            ),
             Self::Length {
                 name,
                 frames,

@@ -1,6 +1,7 @@
 //! What holds for every ratio, every signal and every cutting.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use antiphon_core::dsp::kernels::Backend;
 use antiphon_core::dsp::resample::{Profile, Resampler};
 use proptest::prelude::*;
 
@@ -17,7 +18,15 @@ fn rate_hz() -> impl Strategy<Value = u32> {
 }
 
 fn any_profile() -> impl Strategy<Value = Profile> {
-    prop::sample::select(&[Profile::Voice, Profile::VoicePlus, Profile::Hq][..])
+    prop::sample::select(&Profile::ALL[..])
+}
+
+/// One of the backends of this machine.
+fn any_backend() -> impl Strategy<Value = Backend> {
+    let here = Backend::NAMES
+        .into_iter()
+        .filter_map(|name| Backend::named(name).ok());
+    prop::sample::select(here.collect::<Vec<_>>())
 }
 
 /// Any bit pattern at all, now and then; otherwise audio.
@@ -52,10 +61,11 @@ proptest! {
         in_hz in rate_hz(),
         out_hz in rate_hz(),
         profile in any_profile(),
+        backend in any_backend(),
         x in prop::collection::vec(sample(), 0..3_000),
         cuts in prop::collection::vec(0_usize..700, 0..12),
     ) {
-        let Ok(mut resampler) = Resampler::new(in_hz, out_hz, profile) else {
+        let Ok(mut resampler) = Resampler::with_backend(in_hz, out_hz, profile, backend) else {
             return Ok(()); // the ratio is too odd, and was refused
         };
         let whole = stream(&mut resampler, &x, &[]);
@@ -63,6 +73,52 @@ proptest! {
         let (n, up, down) = (x.len() as u64, u64::from(out_hz), u64::from(in_hz));
         prop_assert_eq!(whole.len() as u64, (2 * n * up + down) / (2 * down));
         prop_assert!(whole.iter().all(|bits| f32::from_bits(*bits).is_finite()));
+    }
+
+    #[test]
+    fn a_gap_is_as_much_silence(
+        in_hz in rate_hz(),
+        out_hz in rate_hz(),
+        profile in any_profile(),
+        backend in any_backend(),
+        before in prop::collection::vec(sample(), 0..1_500),
+        gap in prop_oneof![0_usize..2_000, 0_usize..50_000],
+        after in prop::collection::vec(sample(), 0..1_500),
+    ) {
+        let Ok(mut resampler) = Resampler::with_backend(in_hz, out_hz, profile, backend) else {
+            return Ok(());
+        };
+        let mut fed = before.clone();
+        fed.resize(before.len() + gap, 0.0);
+        fed.extend(&after);
+        let expected = stream(&mut resampler, &fed, &[]);
+
+        let mut made: Vec<f32> = resampler.process(&before, false).unwrap();
+        let mut tail = vec![f32::NAN; resampler.max_skip_frames(gap)];
+        let skipped = resampler.skip_into(gap, &mut tail).unwrap();
+        made.extend(&tail[..skipped.frames]);
+        made.resize(made.len() + skipped.silent_frames, 0.0);
+        made.extend(resampler.process::<f32, f32>(&after, true).unwrap());
+        let made: Vec<u32> = made.into_iter().map(f32::to_bits).collect();
+        prop_assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn what_will_be_made_is_known(
+        in_hz in rate_hz(),
+        out_hz in rate_hz(),
+        profile in any_profile(),
+        sizes in prop::collection::vec(0_usize..6_000, 1..8),
+    ) {
+        let Ok(mut resampler) = Resampler::new(in_hz, out_hz, profile) else {
+            return Ok(());
+        };
+        for frames in sizes {
+            let expected = resampler.output_frames(frames);
+            prop_assert!(expected <= resampler.max_output_frames(frames));
+            let made: Vec<i16> = resampler.process(&vec![0.25_f32; frames], false).unwrap();
+            prop_assert_eq!(made.len(), expected);
+        }
     }
 
     #[test]

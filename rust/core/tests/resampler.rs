@@ -4,11 +4,14 @@
     clippy::float_cmp,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
     reason = "a test may panic, and its numbers are small"
 )]
 
-use antiphon_core::dsp::resample::{Profile, Resampler};
+use antiphon_core::dsp::kernels::Backend;
+use antiphon_core::dsp::resample::{Profile, Resampler, Skipped, resample};
 
+/// The profiles that look ahead, and come out in time.
 const PROFILES: [Profile; 3] = [Profile::Voice, Profile::VoicePlus, Profile::Hq];
 const RATES_HZ: [u32; 8] = [
     8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
@@ -277,6 +280,238 @@ fn reset_and_flush_both_forget() {
 }
 
 #[test]
+fn every_backend_makes_the_same_stream_but_for_the_last_bit() {
+    let x = noise(3_000);
+    let names = Backend::NAMES.into_iter();
+    for backend in names.filter_map(|name| Backend::named(name).ok()) {
+        for (in_hz, out_hz) in [(48_000, 16_000), (16_000, 24_000), (44_100, 16_000)] {
+            let make = |backend| {
+                let mut resampler =
+                    Resampler::with_backend(in_hz, out_hz, Profile::Hq, backend).unwrap();
+                stream(&mut resampler, &x, &[480])
+            };
+            let (made, expected) = (make(backend), make(Backend::SCALAR));
+            assert_eq!(made.len(), expected.len());
+            assert!(
+                made.iter()
+                    .zip(&expected)
+                    .all(|(a, b)| (a - b).abs() < 1e-6)
+            );
+        }
+    }
+}
+
+/// Gain in dB of a tone, and how much later it comes out than in time, in seconds.
+fn heard(resampler: &mut Resampler, hz: f64) -> (f64, f64) {
+    let (in_hz, out_hz) = (resampler.in_hz(), resampler.out_hz());
+    let turn =
+        |frame: usize, rate_hz: u32| std::f64::consts::TAU * hz * frame as f64 / f64::from(rate_hz);
+    let x: Vec<f32> = (0..in_hz as usize / 2)
+        .map(|frame| turn(frame, in_hz).sin() as f32)
+        .collect();
+    let made = stream(resampler, &x, &[1_000]);
+    let steady = out_hz as usize / 10..out_hz as usize / 10 * 4; // whole turns of a multiple of 10 Hz
+    let (mut sine, mut cosine) = (0.0, 0.0);
+    for frame in steady.clone() {
+        sine += f64::from(made[frame]) * turn(frame, out_hz).sin();
+        cosine += f64::from(made[frame]) * turn(frame, out_hz).cos();
+    }
+    let amplitude = 2.0 * sine.hypot(cosine) / steady.len() as f64;
+    let late_s = (-cosine).atan2(sine) / (std::f64::consts::TAU * hz);
+    (20.0 * amplitude.log10(), late_s)
+}
+
+#[test]
+fn low_latency_is_the_voice_filter_without_its_delay() {
+    for (in_hz, out_hz, limit_s) in [
+        (48_000, 16_000, 0.000_6),
+        (44_100, 16_000, 0.000_6),
+        (24_000, 16_000, 0.000_6),
+        (16_000, 24_000, 0.000_6),
+        (24_000, 48_000, 0.000_6),
+        (8_000, 16_000, 0.001_8),
+        (24_000, 8_000, 0.001_8),
+    ] {
+        let nyquist_hz = f64::from(in_hz.min(out_hz)) / 2.0;
+        let mut resampler = Resampler::new(in_hz, out_hz, Profile::LowLatency).unwrap();
+        assert_eq!(resampler.delay_frames(), (0, 1));
+        for part in [0.05, 0.2, 0.4, 0.6, 0.8, 0.85] {
+            let hz = (part * nyquist_hz / 10.0).floor() * 10.0;
+            let (gain_db, late_s) = heard(&mut resampler, hz);
+            assert!(
+                gain_db.abs() < 0.01,
+                "{in_hz}->{out_hz} {hz} Hz: {gain_db} dB"
+            );
+            let group_delay_s = resampler.group_delay_s(hz).unwrap();
+            assert!(
+                group_delay_s < limit_s || part > 0.8, // it rises towards the edge
+                "{in_hz}->{out_hz} {hz} Hz: {group_delay_s}"
+            );
+            if part <= 0.2 {
+                // Far from the edge the phase is nearly linear: both delays are one.
+                assert!((late_s - group_delay_s).abs() < 0.05 * group_delay_s + 2e-6);
+            }
+        }
+        if out_hz < in_hz {
+            for part in [1.02, 1.1, 1.3] {
+                let hz = (part * nyquist_hz / 10.0).ceil() * 10.0;
+                let x: Vec<f32> = (0..in_hz)
+                    .map(|k| {
+                        (std::f64::consts::TAU * hz * f64::from(k) / f64::from(in_hz)).sin() as f32
+                    })
+                    .collect();
+                let made = stream(&mut resampler, &x, &[480]);
+                let loudest = made[500..made.len() - 500]
+                    .iter()
+                    .fold(0.0_f32, |a, b| a.max(b.abs()));
+                assert!(loudest < 1.26e-4, "{in_hz}->{out_hz} {hz} Hz: {loudest}"); // -78 dB
+            }
+        }
+    }
+}
+
+#[test]
+fn the_group_delay_of_linear_phase_is_the_delay() {
+    for profile in PROFILES {
+        let resampler = Resampler::new(48_000, 16_000, profile).unwrap();
+        for hz in [0.0, 997.0, 8_000.0] {
+            assert_eq!(resampler.group_delay_s(hz).unwrap(), resampler.delay_s());
+        }
+    }
+    let same = Resampler::new(16_000, 16_000, Profile::LowLatency).unwrap();
+    assert_eq!(same.group_delay_s(1_000.0).unwrap(), 0.0);
+    for hz in [-1.0, 8_000.1, f64::NAN, f64::INFINITY] {
+        let refused = Resampler::new(48_000, 16_000, Profile::Voice)
+            .unwrap()
+            .group_delay_s(hz);
+        let text = refused.unwrap_err().to_string();
+        assert_eq!(text, format!("hz is {hz}; it must be 0 to 8000"));
+    }
+}
+
+#[test]
+fn lengths_are_exact_in_every_profile() {
+    for profile in Profile::ALL {
+        for (in_hz, out_hz) in [
+            (48_000, 16_000),
+            (16_000, 48_000),
+            (44_100, 16_000),
+            (24_000, 44_100),
+        ] {
+            let (up, down) = reduced(in_hz, out_hz);
+            for frames in [0, 1, 2, 3, 5, 441, 1_000_001] {
+                let made: Vec<f32> =
+                    resample(&vec![0.5_f32; frames], in_hz, out_hz, profile).unwrap();
+                assert_eq!(
+                    made.len(),
+                    (2 * frames * up + down) / (2 * down),
+                    "{in_hz}->{out_hz} {profile:?} {frames}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn one_shot_is_the_stream() {
+    for profile in Profile::ALL {
+        for (in_hz, out_hz) in [
+            (48_000, 16_000),
+            (24_000, 48_000),
+            (16_000, 24_000),
+            (44_100, 16_000),
+            (24_000, 44_100),
+            (32_000, 44_000),
+            (16_000, 16_000),
+        ] {
+            for frames in [100, 7_056, 50_000] {
+                let x = noise(frames);
+                let made: Vec<f32> = resample(&x, in_hz, out_hz, profile).unwrap();
+                let mut resampler = Resampler::new(in_hz, out_hz, profile).unwrap();
+                let expected = stream(&mut resampler, &x, &[480]);
+                assert_eq!(made.len(), expected.len());
+                let error = made
+                    .iter()
+                    .zip(&expected)
+                    .fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+                let what = format!("{in_hz}->{out_hz} {profile:?} {frames}: {error}");
+                assert!(error < 1e-6, "{what}"); // -120 dBFS
+                assert!(profile == Profile::Hq || error == 0.0, "{what}");
+            }
+        }
+    }
+    let pcm: Vec<i16> = noise(50_000)
+        .iter()
+        .map(|x| (x * 32_768.0) as i16)
+        .collect();
+    let made: Vec<i16> = resample(&pcm, 48_000, 16_000, Profile::Hq).unwrap();
+    let mut resampler = Resampler::new(48_000, 16_000, Profile::Hq).unwrap();
+    let expected: Vec<i16> = resampler.process(&pcm, true).unwrap();
+    assert!(
+        made.iter()
+            .zip(&expected)
+            .all(|(a, b)| (i32::from(*a) - i32::from(*b)).abs() <= 1)
+    );
+    assert!(resample::<f32, f32>(&[], 3_999, 16_000, Profile::Hq).is_err());
+    assert!(resample::<f32, f32>(&[], 44_101, 48_000, Profile::Hq).is_err());
+}
+
+#[test]
+fn a_long_gap_costs_no_more_than_the_filter() {
+    let mut resampler = Resampler::new(44_100, 16_000, Profile::Hq).unwrap();
+    let before = noise(1_000);
+    let mut out = vec![0.0_f32; 1_000];
+    resampler.process_into(&before, &mut out).unwrap();
+    // A day. The silence is counted, and the stream goes on where it would.
+    let gap = 86_400 * 44_100 / 441 * 441;
+    let made = resampler.skip_into(gap, &mut out).unwrap();
+    assert!(made.frames < 300);
+    assert_eq!(made.frames + made.silent_frames, gap / 441 * 160);
+    assert!(out[..made.frames].iter().any(|y| *y != 0.0));
+    let after: Vec<f32> = resampler.process(&before, false).unwrap();
+    let fresh: Vec<f32> = {
+        let mut fresh = Resampler::new(44_100, 16_000, Profile::Hq).unwrap();
+        // As far into a period of 441 as the other one is.
+        fresh
+            .process::<f32, f32>(&[0.0; 2_205 + 118], false)
+            .unwrap();
+        fresh.process(&before, false).unwrap()
+    };
+    assert_eq!(after, fresh);
+}
+
+#[test]
+fn a_gap_at_equal_rates_is_all_silence_and_too_long_a_gap_is_refused() {
+    let mut resampler = Resampler::new(16_000, 16_000, Profile::Voice).unwrap();
+    let skipped = resampler.skip_into::<f32>(1_000, &mut []).unwrap();
+    assert_eq!(
+        skipped,
+        Skipped {
+            frames: 0,
+            silent_frames: 1_000
+        }
+    );
+    let mut resampler = Resampler::new(48_000, 16_000, Profile::Voice).unwrap();
+    let refused = resampler.skip_into::<f32>(48_000, &mut []).unwrap_err();
+    let needed = resampler.max_skip_frames(48_000);
+    assert_eq!(
+        refused.to_string(),
+        format!("out holds 0 frames; it must hold at least {needed}")
+    );
+    #[cfg(target_pointer_width = "64")]
+    {
+        let refused = resampler
+            .skip_into(1 << 32, &mut [0.0_f32; 1_000])
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "frames is 4294967296; it must be 0 to 4294967295"
+        );
+    }
+    assert_eq!(resampler.flush_frames(), 0, "nothing happened");
+}
+
+#[test]
 fn what_cannot_be_done_is_said_in_words() {
     let message = |in_hz, out_hz| {
         Resampler::new(in_hz, out_hz, Profile::Voice)
@@ -301,5 +536,9 @@ fn what_cannot_be_done_is_said_in_words() {
         "out holds 159 frames; it must hold at least 160"
     );
     assert_eq!(resampler.flush_frames(), 0, "nothing was consumed");
-    assert!("best".parse::<Profile>().is_err());
+    for profile in Profile::ALL {
+        assert_eq!(profile.name().parse(), Ok(profile));
+    }
+    let text = "best".parse::<Profile>().unwrap_err().to_string();
+    assert!(text.ends_with("'voice', 'voice_plus', 'hq' or 'lowlatency'"));
 }

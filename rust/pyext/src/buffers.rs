@@ -2,8 +2,8 @@
 
 use antiphon_core::dsp::convert::Sample;
 use numpy::{
-    Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray,
-    PyUntypedArrayMethods,
+    Element, IntoPyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
+    PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
@@ -15,6 +15,12 @@ use crate::errors::audio_format_error;
 pub(crate) trait PySample: Sample + Element + pyo3::buffer::Element {
     /// Its NumPy name.
     const NAME: &'static str;
+    /// The same sample as bytes.
+    type Bytes: Sample;
+    /// Bytes as samples, in place; None if the count is not whole.
+    fn in_bytes(bytes: &[u8]) -> Option<&[Self::Bytes]>;
+    /// Room for samples in bytes, in place.
+    fn in_bytes_mut(bytes: &mut [u8]) -> &mut [Self::Bytes];
     /// Samples from little-endian bytes; None if the count is not whole.
     fn from_bytes(bytes: &[u8]) -> Option<Vec<Self>>;
     /// Writes samples as little-endian bytes into a buffer of just that size.
@@ -25,15 +31,24 @@ macro_rules! py_sample {
     ($type:ty, $name:literal) => {
         impl PySample for $type {
             const NAME: &'static str = $name;
+            type Bytes = [u8; size_of::<$type>()];
+
+            fn in_bytes(bytes: &[u8]) -> Option<&[Self::Bytes]> {
+                let (samples, rest) = bytes.as_chunks();
+                rest.is_empty().then_some(samples)
+            }
+
+            fn in_bytes_mut(bytes: &mut [u8]) -> &mut [Self::Bytes] {
+                bytes.as_chunks_mut().0
+            }
 
             fn from_bytes(bytes: &[u8]) -> Option<Vec<Self>> {
-                let (samples, rest) = bytes.as_chunks();
-                rest.is_empty()
-                    .then(|| samples.iter().copied().map(Self::from_le_bytes).collect())
+                let samples = Self::in_bytes(bytes)?.iter().copied();
+                Some(samples.map(Self::from_le_bytes).collect())
             }
 
             fn to_bytes(samples: &[Self], bytes: &mut [u8]) {
-                for (bytes, sample) in bytes.as_chunks_mut().0.iter_mut().zip(samples) {
+                for (bytes, sample) in Self::in_bytes_mut(bytes).iter_mut().zip(samples) {
                     *bytes = sample.to_le_bytes();
                 }
             }
@@ -164,14 +179,91 @@ fn bytes<T: PySample>(x: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
 }
 
 fn whole<T: PySample>(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<T>> {
-    T::from_bytes(bytes).ok_or_else(|| {
-        let message = format!(
-            "{} bytes are not a whole number of {} samples",
-            bytes.len(),
-            T::NAME
-        );
-        audio_format_error(py, message)
-    })
+    T::from_bytes(bytes).ok_or_else(|| not_whole::<T>(py, bytes))
+}
+
+/// The samples of a `bytes`, where they are.
+pub(crate) fn in_bytes<'a, T: PySample>(x: &'a Bound<'_, PyBytes>) -> PyResult<&'a [T::Bytes]> {
+    let bytes = x.as_bytes();
+    T::in_bytes(bytes).ok_or_else(|| not_whole::<T>(x.py(), bytes))
+}
+
+fn not_whole<T: PySample>(py: Python<'_>, bytes: &[u8]) -> PyErr {
+    let message = format!(
+        "{} bytes are not a whole number of {} samples",
+        bytes.len(),
+        T::NAME
+    );
+    audio_format_error(py, message)
+}
+
+/// What was made of `samples`, as what they came as: an array or bytes.
+pub(crate) fn answer<'py, T: PySample>(
+    py: Python<'py>,
+    samples: &Samples<'_, T>,
+    made: Vec<T>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if samples.is_bytes() {
+        Ok(to_bytes(py, &made)?.into_any())
+    } else {
+        Ok(made.into_pyarray(py).into_any())
+    }
+}
+
+/// Codes of eight bits that an argument holds.
+pub(crate) enum Codes<'py> {
+    /// One-dimensional and contiguous.
+    Array(PyReadonlyArrayDyn<'py, u8>),
+    /// Where they are.
+    Bytes(Bound<'py, PyBytes>),
+    /// Copied from a buffer.
+    Copy(Vec<u8>),
+}
+
+impl Codes<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            // `codes` made sure that there is a slice.
+            Self::Array(array) => array.as_slice().unwrap_or_default(),
+            Self::Bytes(bytes) => bytes.as_bytes(),
+            Self::Copy(codes) => codes,
+        }
+    }
+
+    /// Whether the argument was bytes-like.
+    pub(crate) fn is_bytes(&self) -> bool {
+        !matches!(self, Self::Array(_))
+    }
+}
+
+/// One-dimensional codes from an array of uint8, or bytes.
+pub(crate) fn codes<'py>(x: &Bound<'py, PyAny>) -> PyResult<Codes<'py>> {
+    let py = x.py();
+    if let Ok(bytes) = x.cast::<PyBytes>() {
+        return Ok(Codes::Bytes(bytes.clone()));
+    }
+    if let Ok(array) = x.cast::<PyUntypedArray>() {
+        let codes = array.cast::<PyArrayDyn<u8>>().map_err(|_| {
+            let message = format!("an array of {}; it must be uint8", array.dtype());
+            audio_format_error(py, message)
+        })?;
+        if array.ndim() != 1 || !array.is_c_contiguous() {
+            let shape = shape_text(array);
+            let message =
+                format!("an array of shape {shape}; it must have one dimension, in one piece");
+            return Err(audio_format_error(py, message));
+        }
+        return Ok(Codes::Array(codes.try_readonly().map_err(|_| {
+            audio_format_error(py, "the codes overlap an array that is being written to")
+        })?));
+    }
+    match PyBuffer::<u8>::get(x) {
+        Ok(buffer) => Ok(Codes::Copy(buffer.to_vec(py)?)),
+        Err(_) => Err(audio_format_error(
+            py,
+            format!("{}; give bytes or an array of uint8", kind(x)),
+        )),
+    }
 }
 
 /// Samples as a new `bytes`.

@@ -1,7 +1,10 @@
 //! The conversions as functions.
 
 use antiphon_core::dsp::{convert, downmix as core};
-use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyUntypedArray,
+    PyUntypedArrayMethods,
+};
 use pyo3::prelude::*;
 
 use crate::buffers::{self, PySample};
@@ -85,4 +88,39 @@ fn mean_of_channels<'py, T: PySample>(
     let mut mono = vec![T::default(); frames];
     core::downmix(interleaved, channels, &mut mono);
     Ok(mono.into_pyarray(py))
+}
+
+/// Interleave mono arrays of one length and type; shape (frames, channels).
+#[pyfunction]
+pub(crate) fn interleave<'py>(channels: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = channels.py();
+    let channels = channels.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+    let Some(first) = channels.first() else {
+        return Err(audio_format_error(py, "there is no channel"));
+    };
+    if first.cast::<PyArrayDyn<f32>>().is_ok() {
+        interleave_as::<f32>(py, &channels).map(Bound::into_any)
+    } else {
+        interleave_as::<i16>(py, &channels).map(Bound::into_any)
+    }
+}
+
+fn interleave_as<'py, T: PySample>(
+    py: Python<'py>,
+    channels: &[Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyArray2<T>>> {
+    let arrays = channels
+        .iter()
+        .map(|channel| buffers::mono::<T>(channel))
+        .collect::<PyResult<Vec<_>>>()?;
+    let slices: Vec<&[T]> = arrays.iter().map(buffers::Samples::as_slice).collect();
+    let frames = slices[0].len();
+    if let Some(other) = slices.iter().find(|channel| channel.len() != frames) {
+        let other = other.len();
+        let message = format!("channels of {frames} and {other} frames; all must be as long");
+        return Err(audio_format_error(py, message));
+    }
+    let mut out = vec![T::default(); frames * slices.len()];
+    core::interleave(&slices, &mut out);
+    out.into_pyarray(py).reshape([frames, slices.len()])
 }

@@ -2,23 +2,27 @@
 
 use std::sync::Mutex;
 
-use antiphon_core::dsp::resample::{Profile, Resampler as Core};
-use numpy::{IntoPyArray, PyReadwriteArrayDyn};
+use antiphon_core::dsp::resample::{self as core, Profile, Resampler as Core};
+use numpy::{
+    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadwriteArrayDyn, PyUntypedArrayMethods,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyBytes, PyType};
 
 use crate::buffers::{self, PySample};
 use crate::errors::{OrRaise, audio_format_error, to_u32};
 use crate::lock::{lock, lock_detached};
 
 /// Blocks longer than this part of a second let go of the interpreter while they are filtered.
-const LONG_BLOCKS_PER_S: usize = 5;
+pub(crate) const LONG_BLOCKS_PER_S: usize = 5;
 
-/// A streaming resampler: fixed ratio, polyphase FIR, linear phase, time-aligned.
+/// A streaming resampler: a polyphase FIR of fixed ratio.
 #[pyclass(frozen, module = "antiphon._native")]
 pub(crate) struct Resampler {
-    core: Mutex<Core>,
+    state: Mutex<State>,
+    /// Longer blocks are filtered without the interpreter.
+    long_frames: usize,
     dtype: Dtype,
     in_hz: u32,
     out_hz: u32,
@@ -27,10 +31,53 @@ pub(crate) struct Resampler {
     delay_s: f64,
 }
 
+struct State {
+    core: Core,
+    scratch: (Vec<f32>, Vec<i16>),
+}
+
+/// A sample type that has its place in a [`State`].
+trait Scratch: Sized {
+    fn scratch(scratch: &mut (Vec<f32>, Vec<i16>)) -> &mut Vec<Self>;
+}
+
+impl Scratch for f32 {
+    fn scratch(scratch: &mut (Vec<f32>, Vec<i16>)) -> &mut Vec<Self> {
+        &mut scratch.0
+    }
+}
+
+impl Scratch for i16 {
+    fn scratch(scratch: &mut (Vec<f32>, Vec<i16>)) -> &mut Vec<Self> {
+        &mut scratch.1
+    }
+}
+
+/// What goes in and comes out of a stream.
 #[derive(Clone, Copy)]
-enum Dtype {
+pub(crate) enum Dtype {
     Float32,
     Int16,
+}
+
+impl Dtype {
+    pub(crate) fn named(py: Python<'_>, name: &str) -> PyResult<Self> {
+        match name {
+            "float32" => Ok(Self::Float32),
+            "int16" => Ok(Self::Int16),
+            _ => {
+                let message = format!("dtype is {name:?}; it must be 'float32' or 'int16'");
+                Err(audio_format_error(py, message))
+            }
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => f32::NAME,
+            Self::Int16 => i16::NAME,
+        }
+    }
 }
 
 #[pymethods]
@@ -38,27 +85,8 @@ impl Resampler {
     #[new]
     #[pyo3(signature = (in_hz, out_hz, profile="voice", dtype="float32"))]
     fn new(py: Python<'_>, in_hz: i64, out_hz: i64, profile: &str, dtype: &str) -> PyResult<Self> {
-        let (in_hz, out_hz) = (to_u32(py, "in_hz", in_hz)?, to_u32(py, "out_hz", out_hz)?);
-        let profile = profile.parse().or_raise(py)?;
-        let dtype = match dtype {
-            "float32" => Dtype::Float32,
-            "int16" => Dtype::Int16,
-            _ => {
-                let message = format!("dtype is {dtype:?}; it must be 'float32' or 'int16'");
-                return Err(audio_format_error(py, message));
-            }
-        };
-        let core = Core::new(in_hz, out_hz, profile).or_raise(py)?;
-        let (delay_frames, delay_s) = (core.delay_frames(), core.delay_s());
-        Ok(Self {
-            core: Mutex::new(core),
-            dtype,
-            in_hz,
-            out_hz,
-            profile,
-            delay_frames,
-            delay_s,
-        })
+        let dtype = Dtype::named(py, dtype)?;
+        Self::make(py, in_hz, out_hz, profile, dtype)
     }
 
     /// Feed one mono block of any length; return what is ready.
@@ -80,7 +108,16 @@ impl Resampler {
 
     /// The most frames that one call with ``in_frames`` can return (without ``last``).
     fn max_output_frames(&self, py: Python<'_>, in_frames: usize) -> usize {
-        lock(&self.core, py).max_output_frames(in_frames)
+        lock(&self.state, py).core.max_output_frames(in_frames)
+    }
+
+    /// Pass over a gap of ``frames``; return what still rings, and the frames of silence after.
+    fn skip<'py>(&self, py: Python<'py>, frames: i64) -> PyResult<(Bound<'py, PyAny>, usize)> {
+        let frames = to_u32(py, "frames", frames)? as usize;
+        match self.dtype {
+            Dtype::Float32 => self.skip_as::<f32>(py, frames),
+            Dtype::Int16 => self.skip_as::<i16>(py, frames),
+        }
     }
 
     /// Return what is left, as `dtype`, and `reset`.
@@ -93,7 +130,7 @@ impl Resampler {
 
     /// Forget all input, as if newly made.
     fn reset(&self, py: Python<'_>) {
-        lock(&self.core, py).reset();
+        lock(&self.state, py).core.reset();
     }
 
     #[getter]
@@ -113,10 +150,7 @@ impl Resampler {
 
     #[getter]
     fn dtype(&self) -> &'static str {
-        match self.dtype {
-            Dtype::Float32 => f32::NAME,
-            Dtype::Int16 => i16::NAME,
-        }
+        self.dtype.name()
     }
 
     /// Look-ahead in output frames: how much later than its centre a frame can be made.
@@ -133,28 +167,108 @@ impl Resampler {
     fn delay_s(&self) -> f64 {
         self.delay_s
     }
+
+    /// How much later than it went in a tone of ``hz`` can come out, in seconds.
+    fn group_delay_s(&self, py: Python<'_>, hz: f64) -> PyResult<f64> {
+        lock(&self.state, py).core.group_delay_s(hz).or_raise(py)
+    }
 }
 
 impl Resampler {
-    fn process_as<'py, T: PySample>(
+    fn make(
+        py: Python<'_>,
+        in_hz: i64,
+        out_hz: i64,
+        profile: &str,
+        dtype: Dtype,
+    ) -> PyResult<Self> {
+        let (in_hz, out_hz) = (to_u32(py, "in_hz", in_hz)?, to_u32(py, "out_hz", out_hz)?);
+        let profile = profile.parse().or_raise(py)?;
+        let core = Core::new(in_hz, out_hz, profile).or_raise(py)?;
+        let (delay_frames, delay_s) = (core.delay_frames(), core.delay_s());
+        Ok(Self {
+            state: Mutex::new(State {
+                core,
+                scratch: (Vec::new(), Vec::new()),
+            }),
+            long_frames: in_hz as usize / LONG_BLOCKS_PER_S,
+            dtype,
+            in_hz,
+            out_hz,
+            profile,
+            delay_frames,
+            delay_s,
+        })
+    }
+}
+
+impl Resampler {
+    fn process_as<'py, T: PySample + Scratch>(
         &self,
         x: &Bound<'py, PyAny>,
         last: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = x.py();
+        if let Ok(bytes) = x.cast_exact::<PyBytes>() {
+            let samples = buffers::in_bytes::<T>(bytes)?;
+            if !last && !self.is_long(samples.len()) {
+                return self.process_bytes::<T>(py, samples);
+            }
+        } else if let Ok(array) = x.cast::<PyArray1<T>>()
+            && !last
+            && !self.is_long(array.len())
+            && array.is_aligned()
+            && let Ok(samples) = array.to_vec()
+        {
+            return self.process_samples(py, &samples);
+        }
         let samples = buffers::mono::<T>(x)?;
-        let made: Vec<T> = if samples.as_slice().len() * LONG_BLOCKS_PER_S > self.in_hz as usize {
+        let made: Vec<T> = if self.is_long(samples.as_slice().len()) {
             let copy = samples.as_slice().to_vec();
-            py.detach(|| lock_detached(&self.core).process(&copy, last))
+            py.detach(|| lock_detached(&self.state).core.process(&copy, last))
         } else {
-            lock(&self.core, py).process(samples.as_slice(), last)
+            lock(&self.state, py).core.process(samples.as_slice(), last)
         }
         .or_raise(py)?;
-        if samples.is_bytes() {
-            Ok(buffers::to_bytes(py, &made)?.into_any())
-        } else {
-            Ok(made.into_pyarray(py).into_any())
+        buffers::answer(py, &samples, made)
+    }
+
+    /// Whether a block is filtered without the interpreter.
+    fn is_long(&self, frames: usize) -> bool {
+        frames > self.long_frames
+    }
+
+    /// From bytes to bytes, with nothing in between.
+    fn process_bytes<'py, T: PySample>(
+        &self,
+        py: Python<'py>,
+        samples: &[T::Bytes],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let core = &mut lock(&self.state, py).core;
+        let bytes = core.output_frames(samples.len()) * size_of::<T>();
+        let made = PyBytes::new_with(py, bytes, |room| {
+            core.process_exact(samples, T::in_bytes_mut(room))
+                .or_raise(py)
+                .map(drop)
+        })?;
+        Ok(made.into_any())
+    }
+
+    /// By way of memory that is kept: making an array of a slice is quicker than of a vector.
+    fn process_samples<'py, T: PySample + Scratch>(
+        &self,
+        py: Python<'py>,
+        samples: &[T],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let state = &mut *lock(&self.state, py);
+        let frames = state.core.output_frames(samples.len());
+        let scratch = T::scratch(&mut state.scratch);
+        if scratch.len() < frames {
+            scratch.resize(frames, T::default());
         }
+        let made = &mut scratch[..frames];
+        state.core.process_exact(samples, made).or_raise(py)?;
+        Ok(PyArray1::from_slice(py, made).into_any())
     }
 
     fn process_into_as<T: PySample>(
@@ -168,15 +282,63 @@ impl Resampler {
         let room = room
             .as_slice_mut()
             .map_err(|error| audio_format_error(py, error.to_string()))?;
-        lock(&self.core, py)
+        lock(&self.state, py)
+            .core
             .process_into(samples.as_slice(), room)
             .or_raise(py)
     }
 
     fn flush_as<'py, T: PySample>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let made: Vec<T> = lock(&self.core, py)
+        let made: Vec<T> = lock(&self.state, py)
+            .core
             .process::<T, T>(&[], true)
             .or_raise(py)?;
         Ok(made.into_pyarray(py).into_any())
     }
+
+    fn skip_as<'py, T: PySample>(
+        &self,
+        py: Python<'py>,
+        frames: usize,
+    ) -> PyResult<(Bound<'py, PyAny>, usize)> {
+        let core = &mut lock(&self.state, py).core;
+        let mut tail = vec![T::default(); core.max_skip_frames(frames)];
+        let skipped = core.skip_into(frames, &mut tail).or_raise(py)?;
+        tail.truncate(skipped.frames);
+        Ok((tail.into_pyarray(py).into_any(), skipped.silent_frames))
+    }
+}
+
+/// Resample a whole array, or bytes of int16, of any length.
+#[pyfunction]
+#[pyo3(signature = (x, in_hz, out_hz, profile="voice"))]
+pub(crate) fn resample<'py>(
+    x: &Bound<'py, PyAny>,
+    in_hz: i64,
+    out_hz: i64,
+    profile: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = x.py();
+    let (in_hz, out_hz) = (to_u32(py, "in_hz", in_hz)?, to_u32(py, "out_hz", out_hz)?);
+    let profile = profile.parse().or_raise(py)?;
+    if x.cast::<PyArrayDyn<f32>>().is_ok() {
+        resample_as::<f32>(x, in_hz, out_hz, profile)
+    } else {
+        resample_as::<i16>(x, in_hz, out_hz, profile)
+    }
+}
+
+fn resample_as<'py, T: PySample>(
+    x: &Bound<'py, PyAny>,
+    in_hz: u32,
+    out_hz: u32,
+    profile: Profile,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = x.py();
+    let samples = buffers::mono::<T>(x)?;
+    let copy = samples.as_slice().to_vec();
+    let made: Vec<T> = py
+        .detach(|| core::resample(&copy, in_hz, out_hz, profile))
+        .or_raise(py)?;
+    buffers::answer(py, &samples, made)
 }

@@ -3,6 +3,8 @@
 //! Full scale is ±1.0 and ±32768. int16 to float32 is exact; the way back rounds to nearest
 //! even and saturates, so a round trip of int16 is the identity.
 
+use super::kernels::Backend;
+
 /// Adding 1.5 * 2^23 to a float of magnitude below 2^22 leaves its integer part, rounded to
 /// nearest even by the adder, in the low bits of the mantissa.
 const ROUND_TO_LOW_BITS: f32 = 12_582_912.0;
@@ -17,12 +19,16 @@ pub trait Sample: Copy + Default + private::Sealed {
     fn to_f32(self) -> f32;
     /// From a float32: int16 rounds to nearest even and saturates, float32 is the identity.
     fn from_f32(x: f32) -> Self;
+    /// [`from_f32`](Self::from_f32) of each sample, up to the shorter slice.
+    fn store(backend: Backend, x: &[f32], out: &mut [Self]);
 }
 
 mod private {
     pub trait Sealed {}
     impl Sealed for i16 {}
     impl Sealed for f32 {}
+    impl Sealed for [u8; 2] {}
+    impl Sealed for [u8; 4] {}
 }
 
 impl Sample for i16 {
@@ -41,6 +47,10 @@ impl Sample for i16 {
         let rounded = scaled.clamp(-32_768.0, 32_767.0) + ROUND_TO_LOW_BITS;
         (rounded.to_bits() as u16).cast_signed()
     }
+
+    fn store(backend: Backend, x: &[f32], out: &mut [Self]) {
+        backend.store_i16(x, out);
+    }
 }
 
 impl Sample for f32 {
@@ -58,6 +68,47 @@ impl Sample for f32 {
     fn from_f32(x: f32) -> Self {
         x
     }
+
+    fn store(_: Backend, x: &[f32], out: &mut [Self]) {
+        let frames = x.len().min(out.len());
+        out[..frames].copy_from_slice(&x[..frames]);
+    }
+}
+
+/// An int16 as little-endian bytes.
+impl Sample for [u8; 2] {
+    #[inline]
+    fn to_f32(self) -> f32 {
+        i16::from_le_bytes(self).to_f32()
+    }
+
+    #[inline]
+    fn from_f32(x: f32) -> Self {
+        i16::from_f32(x).to_le_bytes()
+    }
+
+    fn store(backend: Backend, x: &[f32], out: &mut [Self]) {
+        backend.store_i16(x, out);
+    }
+}
+
+/// A float32 as little-endian bytes.
+impl Sample for [u8; 4] {
+    #[inline]
+    fn to_f32(self) -> f32 {
+        f32::from_le_bytes(self).to_f32()
+    }
+
+    #[inline]
+    fn from_f32(x: f32) -> Self {
+        x.to_le_bytes()
+    }
+
+    fn store(_: Backend, x: &[f32], out: &mut [Self]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = x.to_le_bytes();
+        }
+    }
 }
 
 /// Converts float32 to int16: nearest even of `x * 32768`, saturating, NaN to 0.
@@ -66,9 +117,7 @@ impl Sample for f32 {
 /// If the slices differ in length.
 pub fn f32_to_i16(x: &[f32], out: &mut [i16]) {
     assert_eq!(x.len(), out.len(), "f32_to_i16: lengths differ");
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out = i16::from_f32(x);
-    }
+    Backend::current().store_i16(x, out);
 }
 
 /// Converts int16 to float32: `x / 32768`, exact.
@@ -77,9 +126,7 @@ pub fn f32_to_i16(x: &[f32], out: &mut [i16]) {
 /// If the slices differ in length.
 pub fn i16_to_f32(x: &[i16], out: &mut [f32]) {
     assert_eq!(x.len(), out.len(), "i16_to_f32: lengths differ");
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out = x.to_f32();
-    }
+    Backend::current().load(x, out);
 }
 
 #[cfg(test)]

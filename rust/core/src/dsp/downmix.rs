@@ -1,6 +1,7 @@
-//! Many channels to one, by their average.
+//! Many channels to one, by their average; and many of one channel to one block.
 
 use super::convert::Sample;
+use super::kernels::Backend;
 use crate::error::{FormatError, in_range};
 
 /// Most channels of a frame.
@@ -25,9 +26,23 @@ pub fn check_channels(channels: u32) -> Result<u16, FormatError> {
 pub fn downmix<I: Sample, O: Sample>(x: &[I], channels: u16, out: &mut [O]) {
     let width = usize::from(channels);
     assert_eq!(x.len(), out.len() * width, "downmix: {channels} channels");
-    let scale = 1.0 / f32::from(channels);
-    for (out, frame) in out.iter_mut().zip(x.chunks_exact(width.max(1))) {
-        let sum: f32 = frame.iter().map(|sample| sample.to_f32()).sum();
-        *out = O::from_f32(sum * scale);
+    Backend::current().downmix(x, channels, out);
+}
+
+/// Interleaves `channels.len()` channels, each of as many samples, into frames.
+///
+/// # Panics
+/// If a channel is of another length, or `out` does not hold all of them.
+pub fn interleave<S: Sample>(channels: &[&[S]], out: &mut [S]) {
+    for (offset, channel) in channels.iter().enumerate() {
+        assert_eq!(
+            channel.len() * channels.len(),
+            out.len(),
+            "interleave: channel {offset}"
+        );
+        let slots = out.iter_mut().skip(offset).step_by(channels.len());
+        for (slot, sample) in slots.zip(*channel) {
+            *slot = *sample;
+        }
     }
 }

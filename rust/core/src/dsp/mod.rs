@@ -14,3 +14,8 @@ pub mod kernels;
 
 // Fixed-ratio sample rate conversion.
 pub mod resample;
+// Rates that drift: a ratio that varies, and what steers it.
+pub mod drift;
+
+// Eight bits per sample, for telephones.
+pub mod g711;

@@ -1,8 +1,8 @@
 //! Fixed-ratio resampling as a stream.
 //!
-//! A polyphase FIR at the ratio L/M, linear phase and time-aligned: output frame `k` is centred
-//! on input time `k * M / L`, and comes out as soon as the last input frame that it needs is in.
-//! What comes out does not depend on how the input was cut, bit for bit.
+//! A polyphase FIR at the ratio L/M. Output frame `k` is centred on input time `k * M / L` and
+//! comes out as soon as the last input frame that it needs is in; `lowlatency` needs none beyond
+//! its centre, and smears by a fraction of a millisecond instead. What comes out does not depend on how the input was cut, bit for bit.
 
 // What can be asked for.
 mod profile;
@@ -10,23 +10,33 @@ mod profile;
 // The filter, in double precision.
 mod design;
 
+// Its variant without look-ahead.
+mod minimum_phase;
+
 // The filter, as the inner loop reads it.
 mod bank;
 
 // The filter's memory of the input.
 mod window;
 
+// Where a stream stands, and what it makes.
+mod filter;
+
+// Whole signals.
+mod one_shot;
+
 use crate::dsp::convert::Sample;
-use crate::dsp::kernels::dot;
+use crate::dsp::kernels::Backend;
 use crate::error::{FormatError, check_rate_hz};
-use bank::Bank;
+pub(in crate::dsp) use bank::to_f32;
+pub(in crate::dsp) use design::low_pass;
+use filter::Filter;
+use one_shot::OneShot;
 pub use profile::Profile;
-use window::Window;
+pub(in crate::dsp) use window::Window;
 
 /// Largest reduced term of a ratio: bounds the size of the filter bank.
 const TERM_MAX: u32 = 2_000;
-/// Zeros fed at a time while flushing.
-static ZEROS: [f32; 64] = [0.0; 64];
 
 /// A streaming resampler of one channel. All memory is taken by [`Resampler::new`].
 #[derive(Debug)]
@@ -34,6 +44,7 @@ pub struct Resampler {
     in_hz: u32,
     out_hz: u32,
     profile: Profile,
+    backend: Backend,
     /// None where the rates are equal: samples pass as they are, without delay.
     filter: Option<Filter>,
 }
@@ -44,10 +55,22 @@ impl Resampler {
     /// # Errors
     /// A rate outside of 4,000..=384,000 Hz, or a ratio with a reduced term above 2,000.
     pub fn new(in_hz: u32, out_hz: u32, profile: Profile) -> Result<Self, FormatError> {
+        Self::with_backend(in_hz, out_hz, profile, Backend::current())
+    }
+
+    /// As [`new`](Self::new), with these kernels.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_backend(
+        in_hz: u32,
+        out_hz: u32,
+        profile: Profile,
+        backend: Backend,
+    ) -> Result<Self, FormatError> {
         check_rate_hz("in_hz", in_hz)?;
         check_rate_hz("out_hz", out_hz)?;
-        let divisor = greatest_common_divisor(in_hz, out_hz);
-        let (up, down) = (out_hz / divisor, in_hz / divisor);
+        let (up, down) = reduced(in_hz, out_hz);
         let term = up.max(down);
         if term > TERM_MAX {
             return Err(FormatError::Ratio {
@@ -57,11 +80,12 @@ impl Resampler {
                 max: TERM_MAX,
             });
         }
-        let filter = (up != down).then(|| Filter::new(profile, up, down));
+        let filter = (up != down).then(|| Filter::new(profile, up, down, backend));
         Ok(Self {
             in_hz,
             out_hz,
             profile,
+            backend,
             filter,
         })
     }
@@ -70,7 +94,15 @@ impl Resampler {
     pub fn max_output_frames(&self, in_frames: usize) -> usize {
         match &self.filter {
             None => in_frames,
-            Some(filter) => in_frames.saturating_mul(filter.up).div_ceil(filter.down),
+            Some(filter) => filter.max_output_frames(in_frames),
+        }
+    }
+
+    /// The frames that one [`process_into`](Self::process_into) of `in_frames` writes now.
+    pub fn output_frames(&self, in_frames: usize) -> usize {
+        match &self.filter {
+            None => in_frames,
+            Some(filter) => filter.output_frames(in_frames),
         }
     }
 
@@ -85,9 +117,23 @@ impl Resampler {
         x: &[I],
         out: &mut [O],
     ) -> Result<usize, FormatError> {
-        check_room(out.len(), self.max_output_frames(x.len()))?;
+        self.check_room(x.len(), out.len())?;
+        self.process_exact(x, out)
+    }
+
+    /// As [`process_into`](Self::process_into), where `out` need not have more room than just
+    /// what [`output_frames`](Self::output_frames) says.
+    ///
+    /// # Errors
+    /// `out` is shorter than that; nothing is consumed.
+    pub fn process_exact<I: Sample, O: Sample>(
+        &mut self,
+        x: &[I],
+        out: &mut [O],
+    ) -> Result<usize, FormatError> {
+        check_room(out.len(), self.output_frames(x.len()))?;
         Ok(match &mut self.filter {
-            None => copy(x, out),
+            None => copy(self.backend, x, out),
             Some(filter) => filter.process(x, out),
         })
     }
@@ -144,10 +190,48 @@ impl Resampler {
             });
         }
         match &mut self.filter {
-            None => copy(x, out),
+            None => copy(self.backend, x, out),
             Some(filter) => filter.process(x, out),
         };
         Ok(())
+    }
+
+    /// Passes over a known gap, as if `frames` of silence were fed, in time that does not grow
+    /// with the gap.
+    ///
+    /// Writes the frames in which the past still rings; after them come
+    /// [`silent_frames`](Skipped::silent_frames) zeros, which are not written. Together they are
+    /// just what feeding silence would have made.
+    ///
+    /// # Errors
+    /// `frames` is 2^32 or more, or `out` is shorter than
+    /// [`max_skip_frames`](Self::max_skip_frames); nothing happens.
+    pub fn skip_into<O: Sample>(
+        &mut self,
+        frames: usize,
+        out: &mut [O],
+    ) -> Result<Skipped, FormatError> {
+        let frames = u32::try_from(frames).map_err(|_| FormatError::OutOfRange {
+            name: "frames",
+            value: i64::try_from(frames).unwrap_or(i64::MAX),
+            min: 0,
+            max: u32::MAX.into(),
+        })? as usize;
+        check_room(out.len(), self.max_skip_frames(frames))?;
+        Ok(match &mut self.filter {
+            None => Skipped {
+                frames: 0,
+                silent_frames: frames,
+            },
+            Some(filter) => filter.skip(frames, out),
+        })
+    }
+
+    /// The most frames that one [`skip_into`](Self::skip_into) of `frames` can write.
+    pub fn max_skip_frames(&self, frames: usize) -> usize {
+        self.filter.as_ref().map_or(0, |filter| {
+            filter.max_output_frames(frames.min(filter.memory_frames()))
+        })
     }
 
     /// Frames that [`flush_into`](Self::flush_into) would write now.
@@ -164,11 +248,7 @@ impl Resampler {
         let frames = self.flush_frames();
         check_room(out.len(), frames)?;
         if let Some(filter) = &mut self.filter {
-            let mut written = 0;
-            while written < frames {
-                written += filter.process(&ZEROS, &mut out[written..frames]);
-            }
-            filter.reset();
+            filter.flush(&mut out[..frames]);
         }
         Ok(frames)
     }
@@ -196,11 +276,12 @@ impl Resampler {
     }
 
     /// The look-ahead in output frames, as a numerator and a denominator: how much later than
-    /// its centre a frame can be made.
+    /// its centre a frame can be made. Zero for `lowlatency`, which looks at nothing ahead.
     pub fn delay_frames(&self) -> (usize, usize) {
         self.filter
             .as_ref()
-            .map_or((0, 1), |filter| (filter.bank.look_ahead, filter.down))
+            .filter(|_| self.profile != Profile::LowLatency)
+            .map_or((0, 1), Filter::delay_frames)
     }
 
     /// [`delay_frames`](Self::delay_frames) in seconds.
@@ -209,104 +290,91 @@ impl Resampler {
         let (numerator, denominator) = self.delay_frames();
         numerator as f64 / (denominator as f64 * f64::from(self.out_hz))
     }
-}
 
-/// The part of a resampler that exists when the rates differ.
-#[derive(Debug)]
-struct Filter {
-    /// L: phases.
-    up: usize,
-    /// M: virtual frames from one output frame to the next.
-    down: usize,
-    bank: Bank,
-    window: Window,
-    /// Phase of the next output frame, below `up`.
-    phase: usize,
-}
-
-impl Filter {
-    fn new(profile: Profile, up: u32, down: u32) -> Self {
-        let bank = Bank::new(profile, up, down);
-        let window = Window::new(bank.row_taps);
-        let (up, down) = (up as usize, down as usize);
-        let mut filter = Self {
-            up,
-            down,
-            bank,
-            window,
-            phase: 0,
-        };
-        filter.reset();
-        filter
-    }
-
-    fn reset(&mut self) {
-        self.window.reset(self.bank.look_ahead / self.up);
-        self.phase = self.bank.look_ahead % self.up;
-    }
-
-    /// Takes all of `x` and writes what is ready, as far as `out` has room.
-    fn process<I: Sample, O: Sample>(&mut self, x: &[I], out: &mut [O]) -> usize {
-        let (mut rest, mut written) = (x, 0);
-        loop {
-            let taken = self.window.extend(rest);
-            rest = &rest[taken..];
-            written += self.produce(&mut out[written..]);
-            if rest.is_empty() {
-                return written;
-            }
-        }
-    }
-
-    /// Writes the frames whose window of input is complete.
-    fn produce<O: Sample>(&mut self, out: &mut [O]) -> usize {
-        let (step, step_phase) = (self.down / self.up, self.down % self.up);
-        let mut written = 0;
-        for slot in out {
-            let Some(input) = self.window.current() else {
-                break;
-            };
-            *slot = O::from_f32(dot(self.bank.row(self.phase), input));
-            written += 1;
-            self.phase += step_phase;
-            let carry = usize::from(self.phase >= self.up);
-            self.phase -= carry * self.up;
-            self.window.advance(step + carry);
-        }
-        written
-    }
-
-    fn input_frames_for(&self, out_frames: usize) -> usize {
-        let Some(steps) = out_frames.checked_sub(1) else {
-            return 0;
-        };
-        let virtual_frames = steps.saturating_mul(self.down).saturating_add(self.phase);
-        (virtual_frames / self.up)
-            .saturating_add(self.window.needed_end())
-            .saturating_sub(self.window.end())
-    }
-
-    /// Output frames between those written and the end of the stream if it ended now.
+    /// How much later than it went in a tone of `hz` can come out, in seconds.
     ///
-    /// Let `p` be the virtual position of the newest tap of the next frame, counted from the end
-    /// of the input. The frame's centre is at `p - look_ahead`, and frames centred up to half a
-    /// step (`down / 2`) beyond the end belong to the stream.
-    fn remaining_frames(&self) -> usize {
-        let newest_tap = self.window.needed_end() * self.up + self.phase;
-        let end = (self.window.end() + 1) * self.up;
-        (self.down + 2 * (self.bank.look_ahead + end)).saturating_sub(2 * newest_tap)
-            / (2 * self.down)
+    /// For the linear-phase profiles this is [`delay_s`](Self::delay_s) at every frequency. For
+    /// `lowlatency` it is the group delay of the filter, found by designing it again (some
+    /// milliseconds of work); its output is not aligned in time.
+    ///
+    /// # Errors
+    /// `hz` is not 0 up to the lower Nyquist frequency.
+    pub fn group_delay_s(&self, hz: f64) -> Result<f64, FormatError> {
+        let nyquist_hz = f64::from(self.in_hz.min(self.out_hz)) / 2.0;
+        if !(0.0..=nyquist_hz).contains(&hz) {
+            return Err(FormatError::Frequency {
+                value: format!("{hz}"),
+                nyquist_hz: self.in_hz.min(self.out_hz) / 2,
+            });
+        }
+        if self.filter.is_none() || self.profile != Profile::LowLatency {
+            return Ok(self.delay_s());
+        }
+        let (up, down) = reduced(self.in_hz, self.out_hz);
+        let virtual_hz = f64::from(self.in_hz) * f64::from(up);
+        let prototype = design::design(self.profile, up, down);
+        Ok(prototype.group_delay(hz / virtual_hz) / virtual_hz)
+    }
+
+    pub(in crate::dsp) fn check_room(
+        &self,
+        in_frames: usize,
+        room: usize,
+    ) -> Result<(), FormatError> {
+        check_room(room, self.max_output_frames(in_frames))
     }
 }
 
-fn copy<I: Sample, O: Sample>(x: &[I], out: &mut [O]) -> usize {
-    for (out, x) in out.iter_mut().zip(x) {
-        *out = O::from_f32(x.to_f32());
+/// What passing over a gap made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skipped {
+    /// Frames written, in which the past still rings.
+    pub frames: usize,
+    /// Frames of digital silence that follow them, not written.
+    pub silent_frames: usize,
+}
+
+/// Resamples all of `x` at once, of any length: what a stream of it makes, flushed, within -120
+/// dBFS. (`hq` goes by way of Fourier transforms where they are quicker; all else is bit-exact.)
+///
+/// # Errors
+/// Those of [`Resampler::new`].
+pub fn resample<I: Sample, O: Sample>(
+    x: &[I],
+    in_hz: u32,
+    out_hz: u32,
+    profile: Profile,
+) -> Result<Vec<O>, FormatError> {
+    check_rate_hz("in_hz", in_hz)?;
+    check_rate_hz("out_hz", out_hz)?;
+    let (up, down) = reduced(in_hz, out_hz);
+    let (up, down, backend) = (up as usize, down as usize, Backend::current());
+    let Some(one_shot) = OneShot::new(profile, up, down, x.len(), backend) else {
+        return Resampler::new(in_hz, out_hz, profile)?.process(x, true);
+    };
+    let frames = (2 * x.len() as u128 * up as u128 + down as u128) / (2 * down as u128);
+    let mut out = vec![O::default(); usize::try_from(frames).unwrap_or(usize::MAX)];
+    one_shot.run(backend, x, &mut out);
+    Ok(out)
+}
+
+/// Samples as they are, by way of float32, which holds each of either type.
+fn copy<I: Sample, O: Sample>(backend: Backend, x: &[I], out: &mut [O]) -> usize {
+    let mut piece = [0.0_f32; 256];
+    for (x, out) in x.chunks(piece.len()).zip(out.chunks_mut(piece.len())) {
+        backend.load(x, &mut piece);
+        O::store(backend, &piece[..x.len()], out);
     }
     x.len()
 }
 
-fn check_room(frames: usize, needed: usize) -> Result<(), FormatError> {
+/// The terms L and M of the ratio.
+fn reduced(in_hz: u32, out_hz: u32) -> (u32, u32) {
+    let divisor = greatest_common_divisor(in_hz, out_hz);
+    (out_hz / divisor, in_hz / divisor)
+}
+
+pub(in crate::dsp) fn check_room(frames: usize, needed: usize) -> Result<(), FormatError> {
     if frames >= needed {
         return Ok(());
     }

@@ -6,25 +6,43 @@ use crate::error::FormatError;
 
 /// A trade between the width of the pass band, the depth of the stop band, and delay.
 ///
-/// All profiles are linear phase and stop at the lower of the two Nyquist frequencies.
+/// All profiles stop at the lower of the two Nyquist frequencies. All are linear phase but
+/// `lowlatency`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// Flat to .85 of Nyquist, at least 80 dB; 2.3 ms where the lower rate is 16 kHz.
+    /// Flat to .85 of Nyquist, at least 85 dB; 2.5 ms where the lower rate is 16 kHz.
     #[default]
     Voice,
-    /// Flat to .90 of Nyquist, at least 96 dB; 3.9 ms where the lower rate is 16 kHz.
+    /// Flat to .90 of Nyquist, at least 100 dB; 3.9 ms where the lower rate is 16 kHz.
     VoicePlus,
     /// Flat to .913 of Nyquist, at least 125 dB; 6.0 ms where the lower rate is 16 kHz.
     Hq,
+    /// `voice` as a minimum-phase filter: it waits for nothing, and delays by its group delay,
+    /// 0.14 ms at 1 kHz where the lower rate is 16 kHz.
+    LowLatency,
 }
 
 impl Profile {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Voice, Self::VoicePlus, Self::Hq, Self::LowLatency];
+
     /// The name used in Python.
     pub fn name(self) -> &'static str {
         match self {
             Self::Voice => "voice",
             Self::VoicePlus => "voice_plus",
             Self::Hq => "hq",
+            Self::LowLatency => "lowlatency",
+        }
+    }
+
+    /// Half the length of the filter, in frames of the slower rate. Whole frames, because then
+    /// the answer to a tone has its zeros where the images of low tones lie.
+    pub(super) fn half_frames(self) -> u32 {
+        match self {
+            Self::Voice | Self::LowLatency => 40,
+            Self::VoicePlus => 63,
+            Self::Hq => 96,
         }
     }
 
@@ -35,22 +53,23 @@ impl Profile {
     /// what the stop band may let through, and a wider transition buys depth without delay.
     pub(super) fn transition(self) -> f64 {
         match self {
-            Self::Voice => 0.156,
-            Self::VoicePlus => 0.10,
+            Self::Voice | Self::LowLatency => 0.165,
+            Self::VoicePlus => 0.104,
             Self::Hq => 0.087,
         }
     }
 
-    /// Depth of the stop band that the window is designed for: a little above the promise,
-    /// because the usual formula for the length of a Kaiser window is an estimate.
+    /// The shape of the window: the depth of the stop band near its edge that a Kaiser window of
+    /// this shape would have, and how many times it is smoother at its ends.
     ///
-    /// `voice` goes further: with 80 dB, what is left of the images of a full-scale tone adds up
-    /// to more than the rounding noise of int16 when a rate is raised.
-    pub(super) fn attenuation_db(self) -> f64 {
+    /// The images of a tone, of which there are many when a rate is raised, lie far from the
+    /// edge. The stop band of `voice` is not deep enough that they do not count, so its window
+    /// is smoother: some dB less at the edge buy twenty where the images are.
+    pub(super) fn window(self) -> (f64, u32) {
         match self {
-            Self::Voice => 91.0,
-            Self::VoicePlus => 96.5,
-            Self::Hq => 127.0,
+            Self::Voice | Self::LowLatency => (88.0, 1),
+            Self::VoicePlus => (102.0, 0),
+            Self::Hq => (127.0, 0),
         }
     }
 }
@@ -59,7 +78,7 @@ impl FromStr for Profile {
     type Err = FormatError;
 
     fn from_str(name: &str) -> Result<Self, FormatError> {
-        [Self::Voice, Self::VoicePlus, Self::Hq]
+        Self::ALL
             .into_iter()
             .find(|profile| profile.name() == name)
             .ok_or_else(|| FormatError::Profile(name.to_owned()))

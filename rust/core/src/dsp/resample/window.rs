@@ -1,76 +1,76 @@
 //! The filter's memory: the newest input, contiguous, in a buffer of fixed size.
 
 use crate::dsp::convert::Sample;
+use crate::dsp::kernels::Backend;
 
 /// Frames that fit beyond one window before old input must be moved out of the way.
-const SLACK_FRAMES: usize = 2_048;
+const SLACK_FRAMES: usize = 4_096;
 
-/// A sliding window of `taps` frames over a stream that begins with silence.
+/// The newest input of a stream that begins with silence.
+///
+/// Positions count frames from an origin that [`Window::make_room`] moves on.
 #[derive(Debug)]
-pub(super) struct Window {
-    taps: usize,
+pub(in crate::dsp) struct Window {
     frames: Vec<f32>,
-    /// First frame of the window.
+    /// Silence before the first input.
+    history: usize,
+    /// Position of `frames[0]`.
     start: usize,
-    /// End of the input in `frames`.
-    end: usize,
+    /// Position after the newest input.
+    pub(in crate::dsp) end: usize,
 }
 
 impl Window {
-    pub(super) fn new(taps: usize) -> Self {
+    /// A window that can be read from `history` frames before its end to `beyond` frames after.
+    pub(in crate::dsp) fn new(history: usize, beyond: usize) -> Self {
         Self {
-            taps,
-            frames: vec![0.0; taps + SLACK_FRAMES],
+            frames: vec![0.0; history + SLACK_FRAMES + beyond],
+            history,
             start: 0,
-            end: 0,
+            end: history,
         }
     }
 
-    /// Begins anew, with silence as the past and `newest` as the last input frame of the first
-    /// window.
-    pub(super) fn reset(&mut self, newest: usize) {
-        self.end = self.taps - 1;
-        self.start = newest;
-        self.frames[..self.end].fill(0.0);
+    /// Begins anew, with silence as the past.
+    pub(in crate::dsp) fn reset(&mut self) {
+        self.frames[..self.history].fill(0.0);
+        (self.start, self.end) = (0, self.history);
     }
 
-    /// Takes as much of `x` as fits, at least one frame; returns how much.
+    /// Frames that fit before there must be room made.
+    pub(in crate::dsp) fn room(&self) -> usize {
+        self.history + SLACK_FRAMES - (self.end - self.start)
+    }
+
+    /// Forgets what lies before `keep`. Returns by how much positions became smaller, which is
+    /// at most `anchor`.
+    pub(in crate::dsp) fn make_room(&mut self, keep: usize, anchor: usize) -> usize {
+        self.frames
+            .copy_within(keep - self.start..self.end - self.start, 0);
+        let moved = keep.min(anchor);
+        self.start = keep - moved;
+        self.end -= moved;
+        moved
+    }
+
+    /// Takes all of `x`, for which there must be room.
     #[inline]
-    pub(super) fn extend<S: Sample>(&mut self, x: &[S]) -> usize {
-        if self.frames.len() - self.end < x.len() {
-            self.frames.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        let taken = x.len().min(self.frames.len() - self.end);
-        let slots = &mut self.frames[self.end..self.end + taken];
-        for (slot, x) in slots.iter_mut().zip(x) {
-            *slot = x.to_f32();
-        }
-        self.end += taken;
-        taken
+    pub(in crate::dsp) fn extend<S: Sample>(&mut self, backend: Backend, x: &[S]) {
+        let slots = &mut self.frames[self.end - self.start..];
+        backend.load(x, &mut slots[..x.len()]);
+        self.end += x.len();
     }
 
-    /// The window, if all of it is there.
+    /// Takes any number of frames of silence after as many as a window has.
+    pub(in crate::dsp) fn skip(&mut self, frames: usize) {
+        self.end += frames;
+        self.start = self.end - self.history;
+        self.frames[..self.history].fill(0.0);
+    }
+
+    /// The frames from `position` on, and beyond the end.
     #[inline]
-    pub(super) fn current(&self) -> Option<&[f32]> {
-        self.frames[..self.end].get(self.start..self.start + self.taps)
-    }
-
-    /// Moves the window on.
-    #[inline]
-    pub(super) fn advance(&mut self, frames: usize) {
-        self.start += frames;
-    }
-
-    /// Where the input must end for the window to be complete, in the terms of
-    /// [`end`](Self::end).
-    pub(super) fn needed_end(&self) -> usize {
-        self.start + self.taps
-    }
-
-    /// Where the input ends, counted from an origin that moves with [`extend`](Self::extend).
-    pub(super) fn end(&self) -> usize {
-        self.end
+    pub(in crate::dsp) fn from(&self, position: usize) -> &[f32] {
+        &self.frames[position - self.start..]
     }
 }

@@ -1,0 +1,373 @@
+//! Rates that drift: two devices' clocks differ by some parts per million.
+//!
+//! [`DriftResampler`] converts at a ratio that may vary at any time; [`ClockDriftEstimator`]
+//! finds the ratio that keeps a ring between two clocks filled.
+
+// The ratio that keeps a ring filled.
+mod estimator;
+
+use super::convert::Sample;
+use super::kernels::Backend;
+use super::kernels::fir::{Coefs, LANES};
+use super::resample::{Profile, Window, check_room, low_pass, to_f32};
+use crate::error::{FormatError, check_rate_hz, in_range};
+pub use estimator::ClockDriftEstimator;
+
+/// Most that a ratio may deviate.
+const PPM_MAX: u32 = 5_000;
+/// Parts of an input frame at which coefficients are kept where the rate is not lowered. They are
+/// interpolated linearly, which leaves -110 dB at .85 of the Nyquist frequency.
+const PHASES: u32 = 512;
+/// Bits of a fraction of an input frame.
+const FRACTION_BITS: u32 = 48;
+/// One input frame.
+const ONE: u64 = 1 << FRACTION_BITS;
+/// The ratio is moved by at most 1000 ppm in this time, so that no change of it is a click.
+const SLEW_MS: u32 = 100;
+/// Parts of a ppm that are told apart.
+const PER_PPM: f64 = 1e6;
+/// Frames made at a time.
+const MADE_FRAMES: usize = 256;
+/// Silence fed at a time.
+static ZEROS: [f32; 64] = [0.0; 64];
+
+/// A streaming resampler of one channel whose ratio can be varied at any time.
+///
+/// The filter is that of `voice`. Output frame `k` is centred on the input time that the ratios
+/// of the frames before it add up to; nothing is prepended. All memory is taken by
+/// [`DriftResampler::new`].
+#[derive(Debug)]
+pub struct DriftResampler {
+    in_hz: u32,
+    out_hz: u32,
+    max_ppm: u32,
+    backend: Backend,
+    /// One row of coefficients for each phase, and one more.
+    rows: Vec<Coefs>,
+    phase_bits: u32,
+    /// Length of a row and of a window: a multiple of [`LANES`].
+    taps: usize,
+    /// Input frames after the centre of an output frame that it needs.
+    look_ahead: usize,
+    window: Window,
+    /// Position in the window of the newest input that the next output frame needs.
+    newest: usize,
+    /// How far its centre lies after an input frame, of [`ONE`].
+    fraction: u64,
+    ratio: Ratio,
+    made: Vec<f32>,
+}
+
+/// Input frames per output frame, and where they are going.
+#[derive(Debug, Clone, Copy)]
+struct Ratio {
+    /// Of [`ONE`].
+    nominal: u64,
+    /// Of [`ONE`], at `deviation`.
+    step: u64,
+    /// In millionths of a ppm.
+    deviation: i64,
+    target: i64,
+    /// The most that `deviation` moves in one output frame.
+    slew: i64,
+}
+
+impl Ratio {
+    /// The step to the next output frame.
+    #[inline]
+    fn advance(&mut self) -> u64 {
+        let step = self.step;
+        if self.deviation != self.target {
+            let change = (self.target - self.deviation).clamp(-self.slew, self.slew);
+            self.deviation += change;
+            self.step = self.at(self.deviation);
+        }
+        step
+    }
+
+    /// The step that deviates by so many millionths of a ppm.
+    fn at(&self, deviation: i64) -> u64 {
+        const WHOLE: i128 = 1_000_000_000_000;
+        let step = i128::from(self.nominal) * (WHOLE + i128::from(deviation)) / WHOLE;
+        u64::try_from(step).unwrap_or(self.nominal)
+    }
+}
+
+impl DriftResampler {
+    /// A resampler from `in_hz` to `out_hz`, both nominal, whose ratio may deviate by `max_ppm`.
+    /// Designs the filter: a millisecond of work.
+    ///
+    /// # Errors
+    /// A rate outside of 4,000..=384,000 Hz, or `max_ppm` outside of 1..=5,000.
+    pub fn new(in_hz: u32, out_hz: u32, max_ppm: u32) -> Result<Self, FormatError> {
+        Self::with_backend(in_hz, out_hz, max_ppm, Backend::current())
+    }
+
+    /// As [`new`](Self::new), with these kernels.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_backend(
+        in_hz: u32,
+        out_hz: u32,
+        max_ppm: u32,
+        backend: Backend,
+    ) -> Result<Self, FormatError> {
+        check_rate_hz("nominal_in_hz", in_hz)?;
+        check_rate_hz("nominal_out_hz", out_hz)?;
+        in_range("max_ppm", max_ppm, 1, PPM_MAX)?;
+        // A filter that is longer than a frame in the input's terms is smoother there.
+        let phases = (PHASES * out_hz.min(in_hz) / in_hz).next_power_of_two();
+        let (rows, look_ahead) = rows(in_hz, out_hz, phases);
+        let taps = rows.len() * LANES / (phases as usize + 1);
+        let nominal = u128::from(in_hz) * u128::from(ONE) / u128::from(out_hz);
+        let nominal = u64::try_from(nominal).unwrap_or(u64::MAX); // at most 96
+        let slew_frames = i64::from(out_hz) * i64::from(SLEW_MS) / 1_000;
+        let mut resampler = Self {
+            in_hz,
+            out_hz,
+            max_ppm,
+            backend,
+            rows,
+            phase_bits: phases.trailing_zeros(),
+            taps,
+            look_ahead,
+            window: Window::new(taps, taps),
+            newest: 0,
+            fraction: 0,
+            ratio: Ratio {
+                nominal,
+                step: nominal,
+                deviation: 0,
+                target: 0,
+                slew: 1_000_000_000 / slew_frames,
+            },
+            made: vec![0.0; MADE_FRAMES],
+        };
+        resampler.reset();
+        Ok(resampler)
+    }
+
+    /// Forgets all input and the deviation of the ratio, as if newly made.
+    pub fn reset(&mut self) {
+        self.window.reset();
+        (self.newest, self.fraction) = (self.window.end + self.look_ahead, 0);
+        (self.ratio.step, self.ratio.deviation, self.ratio.target) = (self.ratio.nominal, 0, 0);
+    }
+
+    /// Asks for input to be used up faster by `ppm` than nominally (slower if negative), limited
+    /// to the largest deviation. The ratio moves there by 10 ppm per millisecond.
+    ///
+    /// # Errors
+    /// `ppm` is not a number.
+    pub fn set_ppm(&mut self, ppm: f64) -> Result<(), FormatError> {
+        let limit = f64::from(self.max_ppm);
+        if ppm.is_nan() {
+            return Err(FormatError::Level {
+                name: "ppm",
+                value: ppm.to_string(),
+                min: -5_000,
+                max: 5_000,
+            });
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 5e9")]
+        let target = (ppm.clamp(-limit, limit) * PER_PPM).round() as i64;
+        self.ratio.target = target;
+        Ok(())
+    }
+
+    /// By how much input is used up faster than nominally, now.
+    #[expect(clippy::cast_precision_loss, reason = "at most 5e9")]
+    pub fn ppm(&self) -> f64 {
+        self.ratio.deviation as f64 / PER_PPM
+    }
+
+    /// The most frames that one [`process_into`](Self::process_into) of `in_frames` can write.
+    pub fn max_output_frames(&self, in_frames: usize) -> usize {
+        let slowest = self.ratio.at(-i64::from(self.max_ppm) * 1_000_000);
+        let frames = in_frames as u128 * u128::from(ONE) / u128::from(slowest);
+        usize::try_from(frames).map_or(usize::MAX, |frames| frames.saturating_add(1))
+    }
+
+    /// Feeds a block of any length and writes what is ready; returns the frames written.
+    ///
+    /// # Errors
+    /// `out` is shorter than [`max_output_frames`](Self::max_output_frames); nothing is consumed.
+    pub fn process_into<I: Sample, O: Sample>(
+        &mut self,
+        x: &[I],
+        out: &mut [O],
+    ) -> Result<usize, FormatError> {
+        check_room(out.len(), self.max_output_frames(x.len()))?;
+        Ok(self.feed(x, out))
+    }
+
+    /// How many more input frames make `out_frames` more frames ready, at the ratios that they
+    /// will have. Costs as many additions.
+    pub fn input_frames_for(&self, out_frames: usize) -> usize {
+        let Some(steps) = out_frames.checked_sub(1) else {
+            return 0;
+        };
+        let (mut ratio, mut newest, mut fraction) = (self.ratio, self.newest, self.fraction);
+        for _ in 0..steps {
+            step(&mut ratio, &mut newest, &mut fraction);
+        }
+        (newest + 1).saturating_sub(self.window.end)
+    }
+
+    /// Fills `out` from exactly [`input_frames_for(out.len())`](Self::input_frames_for) frames.
+    ///
+    /// # Errors
+    /// `x` has another length; nothing is consumed.
+    pub fn fill_from<I: Sample, O: Sample>(
+        &mut self,
+        x: &[I],
+        out: &mut [O],
+    ) -> Result<(), FormatError> {
+        let needed = self.input_frames_for(out.len());
+        if x.len() != needed {
+            return Err(FormatError::Length {
+                name: "the input",
+                frames: x.len(),
+                relation: "exactly",
+                needed,
+            });
+        }
+        self.feed(x, out);
+        Ok(())
+    }
+
+    /// Frames that [`flush_into`](Self::flush_into) would write now: those centred before the
+    /// end of the input.
+    pub fn flush_frames(&self) -> usize {
+        let (mut ratio, mut newest, mut fraction) = (self.ratio, self.newest, self.fraction);
+        let mut frames = 0;
+        while newest < self.window.end + self.look_ahead {
+            step(&mut ratio, &mut newest, &mut fraction);
+            frames += 1;
+        }
+        frames
+    }
+
+    /// Ends the stream: writes what is left, as if silence followed, and resets.
+    ///
+    /// # Errors
+    /// `out` is shorter than [`flush_frames`](Self::flush_frames); nothing happens.
+    pub fn flush_into<O: Sample>(&mut self, out: &mut [O]) -> Result<usize, FormatError> {
+        let frames = self.flush_frames();
+        check_room(out.len(), frames)?;
+        let mut written = 0;
+        while written < frames {
+            written += self.feed(&ZEROS, &mut out[written..frames]);
+        }
+        self.reset();
+        Ok(frames)
+    }
+
+    /// The look-ahead in seconds: how much later than its centre a frame can be made.
+    #[expect(clippy::cast_precision_loss, reason = "some hundred frames")]
+    pub fn delay_s(&self) -> f64 {
+        self.look_ahead as f64 / f64::from(self.in_hz)
+    }
+
+    /// Nominal rate of what goes in.
+    pub fn nominal_in_hz(&self) -> u32 {
+        self.in_hz
+    }
+
+    /// Nominal rate of what comes out.
+    pub fn nominal_out_hz(&self) -> u32 {
+        self.out_hz
+    }
+
+    /// The largest deviation.
+    pub fn max_ppm(&self) -> u32 {
+        self.max_ppm
+    }
+
+    fn feed<I: Sample, O: Sample>(&mut self, x: &[I], out: &mut [O]) -> usize {
+        let (mut rest, mut written) = (x, 0);
+        loop {
+            if rest.len() > self.window.room() {
+                let keep = self.newest + 1 - self.taps;
+                self.newest -= self.window.make_room(keep, self.newest);
+            }
+            let (block, after) = rest.split_at(rest.len().min(self.window.room()));
+            self.window.extend(self.backend, block);
+            written += self.produce(&mut out[written..]);
+            rest = after;
+            if rest.is_empty() {
+                return written;
+            }
+        }
+    }
+
+    /// Writes the frames whose window of input is complete.
+    fn produce<O: Sample>(&mut self, out: &mut [O]) -> usize {
+        let mut written = 0;
+        for out in out.chunks_mut(MADE_FRAMES) {
+            let mut made = 0;
+            while made < out.len() && self.newest < self.window.end {
+                self.made[made] = self.frame();
+                step(&mut self.ratio, &mut self.newest, &mut self.fraction);
+                made += 1;
+            }
+            O::store(self.backend, &self.made[..made], out);
+            written += made;
+            if made < out.len() {
+                break;
+            }
+        }
+        written
+    }
+
+    /// The next frame: between those of the two nearest phases.
+    #[inline]
+    fn frame(&self) -> f32 {
+        let between_bits = FRACTION_BITS - self.phase_bits;
+        let phase = usize::try_from(self.fraction >> between_bits).unwrap_or_default();
+        #[expect(clippy::cast_precision_loss, reason = "24 bits of it count")]
+        let part =
+            (self.fraction & ((1 << between_bits) - 1)) as f32 / (1_u64 << between_bits) as f32;
+        let steps = self.taps / LANES;
+        let (first, second) = self.rows[phase * steps..][..2 * steps].split_at(steps);
+        let x = self.window.from(self.newest + 1 - self.taps);
+        let [before, after] = self.backend.dot_pair([first, second], &x[..self.taps]);
+        before + part * (after - before)
+    }
+}
+
+/// Moves on by one output frame.
+#[inline]
+fn step(ratio: &mut Ratio, newest: &mut usize, fraction: &mut u64) {
+    let position = *fraction + ratio.advance();
+    *newest += usize::try_from(position >> FRACTION_BITS).unwrap_or_default(); // at most 97
+    *fraction = position & (ONE - 1);
+}
+
+/// The rows of coefficients, and the look-ahead in input frames.
+///
+/// An output frame centred `phase / phases` after an input frame is the sum over the `back`th
+/// newest input times the filter at `phase / phases - look_ahead + back` input frames.
+fn rows(in_hz: u32, out_hz: u32, phases: u32) -> (Vec<Coefs>, usize) {
+    let resolution = f64::from(phases) * f64::from(in_hz) / f64::from(in_hz.min(out_hz));
+    let filter = low_pass(Profile::Voice, 1.0, resolution);
+    let (phases, centre) = (phases as usize, filter.len() / 2);
+    let look_ahead = centre.div_ceil(phases);
+    let taps = (2 * look_ahead).next_multiple_of(LANES);
+    let mut rows = Vec::with_capacity((phases + 1) * taps / LANES);
+    let mut row = vec![0.0; taps];
+    for phase in 0..=phases {
+        for (back, tap) in row.iter_mut().rev().enumerate() {
+            let index = (centre + phase + back * phases).checked_sub(look_ahead * phases);
+            *tap = index
+                .and_then(|index| filter.get(index))
+                .copied()
+                .unwrap_or(0.0);
+        }
+        let gain: f64 = row.iter().sum();
+        let coefs = row.as_chunks::<LANES>().0.iter();
+        rows.extend(coefs.map(|chunk| Coefs(chunk.map(|tap| to_f32(tap / gain)))));
+    }
+    (rows, look_ahead)
+}
