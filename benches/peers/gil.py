@@ -1,14 +1,15 @@
 """What a call waits when another Python thread is busy.
 
 A call that lets go of the interpreter has to ask for it back, and a busy thread gives it back only
-after the switch interval, 5 ms. Three things are timed, in turns within one run, each at the pace of a
-device (a pause of 1 ms before every call):
+after the switch interval, 5 ms. Four things are timed, in turns within one run, each at the pace
+of a device (a pause of 1 ms before every call):
 
 * **kept**: our `process` with 10 ms of audio, which keeps the interpreter;
-* **detaching**: the same call, followed by an empty foreign call that lets go of the interpreter and
-  asks for it back, as a `process` that detached would. Nothing else differs, so the difference is the
-  price of detaching alone;
-* **soxr**: a soxr HQ stream, which detaches by itself.
+* **detaching**: the same call, followed by an empty foreign call that lets go of the interpreter
+  and asks for it back, as a `process` that detached would. Nothing else differs, so the difference
+  is the price of detaching alone;
+* **soxr**: a soxr HQ stream, which detaches by itself;
+* **nothing**: an empty call. What it waits is the system's doing: other programs on the same cores.
 
 ``python -m benches.peers.gil`` shows it alone.
 """
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 RATES_HZ = (48_000, 16_000)
 PAUSE_S = 0.001
-KEPT, DETACHING, SOXR = "kept", "detaching", "soxr"
+KEPT, DETACHING, SOXR, NOTHING = "kept", "detaching", "soxr", "nothing"
 
 
 class Waits(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ class Waits(msgspec.Struct, frozen=True):
 
 def measure(*, turns: int, calls: int) -> dict[str, Waits]:
     """Time ``calls`` calls of each kind in every turn, beside a busy thread."""
-    kinds = {KEPT: _kept(), DETACHING: _detaching(), SOXR: _soxr()}
+    kinds = {KEPT: _kept(), DETACHING: _detaching(), SOXR: _soxr(), NOTHING: _nothing}
     taken: dict[str, list[Waits]] = {name: [] for name in kinds}
     stop = threading.Event()
     busy = threading.Thread(target=_be_busy, args=(stop,), daemon=True)
@@ -68,7 +69,7 @@ def _percentiles(call: Callable[[], object], calls: int) -> Waits:
         begun = time.perf_counter_ns()
         call()
         waited_us.append((time.perf_counter_ns() - begun) / 1000)
-    p50, p99, p999 = np.percentile(waited_us, [50, 99, 99.9], method="higher")
+    p50, p99, p999 = np.percentile(waited_us, [50, 99, 99.9], method="inverted_cdf")
     return Waits(p50_us=float(p50), p99_us=float(p99), p999_us=float(p999))
 
 
@@ -111,6 +112,10 @@ def _soxr() -> Callable[[], object]:
 
     process, block = soxr.ResampleStream(*RATES_HZ, 1, dtype="float32").resample_chunk, _block()
     return lambda: process(block)
+
+
+def _nothing() -> None:
+    pass
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """Our profiles for the judge beside the project, which scores any streaming resampler.
 
-``python -m benches.peers.judge_adapters quality`` or ``… stream 48000 16000`` or ``… oneshot 48000
-16000 10`` or ``… tables``: runs the judge's own script of that name, with our engines among its own.
-The judge lies in ``$ANTIPHON_SHARED/judge/resample`` (``../shared`` without it); what it writes goes to
-``target/judge``. Words after ``quality`` choose engines by name.
+``python -m benches.peers.judge_adapters quality`` (or ``stream 48000 16000``, or
+``oneshot 48000 16000 10``, or ``tables``) runs the judge's own script of that name, with our
+engines among its own. The judge lies in ``$ANTIPHON_SHARED/judge/resample`` (``../shared`` without
+it); what it writes goes to ``target/judge``. Words after ``quality`` choose engines by name.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ def main() -> None:
 def adapter_class(engine: Engine) -> type:
     """The judge's form of an engine: arrays in and arrays out, of int16 as well.
 
-    Of int16 the judge wants arrays, so ours is given arrays: the bytes it takes elsewhere would cost
-    two conversions here that are not its own.
+    Bytes, which ours takes elsewhere, would cost it two conversions here that are not its own.
     """
     profile = engine.name.split()[1]
 
@@ -76,7 +75,8 @@ def adapter_class(engine: Engine) -> type:
         def oneshot(in_hz: int, out_hz: int, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             from antiphon.audio import resample
 
-            return resample(x, in_hz, out_hz, profile=profile)  # type: ignore[call-overload, no-any-return]
+            shot: np.ndarray[Any, Any] = resample(x, in_hz, out_hz, profile)  # type: ignore[call-overload]
+            return shot
 
     return Adapter
 

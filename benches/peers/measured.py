@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import os
 import platform
@@ -89,7 +89,7 @@ def circumstances(arguments: list[str]) -> Circumstances:
         except importlib.metadata.PackageNotFoundError:
             continue
     return Circumstances(
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        date=dt.datetime.now(dt.UTC).date().isoformat(),
         command=shlex.join(["python", "-m", "benches.peers", *arguments]),
         machine=f"{_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         simd=_native.simd_backend(),

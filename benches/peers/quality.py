@@ -1,7 +1,7 @@
 """How good a resampler is, found from its output alone.
 
-* **delay**: the constant delay left inside the output, plus the worst hold-back: how much more audio
-  was fed than came out, right after a call with 10 ms, in steady state.
+* **delay**: the constant delay left inside the output, plus the worst hold-back: how much more
+  audio was fed than came out, right after a call with 10 ms, in steady state.
 * **ripple**: greatest less smallest gain up to .85 of the lower Nyquist frequency.
 * **rejection**: going down, tones above the new Nyquist frequency (from 1.01 times) and whatever is
   heard of them; going up, tones up to .98 of the old one and the loudest that is heard beside them.
@@ -163,7 +163,7 @@ def hold_back_ms(engine: Engine, in_hz: int, out_hz: int) -> Samples:
     for fed, block in _fed(engine, in_hz, out_hz, x, None):
         emitted += len(block)
         if in_hz / 4 < fed < len(x):  # the last call flushes
-            holds.append(1000 * (fed / in_hz - emitted / out_hz))
+            holds.append(1000 * (fed * out_hz - emitted * in_hz) / (in_hz * out_hz))
     return np.array(holds)
 
 
@@ -199,7 +199,7 @@ def to_db(amplitude: float) -> float:
 
 
 def steady(
-    system: System, in_hz: int, out_hz: int, tone_hz: float, amplitude: float, seconds: float
+    system: System, in_hz: int, out_hz: int, tone_hz: float, *, amplitude: float, seconds: float
 ) -> tuple[Samples, int]:
     """The output for a tone without its beginning and end, and the frame where it begins."""
     x = amplitude * np.sin(2 * np.pi * tone_hz * np.arange(int(seconds * in_hz)) / in_hz)
@@ -224,12 +224,14 @@ def fit_sine(y: Samples, tone_hz: float, rate_hz: int) -> tuple[float, float, fl
 def _window(frames: int) -> Samples:
     # np.kaiser is symmetric; a periodic window is one longer, without its last point.
     window = np.kaiser(frames + 1, KAISER_BETA)[:-1]
-    return 2 * window / window.sum()
+    scaled: Samples = 2 * window / window.sum()
+    return scaled
 
 
 def worst_spur(y: Samples, rate_hz: int, beside_hz: float | None) -> float:
     """Amplitude of the loudest tone in ``y``, other than the one that belongs there."""
     spectrum = np.abs(np.fft.rfft(y * _window(len(y))))
+    spectrum[0] /= 2  # the window is scaled for tones
     if beside_hz is not None:
         bin_at = round(beside_hz * len(y) / rate_hz)
         spectrum[max(0, bin_at - MAIN_LOBE_BINS) : bin_at + MAIN_LOBE_BINS + 1] = 0
@@ -246,7 +248,7 @@ def shift_s(system: System, in_hz: int, out_hz: int) -> float:
     at = np.arange(int(0.6 * in_hz)) / in_hz
     pulse = system(0.8 * np.exp(-0.5 * ((at - 0.3) / 0.002) ** 2)) ** 2
     coarse = float(pulse @ np.arange(len(pulse))) / max(float(pulse.sum()), FLOOR) / out_hz - 0.3
-    y, first = steady(system, in_hz, out_hz, tone_hz, 0.5, 2 * TONE_S)
+    y, first = steady(system, in_hz, out_hz, tone_hz, amplitude=0.5, seconds=2 * TONE_S)
     _, phase, _ = fit_sine(y, tone_hz, out_hz)
     fine = first / out_hz - phase / (2 * np.pi * tone_hz)
     return fine + round((coarse - fine) * tone_hz) / tone_hz
@@ -254,7 +256,7 @@ def shift_s(system: System, in_hz: int, out_hz: int) -> float:
 
 def snr_db(system: System, in_hz: int, out_hz: int, tone_hz: float) -> float:
     """A sine of -0.009 dBFS against everything else."""
-    y, _ = steady(system, in_hz, out_hz, tone_hz, 0.999, 2 * TONE_S)
+    y, _ = steady(system, in_hz, out_hz, tone_hz, amplitude=0.999, seconds=2 * TONE_S)
     amplitude, _, rest_rms = fit_sine(y, tone_hz, out_hz)
     return to_db(amplitude / math.sqrt(2)) - to_db(rest_rms)
 
@@ -267,7 +269,7 @@ def response(system: System, in_hz: int, out_hz: int, fractions: Samples) -> Gai
     gains = []
     for fraction in fractions:
         tone_hz = fraction * min(in_hz, out_hz) / 2 * 0.99991  # beside the bins, and below the edge
-        y, _ = steady(system, in_hz, out_hz, tone_hz, 0.5, TONE_S)
+        y, _ = steady(system, in_hz, out_hz, tone_hz, amplitude=0.5, seconds=TONE_S)
         gains.append((float(fraction), to_db(fit_sine(y, tone_hz, out_hz)[0] / 0.5)))
     return gains
 
@@ -295,7 +297,7 @@ def aliases(system: System, in_hz: int, out_hz: int, fractions: Samples) -> Gain
     heard = []
     for fraction in fractions:
         tone_hz = fraction * out_hz / 2 * 1.00007  # no alias falls onto DC or another alias
-        y, _ = steady(system, in_hz, out_hz, tone_hz, 0.5, TONE_S)
+        y, _ = steady(system, in_hz, out_hz, tone_hz, amplitude=0.5, seconds=TONE_S)
         heard.append((float(fraction), to_db(worst_spur(y, out_hz, None) / 0.5)))
     return heard
 
@@ -305,7 +307,7 @@ def images(system: System, in_hz: int, out_hz: int, fractions: Samples) -> Gains
     heard = []
     for fraction in fractions:
         tone_hz = fraction * in_hz / 2 * 0.99991
-        y, _ = steady(system, in_hz, out_hz, tone_hz, 0.5, TONE_S)
+        y, _ = steady(system, in_hz, out_hz, tone_hz, amplitude=0.5, seconds=TONE_S)
         heard.append((float(fraction), to_db(worst_spur(y, out_hz, tone_hz) / 0.5)))
     return heard
 
@@ -314,7 +316,8 @@ def rejection_db(system: System, in_hz: int, out_hz: int) -> float:
     """How far below the tone the worst alias (going down) or image (going up) lies."""
     if out_hz < in_hz:
         top = in_hz / out_hz * 0.995
-        fractions = np.r_[1.01 : min(1.3, top) : 0.01, 1.3:top:0.05]
+        # None at a multiple of the new rate: there the alias would meet its own mirror at DC.
+        fractions = np.r_[1.01 : min(1.3, top) : 0.01, 1.32:top:0.05]
         heard = aliases(system, in_hz, out_hz, fractions)
     else:
         heard = images(system, in_hz, out_hz, np.r_[0.02:0.8:0.06, 0.8:0.981:0.01])

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benches.peers import targets
 from benches.peers.measured import Case, Measured
 
 NOTES = """\
-* **delay**: the worst delay of a sound with 10 ms calls: what is left inside the output plus what is held
-  back. **hold**: the mean hold-back; where it is less than the worst, audio comes in bursts.
+* **delay**: the worst delay of a sound with 10 ms calls: what is left inside the output plus what
+  is held back. **hold**: the worst and the mean of the latter; where they differ, audio comes in
+  bursts.
 * **ripple**: up to .85 of the lower Nyquist frequency; **-3 dB**: as a fraction of it.
-* **rejection**: of aliases from 1.01 × the new Nyquist frequency, or of images of tones up to .98 × the old.
-* **SNR**: of a sine near full scale at 997 Hz and at 6 kHz (3 kHz where 8 kHz is a side), float32 or int16.
-* **any cut**: the same bits for calls of one frame to one second, or by how much they differ (dBFS).
+* **rejection**: of aliases of tones from 1.01 × the new Nyquist frequency, or of images of tones up
+  to .98 × the old one. Below 0: no filter, and two aliases meet.
+* **SNR**: of a sine near full scale at 997 Hz and at 6 kHz (3 kHz where a side has 8 kHz).
+* **any cut**: the same bits for calls of one frame to one second, or by how much they differ, in
+  dBFS; "but length": the same bits, but not as many.
 * **length**: frames too many or too few after the flush.
-* **×**: how many times as fast as soxr HQ (float32 stream) in the same run: CPU time, interleaved rounds,
-  median. A row that falls short of what its engine is known for gets no speed, but the reason.
-* int16 goes in and comes out as bytes. Nothing of int16 is louder than its rounding at about -105 dB:
-  where an image lies below, the rounding is what is heard.
+* **×**: how many times as fast as soxr HQ (float32 stream) in the same run: CPU time, interleaved
+  rounds, median. A row that falls short of what its engine is known for gets no speed.
+* int16 goes in and comes out as bytes. Its rounding has tones of its own, about 105 dB down: where
+  the images lie below, these are what counts.
+"""
+
+WAITS_NOTE = """\
+Wall time of a call with 10 ms, 48→16 kHz, a pause of 1 ms before each. *kept*: our `process`, which
+keeps the interpreter. *detaching*: the same, and then an empty call that lets go of it, as a
+`process` that detached would. *soxr*: an HQ stream. *nothing*: an empty
+call; what it waits is the system's doing.
 """
 
 STREAM_COLUMNS = (
@@ -56,8 +68,7 @@ def render(measured: Measured) -> str:
     parts += ["## Conversions and G.711, 480,000 samples\n", _conversions(measured)]
     parts += [
         "## Beside a busy Python thread\n",
-        "Wall time of a call with 10 ms, 48→16 kHz, one call per millisecond. *kept*: our `process`. "
-        "*detaching*: the same, and once let go of the interpreter. *soxr*: an HQ stream.\n",
+        WAITS_NOTE,
         _waits(measured),
     ]
     if measured.absent:
@@ -65,7 +76,7 @@ def render(measured: Measured) -> str:
     return "\n".join(parts)
 
 
-def _rows(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -88,7 +99,7 @@ def _stream_table(case: Case) -> str:
             (
                 _name(name),
                 f"{abs(quality.delay_ms):.2f}",
-                f"{quality.hold_mean_ms:.2f}",
+                f"{quality.hold_max_ms:.1f} / {quality.hold_mean_ms:.1f}",
                 f"{quality.ripple_db:.3f}",
                 f"{quality.edge_3db:.3f}",
                 f"{quality.rejection_db:.0f}",
@@ -122,7 +133,7 @@ def _by_cost(overhead: dict[str, float]) -> list[tuple[str, ...]]:
 
 def _conversions(measured: Measured) -> str:
     header = ("task", "by", "× np.copyto int16", "ns per sample", "× audioop's speed")
-    rows: list[tuple[str, ...]] = [
+    rows = [
         (
             row.task,
             _name(row.name),
@@ -136,7 +147,7 @@ def _conversions(measured: Measured) -> str:
 
 
 def _waits(measured: Measured) -> str:
-    rows: list[tuple[str, ...]] = [
+    rows = [
         (name, f"{w.p50_us:.0f}", f"{w.p99_us:.0f}", f"{w.p999_us:.0f}")
         for name, w in measured.waits.items()
     ]

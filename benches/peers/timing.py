@@ -1,7 +1,7 @@
 """How time is taken here: interleaved rounds, CPU time of the process, one core, medians of ratios.
 
-A machine is shared and its clock wanders, so a round runs every candidate once, each round in another
-order, and only ratios within one round are compared.
+A machine is shared and its clock wanders, so a round runs every candidate once, each round in
+another order, and only ratios within one round are compared.
 """
 
 from __future__ import annotations

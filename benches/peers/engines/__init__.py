@@ -34,7 +34,7 @@ def collect() -> tuple[list[Engine], list[Absent]]:
         for engine in found:
             try:
                 engine.open(48_000, 16_000)
-            except Exception as error:  # noqa: BLE001 -- a peer may fail in any way; it is listed
+            except Exception as error:
                 absent.append(Absent(engine.name, str(error)))
             else:
                 engines.append(engine)

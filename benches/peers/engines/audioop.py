@@ -38,6 +38,6 @@ def _open(in_hz: int, out_hz: int) -> Process:
         nonlocal state
         del last
         out, state = ratecv(block, 2, 1, in_hz, out_hz, state)
-        return out
+        return bytes(out)
 
     return process

@@ -46,7 +46,7 @@ def _open_pipecat(in_hz: int, out_hz: int) -> Process:
 
     def process(block: bytes, last: bool = False) -> bytes:
         x = np.frombuffer(block, dtype=np.int16)
-        return stream.resample_chunk(x, last).astype(np.int16).tobytes()
+        return stream.resample_chunk(x, last).astype(np.int16).tobytes()  # type: ignore[no-any-return]
 
     return process
 

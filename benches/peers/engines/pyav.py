@@ -45,10 +45,7 @@ def _open(in_hz: int, out_hz: int, *, sample_format: str) -> Process:
         if last:
             frames = [*frames, *resampler.resample(None)]
         arrays = [out.to_ndarray()[0] for out in frames]
-        if len(arrays) == 1:
-            y = arrays[0]
-        else:
-            y = np.concatenate(arrays) if arrays else x[:0]
+        y = np.concatenate([x[:0], *arrays]) if len(arrays) != 1 else arrays[0]
         return y.tobytes() if is_bytes else y
 
     return process

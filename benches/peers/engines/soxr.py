@@ -49,7 +49,9 @@ def engines() -> list[Engine]:
 def _open(in_hz: int, out_hz: int, *, quality: str) -> Process:
     import soxr
 
-    return soxr.ResampleStream(in_hz, out_hz, 1, dtype="float32", quality=quality).resample_chunk
+    stream = soxr.ResampleStream(in_hz, out_hz, 1, dtype="float32", quality=quality)
+    process: Process = stream.resample_chunk
+    return process
 
 
 def _open_int16(in_hz: int, out_hz: int) -> Process:
@@ -58,6 +60,6 @@ def _open_int16(in_hz: int, out_hz: int) -> Process:
     resample_chunk = soxr.ResampleStream(in_hz, out_hz, 1, dtype="int16").resample_chunk
 
     def process(block: bytes, last: bool = False) -> bytes:
-        return resample_chunk(np.frombuffer(block, np.int16), last).tobytes()
+        return resample_chunk(np.frombuffer(block, np.int16), last).tobytes()  # type: ignore[no-any-return]
 
     return process
