@@ -164,7 +164,7 @@ class Resampler:
         in_hz: Input rate, 4,000 to 384,000.
         out_hz: Output rate, likewise. The reduced terms of the ratio may not exceed 2,000.
         profile: ``voice`` (flat to .85 of the lower Nyquist frequency, >= 85 dB beyond it),
-            ``voice_plus`` (.90, 100 dB) or ``hq`` (.913, 125 dB). More costs delay: 2.5, 3.9 or
+            ``voice_plus`` (.90, 98 dB) or ``hq`` (.913, 125 dB). More costs delay: 2.5, 3.9 or
             6.0 ms where the lower rate is 16 kHz; see `delay_s`. ``lowlatency`` is ``voice``
             without the delay: it looks at nothing ahead, but its output is not aligned in time
             and is late by 0.1 to 0.7 ms there, by frequency; see `group_delay_s`.

@@ -80,3 +80,19 @@ def test_a_recording_that_cannot_be_made_is_told(tmp_path, emulator, capsys):
     out = str(tmp_path / "no" / "out.wav")
     assert main(["talk", "--in", CARD, "--out", out, "--url", emulator.url]) == 1
     assert out in capsys.readouterr().err
+
+
+def test_the_question_is_not_overwritten_by_its_recording(tmp_path, capsys):
+    own = tmp_path / "out.wav"
+    own.write_bytes(SPEECH.joinpath("cards-001.wav").read_bytes())
+    before = own.read_bytes()
+    assert talk(tmp_path, "--url", "ws://127.0.0.1:9", source=str(own)) == 1
+    assert "the same file" in capsys.readouterr().err
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize("seconds", ["-5", "nan", "soon"])
+def test_a_wait_that_is_no_time_is_refused(tmp_path, seconds, capsys):
+    with pytest.raises(SystemExit):
+        talk(tmp_path, "--wait", seconds)
+    assert "--wait" in capsys.readouterr().err

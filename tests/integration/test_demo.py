@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,8 +12,12 @@ import pytest
 from conversation_support import talk
 
 from antiphon.audio.wav import read_wav
-from antiphon.conversation.verify import SentTurn
+from antiphon.conversation import Timeline, Transcript
+from antiphon.conversation.playback import TurnPlayback
+from antiphon.conversation.timeline import Interruption
+from antiphon.conversation.verify import CheckReport, SentTurn, verify_recording
 from antiphon.demo import run, run_demo
+from antiphon.demo.report import Outcome
 from antiphon.demo.scenario import DemoFailed, Scenario, go_forward
 from antiphon.demo.server import read_sent, running_emulator
 from antiphon.emulator import Echo, Emulator
@@ -44,7 +50,7 @@ def test_the_simulated_demo_proves_itself(tmp_path, capsys):
     ]
     assert "[interrupted" in (tmp_path / "transcript.txt").read_text("utf-8")
     said = capsys.readouterr().out
-    assert "Checked: the recording holds every sent sample" in said
+    assert "Checked: every 25 ms window" in said
     assert "go_forward(distance_meters=10)" in said
     if find_spec("matplotlib") is not None:
         picture = (tmp_path / "timeline.png").read_bytes()
@@ -115,3 +121,42 @@ def test_an_emulator_that_does_not_start_says_why(tmp_path):
 def test_a_record_without_a_session_is_an_error(tmp_path):
     with pytest.raises(RecordingError, match="no record"):
         read_sent(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["report.json", "server/app.py"])
+def test_a_file_that_no_demo_made_is_not_touched(tmp_path, name):
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("mine")
+    with pytest.raises(RecordingError, match="no demo made"):
+        run_demo(tmp_path, simulated=True)
+    assert own.read_text() == "mine"
+
+
+def test_the_server_ends_with_whoever_started_it(tmp_path):
+    """Its standard input is a pipe that closes when the demo dies, however it dies."""
+    command = [sys.executable, "-m", "antiphon.cli", "emulator", "--port", "0", "--until-eof"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
+    ) as server:
+        assert b"ws://" in server.stdout.readline()
+        server.stdin.close()
+        assert server.wait(timeout=20) == 0
+
+
+def test_a_cut_that_the_server_knows_nothing_of_is_found(tmp_path):
+    assert run_demo(tmp_path, simulated=True) == 0
+    sent = read_sent(tmp_path / "server")
+    assert [turn.interrupted for turn in sent] == [False, True, False, False]
+    recording, rate_hz = read_wav(tmp_path / "conversation.wav")
+    lost = TurnPlayback(3, received_frames=100, heard_frames=0, interrupted=True, done=True)
+    report = verify_recording(recording, rate_hz, [sent[2]], {3: lost})
+    assert "it was cut short, but the server was not interrupted there" in str(report.all_problems)
+
+
+def test_a_voice_that_sounds_on_fails_the_demo():
+    timeline = Timeline()
+    timeline.interruptions.append(Interruption(2, message_s=1.0, silent_s=1.021, heard_ms=900.0))
+    outcome = Outcome(3.0, CheckReport(), timeline, Transcript(), None, False, {})
+    assert not outcome.passed
+    assert "21.0 ms" in outcome.problems[0]

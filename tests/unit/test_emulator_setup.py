@@ -4,8 +4,8 @@ import pytest
 from emulator_support import HALF_CASCADE, PATHS, Client
 
 from antiphon.emulator.request import route
-from antiphon.emulator.setup_check import VOICES
 from antiphon.emulator.voices import espeak_voice
+from antiphon.wire import VOICES
 
 
 def test_setup_is_acknowledged():

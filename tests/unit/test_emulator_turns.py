@@ -483,6 +483,9 @@ def test_any_rate_is_resampled(rate):
         ({"mimeType": "audio/ogg", "data": "AAA="}, "audio/ogg"),
         ({"mimeType": "audio/pcm;rate=3", "data": "AAA="}, "Unsupported sample rate 3"),
         ({"mimeType": "audio/pcm;rate=99999999999999999999", "data": "AAA="}, "sample rate"),
+        ({"mimeType": f"audio/pcm;rate={'9' * 5000}", "data": "AAA="}, "sample rate"),
+        ({"mimeType": "audio/pcm;rate=0", "data": "AAA="}, "sample rate"),
+        ({"mimeType": "audio/pcm;channels=2", "data": "AAA="}, "channels"),
     ],
 )
 def test_bad_audio_closes_with_words(blob, words):

@@ -552,6 +552,29 @@ def test_a_cancelled_close_still_closes():
     assert len(run_in_virtual_time(main())) == 6
 
 
+def test_cancelling_one_of_two_closes_leaves_the_other():
+    async def slow(server):
+        await server.accept()
+        await asyncio.sleep(3)
+        await server.hear_all()
+
+    async def main():
+        session = await model_for(slow, max_messages=1).connect()
+        for number in range(5):
+            await session.send_text_realtime(str(number))
+        first, second = (asyncio.create_task(session.close()) for _ in range(2))
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.wait({first})
+        assert first.cancelled()
+        assert not second.done()
+        await second
+        assert session.closure.by == "us"
+        assert asyncio.get_running_loop().time() < 4  # as soon as what waited was sent
+
+    run_in_virtual_time(main())
+
+
 def test_close_gives_up_on_a_peer_that_takes_nothing(caplog):
     async def stuck(server):
         await server.accept()
@@ -589,7 +612,11 @@ def test_a_service_that_ends_the_session_leaves_no_task_even_without_close():
 def test_a_violation_is_logged_and_the_session_goes_on(caplog):
     async def script(server):
         await server.accept()
-        await server.say(b"{not json", spoken("fine"), DONE)
+        await server.say(b"{not json", spoken("fine"))
+        for rate in ("0", "9" * 5000):
+            blob = {"mimeType": f"audio/pcm;rate={rate}", "data": "AAA="}
+            await server.say(content(modelTurn={"parts": [{"inlineData": blob}]}))
+        await server.say(DONE)
         await server.hear_all()
 
     async def use(session):

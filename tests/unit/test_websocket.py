@@ -177,6 +177,81 @@ def test_an_unresolved_name():
     run(main())
 
 
+@pytest.fixture
+def proxied(monkeypatch):
+    """Sets the proxy of the environment, and no exception from it."""
+
+    def choose(url):
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+
+    return choose
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_is_asked_for_a_server_on_this_machine(proxied, host):
+    proxied(f"http://127.0.0.1:{free_port()}")
+
+    async def handler(socket_):
+        await accept(socket_)
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler) as port:
+            backend = GoogleAI(api_key=KEY, base_url=f"ws://{host}:{port}")
+            async with model_at(0, backend=backend).connect() as session:
+                assert not session.closed
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "told", "code"),
+    [
+        (b"HTTP/1.1 407 Login\r\n\r\n", "the proxy answered HTTP 407.*login", 407),
+        (b"HTTP/1.1 503 No\r\n\r\n", "the proxy answered HTTP 503.*https_proxy", 503),
+        (b"220 smtp\r\n", "the proxy did not connect.*https_proxy", None),
+    ],
+)
+def test_a_proxy_that_refuses_is_named_without_its_login(proxied, answer, told, code):
+    asked = []
+
+    async def proxy(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(proxy, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            proxied(f"http://me:hush@127.0.0.1:{port}")
+            backend = GoogleAI(api_key=KEY, base_url="wss://service.invalid")
+            with pytest.raises(ConnectError, match=told) as caught:
+                await model_at(0, backend=backend).connect(timeout_s=5)
+        assert asked[0].startswith(b"CONNECT service.invalid:443")
+        where = f"wss://service.invalid through the proxy http://127.0.0.1:{port}:"
+        assert where in str(caught.value)
+        assert caught.value.code == code
+        assert "hush" not in all_text_of(caught.value)
+        assert KEY not in all_text_of(caught.value)
+
+    run(main())
+
+
+@pytest.mark.parametrize("url", ["ws://h:99999", "http://[", "ftp://h", "ws://me:hush@h/p?a=b"])
+def test_a_url_that_cannot_be_is_refused_before_anything_is_tried(url):
+    async def main():
+        with pytest.raises(ConnectError, match="URL of the backend") as caught:
+            await WebSocketConnector().connect(url, {}, timeout_s=1)
+        assert caught.value.cause == "argument"
+        assert "hush" not in all_text_of(caught.value)
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("status", "cause"),
     [

@@ -23,6 +23,7 @@ from antiphon.wire import (
     encode_client_message,
     encode_server_message,
     parse_duration_s,
+    pcm_rate_hz,
 )
 
 
@@ -33,6 +34,43 @@ def server(value):
 def audio_part(data, mime_type="audio/pcm;rate=24000"):
     blob = {"mimeType": mime_type, "data": data}
     return {"serverContent": {"modelTurn": {"parts": [{"inlineData": blob}]}}}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "rate=0",
+        "rate=384001",
+        "rate=",
+        "rate=-1",
+        "rate=x",
+        "rate=1e3",
+        f"rate={'9' * 5000}",
+        "rate=8000;rate=16000",
+        "channels=2",
+    ],
+)
+def test_audio_of_an_impossible_rate_is_a_violation_that_names_it(parameters):
+    with pytest.raises(ProtocolViolation, match=parameters[:8]) as caught:
+        server(audio_part("AAA=", f"audio/pcm;{parameters}"))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "rate_hz"),
+    [
+        ("audio/pcm", 5),
+        ("Audio/PCM ; Rate = 8000", 8000),
+        ("audio/L16;codec=pcm;rate=24000", 24_000),
+        ('audio/pcm;rate="384000";channels=1;', 384_000),
+        ("audio/pcm;rate=1;rate=1", 1),
+        ("audio/pcmu;rate=0", None),
+        ("image/png", None),
+        ("", None),
+    ],
+)
+def test_media_types_of_pcm(mime_type, rate_hz):
+    assert pcm_rate_hz(mime_type, 5) == rate_hz
 
 
 def test_text_and_bytes_read_alike():

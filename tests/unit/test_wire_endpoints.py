@@ -1,8 +1,10 @@
 """URLs, headers and model names of the four backends; models; content; closes."""
 
+import traceback
+
 import pytest
 
-from antiphon.errors import AuthError
+from antiphon.errors import AuthError, ConnectError
 from antiphon.wire import (
     Blob,
     Content,
@@ -120,10 +122,60 @@ def test_missing_credentials_say_what_to_pass(act):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("base_url", ["ftp://x", "wss://", "://"])
-def test_base_urls_that_cannot_be(base_url):
-    with pytest.raises(ValueError, match="base_url"):
-        GoogleAI(api_key="k", base_url=base_url).url()
+BAD_BASE_URLS = [
+    "ftp://x",
+    "wss://",
+    "://",
+    "http://[",
+    "ws://:80",
+    "ws://h:99999",
+    "ws://h:0",
+    "ws://h:x",
+    "http://a..b",
+    f"http://{'a' * 64}",
+    "ws://a b",
+    "ws://h/?key=hush",
+    "ws://user:hush@h",
+    "ws://user:hush@[",
+    "user:hush@h",
+]
+
+
+@pytest.mark.parametrize("base_url", BAD_BASE_URLS)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda url: GoogleAI(api_key="k", base_url=url),
+        lambda url: VertexAI(api_key="k", base_url=url),
+        lambda url: FirebaseAI(api_key="k", project="p", base_url=url),
+    ],
+)
+def test_base_urls_that_cannot_be(make, base_url):
+    with pytest.raises(ConnectError, match="base_url") as caught:
+        make(base_url)
+    assert caught.value.cause == "argument"
+    assert caught.value.hint in str(caught.value)
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("variable", "make"),
+    [
+        ("GOOGLE_GEMINI_BASE_URL", lambda: GoogleAI(api_key="k")),
+        ("GOOGLE_VERTEX_BASE_URL", lambda: VertexAI(api_key="k")),
+    ],
+)
+def test_the_environment_gives_the_base_url_and_empty_is_unset(monkeypatch, variable, make):
+    monkeypatch.delenv(variable, raising=False)
+    unset = make().url()
+    for empty in ("", " "):
+        monkeypatch.setenv(variable, empty)
+        assert make().url() == unset
+    monkeypatch.setenv(variable, "http://[::1]:8765")
+    assert make().url().startswith("ws://[::1]:8765/ws/")
+    monkeypatch.setenv(variable, "http://[")
+    with pytest.raises(ConnectError, match="base_url"):
+        make()
 
 
 def test_secrets_do_not_show():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -27,11 +29,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Errors of antiphon become one line on standard error and exit code 1, Ctrl-C becomes 130.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a poor terminal must not end a conversation
     args = _parser().parse_args(argv)
     try:
         code: int = args.run(args)
-    except AntiphonError as error:
+    except (AntiphonError, ValueError) as error:
         print(f"antiphon: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_ERROR
+    except BrokenPipeError:
+        # Whoever read the output has gone; what is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

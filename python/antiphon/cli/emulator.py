@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
+from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Event
+
     from antiphon.emulator import Emulator
 
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
@@ -28,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of delays and ids (%(default)s)")
     parser.add_argument(
         "--ready-fd", type=int, metavar="FD", help="write the URL and a newline there when ready"
+    )
+    parser.add_argument(
+        "--until-eof",
+        action="store_true",
+        help="end when standard input does, so that the server never outlives who started it",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
 
@@ -58,12 +67,22 @@ def run(args: argparse.Namespace) -> int:
         # signal.signal works on every platform; the loop's own handlers do not.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, request_stop)
+        if args.until_eof:
+            # A thread: pipes on the loop are not the same on every platform.
+            Thread(target=_wait_for_eof, args=(loop, stop), daemon=True).start()
         async with emulator:
             _announce(emulator, args)
             await stop.wait()
 
     asyncio.run(serve())
     return 0
+
+
+def _wait_for_eof(loop: AbstractEventLoop, stop: Event) -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop.set)
 
 
 def _announce(emulator: Emulator, args: argparse.Namespace) -> None:

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--wait",
-        type=float,
+        type=_seconds,
         default=30.0,
         metavar="S",
         help="seconds to wait for an answer (%(default)s)",
@@ -69,6 +69,8 @@ async def _talk(args: argparse.Namespace) -> None:
     from antiphon.conversation import Conversation
     from antiphon.devices import FileDevice
 
+    if args.out.exists() and args.out.samefile(_existing(args.source)):
+        raise AntiphonError(f"--in and --out are the same file, {args.out}; choose another --out.")
     # The file is read first: a wrong one should cost no connection.
     speech, speech_hz = read_wav(_existing(args.source))
     device = FileDevice()
@@ -88,6 +90,13 @@ async def _talk(args: argparse.Namespace) -> None:
         print(f"Recorded to {args.out}.")
     if args.transcript:
         _write_transcript(args.transcript, conversation)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 0 to 3600.")
+    return seconds
 
 
 def _existing(path: Path) -> Path:

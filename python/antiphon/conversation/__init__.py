@@ -10,6 +10,7 @@ from antiphon.conversation.conversation import (
     EventSubscription,
 )
 from antiphon.conversation.events import (
+    AnswerDropped,
     AudioDropped,
     Event,
     Interrupted,
@@ -27,6 +28,7 @@ from antiphon.conversation.timeline import Timeline
 from antiphon.conversation.transcript import Transcript, Utterance
 
 __all__ = [
+    "AnswerDropped",
     "AudioDropped",
     "Conversation",
     "ConversationSession",

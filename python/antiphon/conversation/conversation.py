@@ -24,7 +24,7 @@ from antiphon.conversation.timeline import Span, Timeline
 from antiphon.conversation.transcript import Transcript
 from antiphon.conversation.uplink import UplinkPump, UplinkSession
 from antiphon.devices import Device
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, DeviceError
 
 __all__ = ["Conversation", "ConversationSession", "EventSubscription"]
 
@@ -48,6 +48,11 @@ class ConversationSession(UplinkSession, Protocol):
     @property
     def turn(self) -> int:
         """Number of the model's open or last turn; 0 before the first."""
+        ...
+
+    @property
+    def turn_open(self) -> bool:
+        """Whether that turn has begun and not ended."""
         ...
 
     def receive(self) -> MessageSource:
@@ -106,7 +111,6 @@ class Conversation:
             self.transcript,
             self.timeline,
             self._publish,
-            turns_before=session.turn,
         )
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
@@ -138,6 +142,9 @@ class Conversation:
             DeviceError: The device cannot be opened, or this conversation was started before.
             RecordingError: The recording cannot be made.
         """
+        if self._running is not None or self._closed:
+            raise DeviceError("This conversation was started before; make a new one to talk again.")
+        self._downlink.begin(self._session.turn - self._session.turn_open)
         if self._record_to is not None:
             self._recorder = StereoRecorder(self._record_to, self._device.rate_hz)
         try:
@@ -168,7 +175,8 @@ class Conversation:
                 await self._device.stop()
             finally:
                 if self._recorder is not None:
-                    self._recorder.close()
+                    # A slow disk must not hold the loop up.
+                    await asyncio.to_thread(self._recorder.close)
 
     async def wait(self) -> None:
         """Return when the conversation has ended: by `close`, or the session's end.
@@ -199,10 +207,11 @@ class Conversation:
         Raises:
             SessionClosed: The session has ended.
         """
-        utterance = self.transcript.user(self._downlink.next_answer, typed=True)
-        utterance.text += text
-        utterance.start_s = utterance.end_s = self._now_s()
+        answer, at_s = self._downlink.next_answer, self._now_s()
         await self._session.send_text_realtime(text)
+        utterance = self.transcript.user(answer, typed=True)
+        utterance.text += text
+        utterance.start_s = utterance.end_s = at_s
 
     async def interrupt(self) -> None:
         """Stop the model's voice now, without a word of the user.

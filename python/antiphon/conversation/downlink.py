@@ -13,6 +13,7 @@ from typing import Protocol
 
 from antiphon.audio import Playout, Resampler
 from antiphon.conversation.events import (
+    AnswerDropped,
     Event,
     Interrupted,
     ModelTranscript,
@@ -97,7 +98,6 @@ class DownlinkPump:
         transcript: Gets the words.
         timeline: Gets the times.
         publish: Gets the events.
-        turns_before: Turns of the session that are not of this conversation.
     """
 
     def __init__(
@@ -107,8 +107,6 @@ class DownlinkPump:
         transcript: Transcript,
         timeline: Timeline,
         publish: Callable[[Event], None],
-        *,
-        turns_before: int = 0,
     ) -> None:
         self._device = device
         self._playout = playout
@@ -116,13 +114,17 @@ class DownlinkPump:
         self._timeline = timeline
         self._publish = publish
         self.playback = Playback()
-        self._turns_before = turns_before
-        self._turn = turns_before
+        self._turn = 0
         self._turn_open = False
         self._worded_spans = 0
         self._progress = asyncio.Event()
         self._interrupted_s: dict[int, float] = {}
         self._rates: dict[int, Resampler] = {}
+        self._overfull: set[int] = set()
+
+    def begin(self, turns_before: int) -> None:
+        """The conversation starts in a session that has had ``turns_before`` whole turns."""
+        self._turn = turns_before
 
     @property
     def next_answer(self) -> int:
@@ -185,7 +187,7 @@ class DownlinkPump:
             utterance.end_s = spoken[-1].end_s
 
     def _take_output(self, message: DownlinkMessage, at_s: float) -> None:
-        turn = self._turn
+        turn = self._turn if message.turn is None else message.turn
         if words := message.output_transcription:
             self._transcript.model(turn).text += words
             self._publish(ModelTranscript(turn, words, at_s))
@@ -200,8 +202,15 @@ class DownlinkPump:
         pcm = part.pcm
         if part.rate_hz != self._playout.source_hz:
             pcm = self._rate_converter(part.rate_hz).process(pcm)
-        frames = self._playout.push(pcm, now_us=self._device.now_us(), turn=turn)
-        self.playback.received(turn, frames)
+        if turn not in self._overfull:
+            frames = self._playout.push(pcm, now_us=self._device.now_us(), turn=turn)
+            self.playback.received(turn, frames)
+            if frames or turn in self._interrupted_s or not part.frames:
+                return
+            # No room. The turn ends here, for everyone to see: holes in it would be worse.
+            self._overfull.add(turn)
+            self._end_audio(turn)
+        self._publish(AnswerDropped(turn, part.frames * 1000 / part.rate_hz, self._now_s()))
 
     def _rate_converter(self, rate_hz: int) -> Resampler:
         """Models speak at 24 kHz; should a part have another rate, it is converted."""
@@ -216,7 +225,7 @@ class DownlinkPump:
 
     def _interrupt(self, turn: int, at_s: float) -> None:
         self._turn_open = False
-        if turn > self._turns_before and turn not in self._interrupted_s:
+        if turn in self.playback.turns and turn not in self._interrupted_s:
             self._playout.flush(now_us=self._device.now_us(), turn=turn)
             self.playback.flushed(turn)
             self._interrupted_s[turn] = at_s
@@ -224,7 +233,7 @@ class DownlinkPump:
     def interrupt(self) -> None:
         """Stop the voice now, from this side; what still comes of its turn is not played."""
         if not self.drained:
-            self._interrupt(self._turn, self._at_s(self._device.now_us() / 1e6))
+            self._interrupt(self._turn, self._now_s())
 
     async def watch(self) -> None:
         """Follow the playhead for as long as the device runs.
@@ -240,7 +249,7 @@ class DownlinkPump:
             for seen in self.playback.observe(playhead):
                 self._report(seen)
                 self._progress.set()
-            now_s = self._at_s(self._device.now_us() / 1e6)
+            now_s = self._now_s()
             if now_s >= next_fill_s:
                 next_fill_s = now_s + _FILL_SAMPLE_S
                 self._timeline.buffer_fill.append((now_s, self._ms(playhead.queued_frames)))
@@ -269,7 +278,7 @@ class DownlinkPump:
 
     def _report_end(self, playback: TurnPlayback) -> float:
         timing = self._timeline.turn(playback.turn)
-        end_s = self._at_s(self._device.now_us() / 1e6)
+        end_s = self._now_s()
         if playback.start_frame is not None:
             end_s = self._speaker_s(playback.end_frame)
             timing.sound = Span(self._speaker_s(playback.start_frame), end_s)
@@ -309,6 +318,10 @@ class DownlinkPump:
                 interruption.silence_ms,
             )
         )
+
+    def _now_s(self) -> float:
+        """Now, on the timeline."""
+        return self._at_s(self._device.now_us() / 1e6)
 
     def _at_s(self, clock_s: float) -> float:
         """A time of the device's clock on the timeline."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 __all__ = [
+    "AnswerDropped",
     "AudioDropped",
     "Event",
     "Interrupted",
@@ -122,6 +123,18 @@ class AudioDropped:
 
 
 @dataclass(frozen=True)
+class AnswerDropped:
+    """Audio of an answer was lost: ten minutes of sound were waiting already.
+
+    The turn ends where the loss begins; an event comes for every lost part.
+    """
+
+    turn: int
+    lost_ms: float
+    at_s: float
+
+
+@dataclass(frozen=True)
 class RecordingFailed:
     """The recording could not be continued; the conversation goes on without it."""
 
@@ -139,6 +152,7 @@ Event: TypeAlias = (
     | TurnComplete
     | TurnHeard
     | Interrupted
+    | AnswerDropped
     | AudioDropped
     | RecordingFailed
 )

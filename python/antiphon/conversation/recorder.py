@@ -46,6 +46,7 @@ class StereoRecorder:
         self._model = _Track()
         self._chunks: queue.Queue[Pcm16 | None] = queue.Queue(_BACKLOG_CHUNKS)
         self._error: RecordingError | None = None
+        self._disk_failed = False
         self._closed = False
         self._thread = threading.Thread(target=self._write, name="antiphon recorder", daemon=True)
         self._thread.start()
@@ -100,7 +101,7 @@ class StereoRecorder:
 
     def _write(self) -> None:
         while (chunk := self._chunks.get()) is not None:
-            if self._error is None:
+            if not self._disk_failed:
                 self._attempt_write(chunk)
         try:
             self._writer.close()
@@ -112,7 +113,8 @@ class StereoRecorder:
             self._writer.write(chunk)
             self._writer.flush()
         except RecordingError as error:
-            self._error = error
+            self._disk_failed = True
+            self._error = self._error or error
 
 
 class _Track:

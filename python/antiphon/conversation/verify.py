@@ -41,18 +41,27 @@ _VOICED_DBFS = -45.0
 _QUIET_DBFS = -55.0
 _FADE_S = 0.005
 _BLOCK_S = 0.010
+_CUTS_S = (0.0, 0.1, 0.2)
 _SEARCH_S = 0.25
 _MAX_START_ERROR_S = 0.020
 
 
 @dataclass(frozen=True)
 class SentTurn:
-    """What the server sent in one turn: mono int16, and its words (empty: not checked)."""
+    """What the server sent in one turn: mono int16, and what it knows of the turn.
+
+    Attributes:
+        turn: Its number, from 1.
+        pcm: Mono int16 at ``rate_hz``.
+        text: Its words; empty: they are not checked.
+        interrupted: Whether the server saw it interrupted; None: not known.
+    """
 
     turn: int
     pcm: Pcm16
     rate_hz: int
     text: str = ""
+    interrupted: bool | None = None
 
 
 @dataclass
@@ -197,6 +206,8 @@ def _check_turn(model: Float64, turn: _HeardTurn) -> tuple[TurnCheck, tuple[int,
         check.problems.append(
             f"only {turn.heard_s:.2f} of {turn.sent_s:.2f} s were played, and nobody interrupted"
         )
+    if turn.playback.interrupted and turn.sent.interrupted is False:
+        check.problems.append("it was cut short, but the server was not interrupted there")
     if turn.playback.heard_frames == 0 or turn.playback.start_frame is None:
         return check, None
     reference = _reference(turn)
@@ -345,13 +356,20 @@ def _stray_sound(
 
 
 def _check_words(check: TurnCheck, sound: Float64, turn: _HeardTurn, decoys: Sequence[str]) -> None:
-    check.words = check_words(
-        sound.astype(np.float32),
-        turn.rate_hz,
-        turn.sent.text,
-        decoys,
-        heard_part=min(1.0, turn.heard_s / turn.sent_s),
-    )
+    """A cut in the middle of a word can spoil the recognition of all: a little less is tried."""
+    for shorter_s in _CUTS_S if turn.playback.interrupted else _CUTS_S[:1]:
+        heard_s = turn.heard_s - shorter_s
+        if heard_s <= 0:
+            break
+        check.words = check_words(
+            sound[: len(sound) - round(shorter_s * turn.rate_hz)].astype(np.float32),
+            turn.rate_hz,
+            turn.sent.text,
+            decoys,
+            heard_part=min(1.0, heard_s / turn.sent_s),
+        )
+        if check.words is None or check.words.recognized:
+            break
     if check.words is not None and not check.words.recognized:
         check.problems.append(
             f'its words cannot be recognized: understood "{check.words.understood}"'

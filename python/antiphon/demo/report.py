@@ -9,7 +9,10 @@ from typing import Any
 from antiphon.conversation import Timeline, Transcript
 from antiphon.conversation.verify import CheckReport, TurnCheck
 
-__all__ = ["Outcome", "summary"]
+__all__ = ["MAX_SILENCE_MS", "Outcome", "summary"]
+
+#: How long an interrupted answer may sound on: one block of the device, and the fade.
+MAX_SILENCE_MS = 20.0
 
 
 @dataclass
@@ -37,8 +40,22 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Everything happened, and what was heard is what was sent."""
-        return self.failure is None and self.check.passed
+        """Everything happened, in time, and what was heard is what was sent."""
+        return not self.problems
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that is wrong, in words."""
+        late = [cut for cut in self.timeline.interruptions if cut.silence_ms > MAX_SILENCE_MS]
+        return [
+            *self.check.all_problems,
+            *(
+                f"turn {cut.turn} sounded on for {cut.silence_ms:.1f} ms after the service's "
+                f"message; {MAX_SILENCE_MS:.0f} are allowed"
+                for cut in late
+            ),
+            *([self.failure] if self.failure is not None else []),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -74,11 +91,11 @@ def summary(outcome: Outcome, folder: Path) -> str:
     else:
         lines.append("No picture: matplotlib is not installed (pip install 'antiphon[plot]').")
     lines.append(f"{outcome.duration_s:.1f} s of conversation in {folder}/: {', '.join(names)}")
-    lines += [f"FAILED: {problem}" for problem in outcome.check.all_problems]
-    if outcome.failure is not None:
-        lines.append(f"FAILED: {outcome.failure}")
+    lines += [f"FAILED: {problem}" for problem in outcome.problems]
     if outcome.passed:
-        lines.append("Checked: the recording holds every sent sample that was to be heard.")
+        lines.append(
+            "Checked: every 25 ms window that was to be heard is in the recording as it was sent."
+        )
     return "\n".join(lines)
 
 

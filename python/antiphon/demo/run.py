@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["run_demo"]
 
 _VOICE = "Puck"
+_MARK = ".antiphon-demo"
 _DEVICE_HZ = 48_000
 # Sentences that nobody says in the demo, for the check of the words.
 _DECOYS = (
@@ -58,6 +59,11 @@ def run_demo(folder: Path, *, simulated: bool = False) -> int:
         AntiphonError: The demo could not be run.
     """
     started_s = time.monotonic()
+    if find_spec("pocketsphinx") is None:
+        raise DemoFailed(
+            "The demo needs pocketsphinx, with which the local server recognizes the voice: "
+            "pip install 'antiphon[speech]'."
+        )
     files = _Files.prepared_in(folder)
     with Display(STEPS) as display:
         talk = _Talk(files, display, simulated=simulated)
@@ -86,7 +92,11 @@ class _Files:
 
     @classmethod
     def prepared_in(cls, folder: Path) -> _Files:
-        """The files' places; what an earlier demo left there is gone."""
+        """The files' places; what an earlier demo left there is gone, and nothing else.
+
+        Raises:
+            RecordingError: A file of that name is there and no demo made it.
+        """
         files = cls(
             wav=folder / "conversation.wav",
             transcript_json=folder / "transcript.json",
@@ -97,13 +107,33 @@ class _Files:
         )
         with _named_if_unwritable(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for path in (files.wav, files.transcript_json, files.transcript_text):
-                path.unlink(missing_ok=True)
-            for path in (files.picture, files.report):
-                path.unlink(missing_ok=True)
-            if files.server.exists():
-                shutil.rmtree(files.server)
+            mark = folder / _MARK
+            foreign = [] if mark.exists() else [path for path in files.all if path.exists()]
+            if foreign or files.server.is_symlink():
+                names = ", ".join(path.name for path in foreign or [files.server])
+                raise RecordingError(
+                    f"{folder} holds {names}, which no demo made and the demo would replace. "
+                    "Choose another --dir."
+                )
+            mark.write_text("Made by `antiphon demo`, which replaces its own files here.\n")
+            for path in files.all:
+                if path != files.server:
+                    path.unlink(missing_ok=True)
+            for record in files.server.glob("session-*.jsonl"):
+                record.unlink()
         return files
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Everything that the demo leaves."""
+        return (
+            self.wav,
+            self.transcript_json,
+            self.transcript_text,
+            self.picture,
+            self.report,
+            self.server,
+        )
 
 
 @contextlib.contextmanager

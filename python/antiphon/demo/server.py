@@ -32,7 +32,8 @@ async def running_emulator(record_dir: Path) -> AsyncIterator[str]:
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-c", _COMMAND, "emulator", "--port", "0", "--record", str(record_dir)),
+        *("-c", _COMMAND, "emulator", "--port", "0", "--record", str(record_dir), "--until-eof"),
+        stdin=asyncio.subprocess.PIPE,  # ends with us, whatever ends us
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -108,4 +109,5 @@ def _sent_turn(record_dir: Path, ended: dict[str, Any]) -> SentTurn:
         pcm=np.ascontiguousarray(pcm[:, 0]),
         rate_hz=rate_hz,
         text=ended["text_sent"],
+        interrupted=ended["interrupted"],
     )

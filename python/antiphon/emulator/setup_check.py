@@ -20,21 +20,12 @@ from antiphon.emulator.request import Request
 from antiphon.emulator.settings import Settings
 
 __all__ = [
-    "VOICES",
     "Configuration",
     "Refusal",
     "check_setup",
     "declared_functions",
     "unknown_name",
 ]
-
-VOICES = (
-    *("Achernar", "Achird", "Algenib", "Algieba", "Alnilam", "Aoede"),
-    *("Autonoe", "Callirrhoe", "Charon", "Despina", "Enceladus", "Erinome"),
-    *("Fenrir", "Gacrux", "Iapetus", "Kore", "Laomedeia", "Leda"),
-    *("Orus", "Puck", "Pulcherrima", "Rasalgethi", "Sadachbia", "Sadaltager"),
-    *("Schedar", "Sulafat", "Umbriel", "Vindemiatrix", "Zephyr", "Zubenelgenubi"),
-)
 
 _INVALID = "Request contains an invalid argument."
 _SENSITIVITY_DB = {"HIGH": 10.0, "LOW": 16.0}
@@ -176,7 +167,7 @@ def _check_output(
         if generation.speech_config is not None:
             return Refusal(1007, "Cannot extract voices from a non-audio request.")
     voice = _voice(generation)
-    if voice and voice not in VOICES:
+    if voice and voice not in wire.VOICES:
         words = f"Requested voice api_name '{voice}' is not available for model {model}."
         return Refusal(1007, words)
     return None

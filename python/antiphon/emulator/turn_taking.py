@@ -7,7 +7,6 @@ hears the onset.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -15,12 +14,9 @@ from antiphon._native import Resampler, VoiceActivityDetector
 from antiphon.emulator.jobs import HEARING_HZ
 from antiphon.emulator.setup_check import Configuration
 from antiphon.errors import AudioFormatError
-from antiphon.wire import Blob, base64_to_bytes
+from antiphon.wire import Blob, base64_to_bytes, pcm_rate_hz
 
 __all__ = ["Ear", "InvalidAudio", "SpeechEnded", "SpeechStarted"]
-
-_PCM = re.compile(r"audio/(?:pcm|l16)\s*(?:;|$)", re.IGNORECASE)
-_RATE = re.compile(r";\s*rate=(\d+)", re.IGNORECASE)
 
 _PRE_ROLL_S = 0.30
 _POST_ROLL_S = 0.20
@@ -112,10 +108,12 @@ class Ear:
 
     def _at_16_khz(self, blob: Blob) -> bytes:
         mime_type = blob.mime_type or "audio/pcm"
-        if not _PCM.match(mime_type):
+        try:
+            rate_hz = pcm_rate_hz(mime_type, HEARING_HZ)
+        except ValueError as error:
+            raise InvalidAudio(f"Unsupported sample rate or channels in {error}") from None
+        if rate_hz is None:
             raise InvalidAudio(f"Unsupported audio format {mime_type[:40]!r}; send audio/pcm.")
-        rate = _RATE.search(mime_type)
-        rate_hz = int(rate[1]) if rate else HEARING_HZ
         try:
             pcm = base64_to_bytes(blob.data)
         except ValueError:
@@ -139,7 +137,7 @@ class Ear:
             return None
         try:
             return Resampler(rate_hz, HEARING_HZ, "voice", "int16")
-        except (AudioFormatError, OverflowError) as error:
+        except AudioFormatError as error:
             raise InvalidAudio(f"Unsupported sample rate {rate_hz}: {error}") from None
 
     def _resampler_tail(self) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from antiphon.emulator.setup_check import VOICES
+from antiphon.wire import VOICES
 
 __all__ = ["EspeakVoice", "espeak_voice"]
 

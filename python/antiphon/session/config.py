@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from antiphon.wire import (
+    VOICES,
     AutomaticActivityDetection,
     Content,
     ContextWindowCompression,
@@ -25,14 +26,6 @@ from antiphon.wire import (
 )
 
 __all__ = ["VAD", "VOICES", "LiveGenerationConfig", "SetupPlan"]
-
-#: The service's prebuilt voices; names are case-sensitive.
-VOICES = (
-    "Achernar", "Achird", "Algenib", "Algieba", "Alnilam", "Aoede", "Autonoe", "Callirrhoe",
-    "Charon", "Despina", "Enceladus", "Erinome", "Fenrir", "Gacrux", "Iapetus", "Kore",
-    "Laomedeia", "Leda", "Orus", "Puck", "Pulcherrima", "Rasalgethi", "Sadachbia", "Sadaltager",
-    "Schedar", "Sulafat", "Umbriel", "Vindemiatrix", "Zephyr", "Zubenelgenubi",
-)  # fmt: skip
 
 Level = Literal["low", "high"]
 

@@ -8,19 +8,23 @@ import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
+    InvalidProxy,
+    InvalidProxyStatus,
     InvalidStatus,
     InvalidURI,
+    ProxyError,
 )
 
 from antiphon.channel import Channel, ChannelClosed
 from antiphon.errors import ConnectError
+from antiphon.wire.addresses import ServerAddress, parse_url
 
 __all__ = ["WebSocketConnector"]
 
@@ -41,6 +45,7 @@ _STATUS_ADVICE: dict[int, tuple[str, str]] = {
     429: ("quota", "Wait, or raise the quota of the project."),
 }
 
+_PROXY = "Check http_proxy, https_proxy and no_proxy in the environment."
 _NETWORK = "Check the network and the proxy settings."
 _SCHEME = "Check base_url and its port, and ws:// against wss://."
 _AUTHORITY = (
@@ -52,8 +57,8 @@ _AUTHORITY = (
 class WebSocketConnector:
     """Makes WebSocket connections; the defaults fit the Live API.
 
-    TLS certificates are verified; proxies are taken from the environment. Redirects are not
-    followed, because the credentials would go along.
+    TLS certificates are verified. Proxies are taken from the environment, but never for a
+    server on this machine. Redirects are not followed, because the credentials would go along.
 
     Args:
         max_message_bytes: The largest message that is accepted.
@@ -86,9 +91,12 @@ class WebSocketConnector:
         """Open a connection.
 
         Raises:
-            ConnectError: No connection within ``timeout_s``, or the upgrade was refused.
+            ConnectError: No connection within ``timeout_s``, the upgrade was refused, or the URL
+                is not valid.
         """
-        place = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        address = parse_url(url)
+        proxy = _proxy_for(address)
+        place = address.place + (f" through the proxy {_shown(proxy)}" if proxy else "")
         secrets = _secrets_of(headers)
         _check_headers(headers, place)
         secure: dict[str, Any] = {"ssl": self._tls} if self._tls and url.startswith("wss:") else {}
@@ -96,6 +104,7 @@ class WebSocketConnector:
             connection = await _Connect(
                 url,
                 additional_headers=dict(headers),
+                proxy=proxy,
                 user_agent_header=None,
                 compression=None,
                 max_size=self._max_message_bytes,
@@ -107,7 +116,7 @@ class WebSocketConnector:
                 create_connection=_HeardConnection,
                 **secure,
             )
-        except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError) as error:
+        except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError, ImportError) as error:
             # From None: the causes may show request headers or a proxy's login.
             raise _refused(error, place, timeout_s, secrets) from None
         assert isinstance(connection, _HeardConnection)
@@ -208,6 +217,27 @@ class _WebSocketChannel:
             self._watch = None
 
 
+def _proxy_for(address: ServerAddress) -> str | None:
+    """The proxy that the environment wants for this server; None for a direct connection."""
+    port = address.port or (443 if address.scheme == "wss" else 80)
+    if address.is_loopback or proxy_bypass(f"{address.host}:{port}"):
+        return None
+    plain = ("ws", "socks", "https", "http")
+    proxies = getproxies()
+    for scheme in ("wss", "socks", "https") if address.scheme == "wss" else plain:
+        if proxy := proxies.get(scheme):
+            # The settings of an operating system give SOCKS proxies a scheme that is not theirs.
+            socks = scheme == "socks" and proxy.startswith("http://")
+            return f"socks5h://{proxy[7:]}" if socks else proxy
+    return None
+
+
+def _shown(proxy: str) -> str:
+    """A proxy without its login."""
+    scheme, found, rest = proxy.rpartition("://")
+    return scheme + found + rest.rpartition("@")[2]
+
+
 def _secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Every header value that must not be shown, and the bare token of ``Bearer …``."""
     values = [value for name, value in headers.items() if name.lower() not in _PUBLIC_HEADERS]
@@ -244,6 +274,10 @@ def _refused(
         said = " ".join(body.split())[:_BODY_CHARS]
         what = f"the server answered HTTP {code}" + (f": {said}" if said else "")
         cause, hint = _STATUS_ADVICE.get(code, ("unavailable", "Check base_url; try again later."))
+    elif isinstance(error, InvalidProxyStatus):
+        code = error.response.status_code
+        what = f"the proxy answered HTTP {code}"
+        cause, hint = _STATUS_ADVICE[407] if code == 407 else ("network", _PROXY)
     else:
         what, cause, hint = _diagnose(error, timeout_s)
     return ConnectError(
@@ -269,6 +303,12 @@ def _diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
         (ConnectionError, ("the server dropped the connection", "network", _SCHEME)),
         (OSError, ("the network failed", "network", _NETWORK)),
         (InvalidURI, ("the URL is not valid", "argument", "Check base_url.")),
+        (InvalidProxy, ("the proxy's URL is not valid", "network", _PROXY)),
+        (ProxyError, ("the proxy did not connect", "network", _PROXY)),
+        (
+            ImportError,
+            ("a SOCKS proxy needs python-socks", "network", "Install python-socks[asyncio]."),
+        ),
     ):
         if isinstance(error, kind):
             what, cause, hint = diagnosis

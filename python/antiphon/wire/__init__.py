@@ -1,7 +1,7 @@
 """The Live API's messages as typed values: no asyncio, no audio, no clock.
 
 Read in this order: `server` (what comes down), `client` (what goes up), `codec` (bytes to
-values and back), `content`, `models`, `endpoints`, `close_codes`.
+values and back), `media_type`, `content`, `models`, `endpoints`, `addresses`, `close_codes`.
 """
 
 from antiphon.wire.client import (
@@ -51,8 +51,12 @@ from antiphon.wire.endpoints import (
     GoogleAI,
     VertexAI,
 )
+from antiphon.wire.media_type import (
+    pcm_rate_hz,
+)
 from antiphon.wire.models import (
     DEFAULT_MODEL,
+    VOICES,
     ModelProfile,
     model_id,
     profile_of,
@@ -81,6 +85,7 @@ from antiphon.wire.server import (
 
 __all__ = [
     "DEFAULT_MODEL",
+    "VOICES",
     "AudioPart",
     "AutomaticActivityDetection",
     "Backend",
@@ -139,5 +144,6 @@ __all__ = [
     "explain_close",
     "model_id",
     "parse_duration_s",
+    "pcm_rate_hz",
     "profile_of",
 ]

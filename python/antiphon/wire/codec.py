@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from antiphon import _native
 from antiphon.errors import ProtocolViolation
 from antiphon.wire.client import ClientMessage
+from antiphon.wire.media_type import pcm_rate_hz
 from antiphon.wire.server import AudioPart, DecodedMessage, ServerMessage
 
 __all__ = [
@@ -41,7 +41,7 @@ _VERBATIM = frozenset(
         "responseJsonSchema",
     }
 )
-_PCM_RATE = re.compile(r";\s*rate=(\d+)", re.IGNORECASE)
+_DEFAULT_RATE_HZ = 24_000
 
 
 def decode_server_message(data: bytes | str) -> DecodedMessage:
@@ -84,20 +84,22 @@ def _unscanned_audio(message: ServerMessage) -> tuple[AudioPart, ...]:
     parts = []
     for part in content.model_turn.parts:
         blob = part.inline_data
-        if blob is None or not blob.data or not blob.mime_type.startswith("audio/pcm"):
+        if blob is None or not blob.data:
             continue
         try:
+            rate_hz = pcm_rate_hz(blob.mime_type, _DEFAULT_RATE_HZ)
+            if rate_hz is None:
+                continue
             pcm = base64_to_bytes(blob.data)
         except ValueError as error:
             raise ProtocolViolation(
-                f"The service sent audio that is not base64: {error}"
+                f"The service sent audio that cannot be read: {error}"
             ) from error
         if len(pcm) % 2:
             raise ProtocolViolation(
                 f"The service sent {len(pcm)} bytes of 16-bit audio: not a whole number of samples."
             )
-        rate = _PCM_RATE.search(blob.mime_type)
-        parts.append(AudioPart(rate_hz=int(rate[1]) if rate else 24_000, pcm=pcm))
+        parts.append(AudioPart(rate_hz=rate_hz, pcm=pcm))
         blob.data = ""
     return tuple(parts)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from antiphon.errors import AuthError
+from antiphon.wire.addresses import parse_base_url
 
 __all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI"]
 
@@ -61,19 +61,23 @@ class GoogleAI:
             From the environment (``GEMINI_API_KEY``, ``GOOGLE_API_KEY``) if omitted.
         api_version: ``v1beta``; ephemeral tokens always use ``v1alpha``.
         base_url: Another server, such as the local one: ``ws``, ``wss``, ``http`` or ``https``.
-            From the environment (``GOOGLE_GEMINI_BASE_URL``, as in the official SDKs) if omitted.
+            From the environment (``GOOGLE_GEMINI_BASE_URL``, as in the official SDKs) if omitted
+            or empty.
         extra_headers: Added to the upgrade request.
+
+    Raises:
+        ConnectError: ``base_url`` cannot be one, or has a password in it.
     """
 
     api_key: Secret | None = field(default=None, repr=False)
     api_version: str = "v1beta"
-    base_url: str = field(
-        default_factory=lambda: os.environ.get(
-            "GOOGLE_GEMINI_BASE_URL", "wss://generativelanguage.googleapis.com"
-        )
-    )
+    base_url: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     label: str = field(default="Gemini API", init=False)
+
+    def __post_init__(self) -> None:
+        chosen = _base_url(self.base_url, "GOOGLE_GEMINI_BASE_URL")
+        object.__setattr__(self, "base_url", chosen or "wss://generativelanguage.googleapis.com")
 
     def _key(self) -> str:
         key = _reveal(self.api_key) or _reveal(os.environ.get("GEMINI_API_KEY"))
@@ -116,9 +120,13 @@ class VertexAI:
         access_token: An OAuth2 access token, or a function that returns a fresh one.
         api_key: Express mode: instead of project, location and token.
         api_version: ``v1beta1``.
-        base_url: Another server. From the environment (``GOOGLE_VERTEX_BASE_URL``) if omitted,
-            else the location's own host.
+        base_url: Another server. From the environment (``GOOGLE_VERTEX_BASE_URL``) if omitted
+            or empty, else the location's own host.
         extra_headers: Added to the upgrade request.
+
+    Raises:
+        AuthError: Neither a project nor an API key.
+        ConnectError: ``base_url`` cannot be one, or has a password in it.
     """
 
     project: str = ""
@@ -126,7 +134,7 @@ class VertexAI:
     access_token: Secret | None = field(default=None, repr=False)
     api_key: Secret | None = field(default=None, repr=False)
     api_version: str = "v1beta1"
-    base_url: str = field(default_factory=lambda: os.environ.get("GOOGLE_VERTEX_BASE_URL", ""))
+    base_url: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     label: str = field(default="Vertex AI", init=False)
 
@@ -137,6 +145,8 @@ class VertexAI:
                 cause="auth",
                 hint="Pass VertexAI(project=…, location=…, access_token=…).",
             )
+        chosen = _base_url(self.base_url, "GOOGLE_VERTEX_BASE_URL")
+        object.__setattr__(self, "base_url", chosen)
 
     def _host(self) -> str:
         if self.api_key is not None or self.location == "global":
@@ -185,8 +195,11 @@ class FirebaseAI:
         user_token: A Firebase Auth id token, or a function that returns one.
         app_id: The Firebase app id.
         api_version: ``v1beta``.
-        base_url: Another server.
+        base_url: Another server; the service's own if empty.
         extra_headers: Added to the upgrade request.
+
+    Raises:
+        ConnectError: ``base_url`` cannot be one, or has a password in it.
     """
 
     api_key: Secret = field(repr=False)
@@ -196,9 +209,13 @@ class FirebaseAI:
     user_token: Secret | None = field(default=None, repr=False)
     app_id: str = ""
     api_version: str = "v1beta"
-    base_url: str = "wss://firebasevertexai.googleapis.com"
+    base_url: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     label: str = field(default="Firebase AI Logic", init=False)
+
+    def __post_init__(self) -> None:
+        chosen = _base_url(self.base_url) or "wss://firebasevertexai.googleapis.com"
+        object.__setattr__(self, "base_url", chosen)
 
     def url(self) -> str:
         """The WebSocket URL, without any secret."""
@@ -253,12 +270,15 @@ def _version() -> str:
         return "0"
 
 
+def _base_url(given: str, variable: str = "") -> str:
+    """The base URL that was given, or else that of the environment, checked; empty if neither."""
+    chosen = given.strip() or os.environ.get(variable, "").strip()
+    if chosen:
+        parse_base_url(chosen)  # now, while nobody has shown it yet
+    return chosen
+
+
 def _join(base_url: str, path: str) -> str:
     """A base URL of any of the four schemes, and a path; slashes never double."""
-    parts = urlsplit(base_url if "://" in base_url else f"wss://{base_url}")
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("ws", "wss") or not parts.netloc:
-        raise ValueError(
-            f"base_url is {base_url!r}; it must be like wss://host, https://host or ws://host:port."
-        )
-    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + path, "", ""))
+    address = parse_base_url(base_url)
+    return address.place + address.path.rstrip("/") + path

@@ -10,9 +10,17 @@ import re
 
 import msgspec
 
-__all__ = ["DEFAULT_MODEL", "ModelProfile", "model_id", "profile_of"]
+__all__ = ["DEFAULT_MODEL", "VOICES", "ModelProfile", "model_id", "profile_of"]
 
 DEFAULT_MODEL = "gemini-3.8-live"
+
+#: The service's prebuilt voices; names are case-sensitive.
+VOICES = (
+    "Achernar", "Achird", "Algenib", "Algieba", "Alnilam", "Aoede", "Autonoe", "Callirrhoe",
+    "Charon", "Despina", "Enceladus", "Erinome", "Fenrir", "Gacrux", "Iapetus", "Kore",
+    "Laomedeia", "Leda", "Orus", "Puck", "Pulcherrima", "Rasalgethi", "Sadachbia", "Sadaltager",
+    "Schedar", "Sulafat", "Umbriel", "Vindemiatrix", "Zephyr", "Zubenelgenubi",
+)  # fmt: skip
 
 
 class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ pub enum Profile {
     /// Flat to .85 of Nyquist, at least 85 dB; 2.5 ms where the lower rate is 16 kHz.
     #[default]
     Voice,
-    /// Flat to .90 of Nyquist, at least 100 dB; 3.9 ms where the lower rate is 16 kHz.
+    /// Flat to .90 of Nyquist (.02 dB), at least 98 dB; 3.9 ms where the lower rate is 16 kHz.
     VoicePlus,
     /// Flat to .913 of Nyquist, at least 125 dB; 6.0 ms where the lower rate is 16 kHz.
     Hq,
@@ -41,7 +41,7 @@ impl Profile {
     pub(super) fn half_frames(self) -> u32 {
         match self {
             Self::Voice | Self::LowLatency => 40,
-            Self::VoicePlus => 63,
+            Self::VoicePlus => 64,
             Self::Hq => 96,
         }
     }
@@ -49,12 +49,13 @@ impl Profile {
     /// Width of the transition band that the window is designed for, as a part of the lower
     /// Nyquist frequency, where it ends.
     ///
-    /// That of `voice` begins below .85: the pass band may ripple by .01 dB, far more than
-    /// what the stop band may let through, and a wider transition buys depth without delay.
+    /// Those of `voice` and `voice_plus` begin below their flat bands: the pass band may ripple
+    /// far more than the stop band may let through, and a wider transition buys depth without
+    /// delay.
     pub(super) fn transition(self) -> f64 {
         match self {
             Self::Voice | Self::LowLatency => 0.165,
-            Self::VoicePlus => 0.104,
+            Self::VoicePlus => 0.116,
             Self::Hq => 0.087,
         }
     }
@@ -63,12 +64,12 @@ impl Profile {
     /// this shape would have, and how many times it is smoother at its ends.
     ///
     /// The images of a tone, of which there are many when a rate is raised, lie far from the
-    /// edge. The stop band of `voice` is not deep enough that they do not count, so its window
-    /// is smoother: some dB less at the edge buy twenty where the images are.
+    /// edge. The stop bands of `voice` and `voice_plus` are not so deep that they do not count, so
+    /// their windows are smoother: some dB less at the edge buy twenty where the images are.
     pub(super) fn window(self) -> (f64, u32) {
         match self {
             Self::Voice | Self::LowLatency => (88.0, 1),
-            Self::VoicePlus => (102.0, 0),
+            Self::VoicePlus => (100.0, 1),
             Self::Hq => (127.0, 0),
         }
     }
