@@ -3,11 +3,12 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 # Rust sources decide whether the native module is built again; Python is used in place.
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-wheel types lint fmt bench lock wheel clean
+.PHONY: help demo test test-rust test-python test-wheel types lint fmt bench bench-peers lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,6 +53,9 @@ bench: $(VENV)/.test $(VENV)/.native ## Run the benchmarks of the core and of th
 	cargo bench --locked -p antiphon-benches
 	$(BIN)/python -m pytest benches --benchmark-only
 
+bench-peers: $(PEERS)/.wheel ## Measure beside soxr and other peers (ARGS=--quick: only try)
+	$(PEERS)/bin/python -m benches.peers $(ARGS)
+
 wheel: $(VENV)/.demo ## Build the wheel into dist/
 	$(BIN)/maturin build --release --locked --out dist
 
@@ -59,7 +63,7 @@ lock: ## Pin the Python packages anew (needs uv)
 	tools/lock.sh
 
 clean: ## Remove everything that was set up or built
-	rm -rf $(VENV) target dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) target dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environments. A stamp is the time of the last successful set-up. The test packages
 # contain the demo's, so setting up for the tests serves both.
@@ -76,4 +80,16 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.demo
 $(VENV)/.native: $(VENV)/.demo $(RUST)
 	@tools/find-toolchain.sh >/dev/null
 	VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+# The peers have an environment of their own, and our wheel is in it as users get it.
+$(PEERS)/.peers: benches/peers/requirements.txt tools/find-toolchain.sh
+	@python=$$(tools/find-toolchain.sh) && { test -x $(PEERS)/bin/python || $$python -m venv $(PEERS); }
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benches/peers/requirements.txt
+	@touch $@
+
+$(PEERS)/.wheel: $(PEERS)/.peers $(VENV)/.demo $(RUST) $(wildcard python/antiphon/audio/*.py)
+	rm -rf target/peers-wheel
+	$(BIN)/maturin build --release --locked --quiet --out target/peers-wheel
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/peers-wheel/*.whl
 	@touch $@

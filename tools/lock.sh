@@ -1,14 +1,15 @@
 #!/usr/bin/env sh
-# Pin every Python package that `make demo` and `make test` install, with hashes, for every
-# platform and Python at once. Needs uv; run it by `make lock`.
+# Pin every Python package that `make demo`, `make test` and `make bench-peers` install, with hashes,
+# for every platform and Python at once. Needs uv; run it by `make lock`.
 set -eu
 cd "$(dirname "$0")/.."
 lock() {
   out=$1
   shift
   uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
-    --no-annotate --custom-compile-command "make lock" --output-file "requirements/$out" "$@"
+    --no-annotate --custom-compile-command "make lock" --output-file "$out" "$@"
 }
-lock demo.txt --group build --extra cli --extra plot --extra speech --extra espeak
-lock test.txt --group build --group test --group lint \
+lock requirements/demo.txt --group build --extra cli --extra plot --extra speech --extra espeak
+lock requirements/test.txt --group build --group test --group lint \
   --extra cli --extra plot --extra speech --extra espeak
+lock benches/peers/requirements.txt --group peers
