@@ -33,6 +33,9 @@ CURVES: dict[str, tuple[str, float, str]] = {
 # The least delay that a logarithmic axis can show; what has none stands there.
 LEAST_MS = 0.1
 
+# Whose label stands below its point, because another point stands to the right.
+LABEL_BELOW = {"soxr HQ int16"}
+
 
 def draw(measured: Measured, folder: Path) -> None:
     """Write both pictures."""
@@ -76,7 +79,7 @@ def _delay_picture(measured: Measured, path: Path) -> None:
         axes.annotate(
             ", ".join(names),
             at,
-            xytext=(7, -3),
+            xytext=(2, -15) if names[0] in LABEL_BELOW else (7, -3),
             textcoords="offset points",
             color=colour,
             fontsize=10 if ours else 8.5,

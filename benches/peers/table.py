@@ -13,7 +13,7 @@ NOTES = """\
   bursts.
 * **ripple**: up to .85 of the lower Nyquist frequency; **-3 dB**: as a fraction of it.
 * **rejection**: of aliases of tones from 1.01 × the new Nyquist frequency, or of images of tones up
-  to .98 × the old one. Below 0: no filter, and two aliases meet.
+  to .98 × the old one.
 * **SNR**: of a sine near full scale at 997 Hz and at 6 kHz (3 kHz where a side has 8 kHz).
 * **any cut**: the same bits for calls of one frame to one second, or by how much they differ, in
   dBFS; "but length": the same bits, but not as many.
@@ -27,8 +27,8 @@ NOTES = """\
 WAITS_NOTE = """\
 Wall time of a call with 10 ms, 48→16 kHz, a pause of 1 ms before each. *kept*: our `process`, which
 keeps the interpreter. *detaching*: the same, and then an empty call that lets go of it, as a
-`process` that detached would. *soxr*: an HQ stream. *nothing*: an empty
-call; what it waits is the system's doing.
+`process` that detached would. *soxr*: an HQ stream. *nothing*: an empty call; what it waits is the
+system's doing.
 """
 
 STREAM_COLUMNS = (
