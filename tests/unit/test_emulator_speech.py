@@ -251,24 +251,20 @@ def test_a_recognizer_that_hangs_loses_one_utterance_only(caplog):
 @pytest.mark.speech
 @needs_pocketsphinx
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
-def test_the_server_leaves_a_recognizer_that_hangs_and_the_loop_runs_on():
+def test_the_server_leaves_a_recognizer_that_hangs():
     async def main():
         recognizer = Recognizer()
         emulator = Emulator(recognizer=recognizer, brain=Echo())
-        ticks = 0
         async with emulator:
             await asyncio.to_thread(stop_the_worker, recognizer)
             process = recognizer._process
             job = emulator._run_in_thread(Recognize(1, silence(1), None))
             hanging = asyncio.ensure_future(job)
             await asyncio.sleep(0.2)
-            leaving = asyncio.ensure_future(emulator.__aexit__(None, None, None))
-            while not leaving.done():
-                await asyncio.sleep(0.001)
-                ticks += 1
+            # Held up by the worker, this would never return.
+            await emulator.__aexit__(None, None, None)
             assert (await hanging).text == ""
             assert process.returncode is not None
-            assert ticks > 1
             await emulator.__aenter__()
 
     asyncio.run(asyncio.wait_for(main(), 30))
