@@ -695,25 +695,37 @@ class Playhead:
 
 @final
 class JitterBuffer:
-    """A playout buffer for int16 mono in the *stream* regime (TCP, turn by turn).
+    """A playout buffer for int16 mono, at its own rate.
 
-    Backlog is content: nothing is dropped or sped up. A turn starts when ``cushion_ms`` is
-    queued, its end is known, or ``max_wait_ms`` have passed since its first audio. A turn begins
-    with its own first sample, unfaded, and if its end is known in time it also ends with its own
-    last one: without jitter, what is pushed comes out bit for bit. Running dry, going on after it
-    and flushing are faded (5 ms, raised cosine); while the end of a turn is not known, its last
-    5 ms are kept back for this. After 400 ms without audio the turn is taken to be over: nothing
-    is counted any more, and what comes late starts at once.
+    Regime ``stream`` (TCP, turn by turn, often faster than it plays). Backlog is content: nothing
+    is dropped or sped up. A turn starts when a cushion is queued, its end is known, or
+    ``max_wait_ms`` have passed since its first audio. The cushion is ``cushion_ms`` at first and
+    less as soon as the last turns would have needed less. A turn that comes hesitatingly is
+    played slower, down to 0.75 of its speed and at its own pitch, while little is queued: in
+    pauses first. A turn that runs dry all the same goes on by itself for 20 ms and then is silent;
+    after that its last 5 ms come once more, fading in, so that nothing is lost in a fade. A turn
+    begins with its own first sample, unfaded, and if its end is known in time it also ends with
+    its own last one: without jitter, what is pushed comes out bit for bit. After 400 ms without
+    audio the turn is taken to be over and nothing is counted any more. What comes out does not
+    depend on how it is cut into pulls, nor on small jitter of ``now_us``.
 
-    What comes out does not depend on how it is cut into pulls, nor on small jitter of ``now_us``.
+    Regime ``packet`` (RTP, WebRTC, telephony): packets with a number, all of ``packet_ms``, that
+    may be late, lost, twice or out of order. The delay follows what the network does: it is where
+    delay and late packets together cost least, and ``smoothness`` says what counts more. It is
+    changed by leaving out or repeating pieces of the sound, at once in pauses and by whole periods
+    of the voice in speech. What is missing is replaced by the voice going on. ``cushion_ms``,
+    ``max_wait_ms`` and ``capacity_s`` do not matter here; 5 s of packets are kept ahead.
+
     This is the unsplit form, for tests and simple uses; `Playout` holds the same buffer split
     into its two ends.
 
     Args:
         sample_rate_hz: 8,000 to 48,000.
-        regime: ``stream``.
-        cushion_ms: Audio to wait for at the start of a turn, and again after running dry; 0 to
-            10,000, in effect at least 5 ms.
+        regime: ``stream`` or ``packet``.
+        packet_ms: Duration of every packet, 2 to 120, in whole frames.
+        smoothness: 0.0 least delay, 1.0 fewest gaps.
+        cushion_ms: Most audio to wait for at the start of a turn, and what to wait for after
+            running dry; 0 to 10,000, in effect at least 5 ms.
         max_wait_ms: But never longer than this; 0 to 60,000.
         capacity_s: Most audio that can wait, 1 to 3,600; memory is taken in 1 s blocks as needed
             and given back.
@@ -725,14 +737,29 @@ class JitterBuffer:
     def __new__(
         cls,
         sample_rate_hz: int = 24000,
-        regime: Literal["stream"] = "stream",
+        regime: Literal["stream", "packet"] = "stream",
         *,
+        packet_ms: int = 20,
+        smoothness: float = 0.5,
         cushion_ms: int = 60,
         max_wait_ms: int = 120,
         capacity_s: int = 600,
     ) -> JitterBuffer: ...
-    def push(self, pcm: _Pcm16 | Buffer, *, now_us: int, turn: int | None = None) -> int:
-        """Queue audio of ``turn`` (None: the current one). Returns the frames accepted.
+    def push(
+        self,
+        pcm: _Pcm16 | Buffer,
+        *,
+        now_us: int,
+        seq: int | None = None,
+        turn: int | None = None,
+    ) -> int:
+        """Queue audio of ``turn`` (None: the current one), or packet ``seq``. Returns the frames
+        accepted.
+
+        Packets: ``seq``, 0 to 65,535, counts them and wraps around. A jump of more than 3,000, or
+        of 2 s between number and clock, begins anew. Packets that come after their time, or
+        twice, are dropped and counted when they are seen; when 1,024 wait for a pull, one more is
+        refused.
 
         Turn numbers, 0 to 2**32 - 1, only grow; a new turn queues behind the ones before it. The
         current turn is the newest one; once that has ended or was flushed, it is a new one, one
@@ -745,7 +772,8 @@ class JitterBuffer:
 
         Raises:
             AudioFormatError: An odd number of bytes, another dtype, more than one dimension, or
-                a negative time or turn.
+                a negative time or turn; a packet of another length, ``seq`` missing in the packet
+                regime or given in the other.
         """
     def end_of_turn(self, *, now_us: int, turn: int | None = None) -> None:
         """No more audio of this turn will come: running dry now is not an underrun.
@@ -768,8 +796,10 @@ class JitterBuffer:
     def sample_rate_hz(self) -> int: ...
     def stats(self) -> dict[str, int | float]:
         """Counters with W3C webrtc-stats names, in snake case (``jitter_buffer_emitted_count``,
-        ``concealed_samples``, ``concealment_events`` …), and our own: ``first_sound_delay_us``,
-        ``underrun_us``, ``flush_count``, ``dropped_late_frames``, ``refused_frames``.
+        ``concealed_samples``, ``concealment_events``, ``inserted_samples_for_deceleration``,
+        ``removed_samples_for_acceleration``, ``interruption_count`` …), and our own:
+        ``first_sound_delay_us``, ``underrun_us``, ``flush_count``, ``dropped_late_frames``,
+        ``refused_frames``, ``duplicate_frames``, ``lost_frames``.
         """
 
 # --------------------------------------------------------------------------- devices

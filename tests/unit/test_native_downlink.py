@@ -6,7 +6,7 @@ import gc
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import cffi
 import numpy as np
@@ -122,7 +122,8 @@ def test_underruns_are_counted_with_the_names_of_webrtc_stats() -> None:
     buffer.pull(1_920, now_us=0)
     stats = buffer.stats()
     assert stats["concealment_events"] == 1
-    assert stats["concealed_samples"] == stats["silent_concealed_samples"] == 480
+    assert stats["concealed_samples"] == 480
+    assert stats["silent_concealed_samples"] == 0  # the voice goes on for 20 ms
     assert stats["underrun_us"] == 20_000
     assert stats["jitter_buffer_emitted_count"] == 1_440
     assert stats["total_samples_received"] == 1_920
@@ -136,7 +137,10 @@ def test_underruns_are_counted_with_the_names_of_webrtc_stats() -> None:
     [
         ({"sample_rate_hz": 7_999}, "sample_rate_hz is 7999"),
         ({"sample_rate_hz": -1}, "sample_rate_hz is -1"),
-        ({"regime": "packet"}, 'regime is "packet"'),
+        ({"regime": "rtp"}, 'regime is "rtp"'),
+        ({"regime": "packet", "packet_ms": 1}, "packet_ms is 1"),
+        ({"regime": "packet", "sample_rate_hz": 11_025}, "packet"),
+        ({"regime": "packet", "smoothness": 1.5}, "smoothness is 1.5"),
         ({"cushion_ms": 10_001}, "cushion_ms is 10001"),
         ({"capacity_s": 0}, "capacity_s is 0"),
     ],
@@ -373,3 +377,30 @@ def test_capture_out_of_range() -> None:
         Capture(48_000, capacity_ms=0)
     with pytest.raises(AudioFormatError, match="max_frames is -1"):
         Capture(48_000).read(-1)
+
+
+def test_packets_come_out_in_order_whatever_order_they_came_in() -> None:
+    buffer = JitterBuffer(regime="packet", packet_ms=20)
+    pcm = source(480 * 4)
+    for seq in (65_535, 1, 0, 2):
+        at = (seq + 1) % 65_536 * 480
+        assert buffer.push(pcm[at : at + 480], seq=seq, now_us=0) == 480
+    out = buffer.pull(480 * 5, now_us=0)
+    assert np.array_equal(out[480:], pcm)
+
+
+@pytest.mark.parametrize(
+    ("regime", "arguments", "text"),
+    [
+        ("packet", {}, "seq is missing"),
+        ("packet", {"seq": 65_536}, "seq is 65536"),
+        ("packet", {"seq": 0, "turn": 1}, "turn is for"),
+        ("stream", {"seq": 0}, "seq is for"),
+    ],
+)
+def test_each_regime_says_what_it_needs(
+    regime: Literal["stream", "packet"], arguments: dict[str, Any], text: str
+) -> None:
+    buffer = JitterBuffer(regime=regime)
+    with pytest.raises(AudioFormatError, match=text):
+        buffer.push(source(480), now_us=0, **arguments)

@@ -2,7 +2,10 @@
 
 use std::sync::Mutex;
 
-use antiphon_core::downlink::{JitterBuffer as Core, JitterBufferConfig, Monitor, Reader};
+use antiphon_core::downlink::{
+    JitterBuffer as Core, JitterBufferConfig, Monitor, PacketBuffer, PacketConfig, PacketReader,
+    PacketWriter, Reader,
+};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -16,62 +19,144 @@ use crate::playhead::{Playhead, stats_dict};
 /// Most frames of one pull.
 const MAX_PULL_FRAMES: i64 = 1 << 26;
 
-/// A playout buffer for int16 mono in the *stream* regime (TCP, turn by turn).
+/// A playout buffer for int16 mono: *stream* (TCP, turn by turn) or *packet* (RTP, WebRTC).
 #[pyclass(frozen, module = "antiphon._native")]
 pub(crate) struct JitterBuffer {
-    feed: Feed,
-    reader: Mutex<Reader>,
+    ends: Ends,
     monitor: Monitor,
+}
+
+/// The two ends, by regime.
+enum Ends {
+    Stream {
+        feed: Feed,
+        reader: Mutex<Reader>,
+    },
+    Packet {
+        writer: Mutex<PacketWriter>,
+        reader: Mutex<PacketReader>,
+    },
 }
 
 #[pymethods]
 impl JitterBuffer {
     #[new]
     #[pyo3(signature = (
-        sample_rate_hz=24000, regime="stream", *, cushion_ms=60, max_wait_ms=120, capacity_s=600
+        sample_rate_hz=24000, regime="stream", *, packet_ms=20, smoothness=0.5,
+        cushion_ms=60, max_wait_ms=120, capacity_s=600
     ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
         sample_rate_hz: i64,
         regime: &str,
+        packet_ms: i64,
+        smoothness: f32,
         cushion_ms: i64,
         max_wait_ms: i64,
         capacity_s: i64,
     ) -> PyResult<Self> {
-        if regime != "stream" {
-            let message = format!("regime is {regime:?}; it must be 'stream'");
-            return Err(audio_format_error(py, message));
+        match regime {
+            "stream" => {
+                let config = config(
+                    py,
+                    "sample_rate_hz",
+                    sample_rate_hz,
+                    [cushion_ms, max_wait_ms, capacity_s],
+                )?;
+                let (writer, reader) = Core::new(config).or_raise(py)?.split();
+                Ok(Self {
+                    monitor: writer.monitor(),
+                    ends: Ends::Stream {
+                        feed: Feed::new(writer),
+                        reader: Mutex::new(reader),
+                    },
+                })
+            }
+            "packet" => {
+                let config = PacketConfig {
+                    sample_rate_hz: to_u32(py, "sample_rate_hz", sample_rate_hz)?,
+                    packet_ms: to_u32(py, "packet_ms", packet_ms)?,
+                    smoothness,
+                };
+                let (writer, reader) = PacketBuffer::new(config).or_raise(py)?.split();
+                Ok(Self {
+                    monitor: writer.monitor(),
+                    ends: Ends::Packet {
+                        writer: Mutex::new(writer),
+                        reader: Mutex::new(reader),
+                    },
+                })
+            }
+            _ => {
+                let message = format!("regime is {regime:?}; it must be 'stream' or 'packet'");
+                Err(audio_format_error(py, message))
+            }
         }
-        let config = config(
-            py,
-            "sample_rate_hz",
-            sample_rate_hz,
-            [cushion_ms, max_wait_ms, capacity_s],
-        )?;
-        let (writer, reader) = Core::new(config).or_raise(py)?.split();
-        Ok(Self {
-            monitor: writer.monitor(),
-            feed: Feed::new(writer),
-            reader: Mutex::new(reader),
-        })
     }
 
-    /// Queue audio of ``turn`` (None: the current one). Returns the frames accepted.
-    #[pyo3(signature = (pcm, *, now_us, turn=None))]
-    fn push(&self, pcm: &Bound<'_, PyAny>, now_us: i64, turn: Option<i64>) -> PyResult<usize> {
-        self.feed.push(pcm, now_us, turn)
+    /// Queue audio. Returns the frames accepted.
+    #[pyo3(signature = (pcm, *, now_us, seq=None, turn=None))]
+    fn push(
+        &self,
+        pcm: &Bound<'_, PyAny>,
+        now_us: i64,
+        seq: Option<i64>,
+        turn: Option<i64>,
+    ) -> PyResult<usize> {
+        let py = pcm.py();
+        match (&self.ends, seq, turn) {
+            (Ends::Stream { feed, .. }, None, turn) => feed.push(pcm, now_us, turn),
+            (Ends::Packet { writer, .. }, Some(seq), None) => {
+                let now_us = to_us(py, now_us)?;
+                let Ok(seq) = u16::try_from(seq) else {
+                    let message = format!("seq is {seq}; it must be 0 to 65535, and wraps around");
+                    return Err(audio_format_error(py, message));
+                };
+                let samples = buffers::mono::<i16>(pcm)?;
+                lock(writer, py)
+                    .push(seq, samples.as_slice(), now_us)
+                    .or_raise(py)
+            }
+            (Ends::Stream { .. }, Some(_), _) => Err(audio_format_error(
+                py,
+                "seq is for regime='packet'; a stream comes in order: leave it out".to_owned(),
+            )),
+            (Ends::Packet { .. }, None, _) => Err(audio_format_error(
+                py,
+                "seq is missing; with regime='packet' every packet has its number".to_owned(),
+            )),
+            (Ends::Packet { .. }, _, Some(_)) => Err(audio_format_error(
+                py,
+                "turn is for regime='stream'; packets have seq alone".to_owned(),
+            )),
+        }
     }
 
-    /// No more audio of this turn will come: running dry now is not an underrun.
+    /// No more audio will come for now: running dry is not an underrun.
     #[pyo3(signature = (*, now_us, turn=None))]
     fn end_of_turn(&self, py: Python<'_>, now_us: i64, turn: Option<i64>) -> PyResult<()> {
-        self.feed.end_of_turn(py, now_us, turn)
+        match &self.ends {
+            Ends::Stream { feed, .. } => feed.end_of_turn(py, now_us, turn),
+            Ends::Packet { writer, .. } => {
+                to_us(py, now_us)?;
+                lock(writer, py).end();
+                Ok(())
+            }
+        }
     }
 
     /// Drop what is queued, with a 5 ms fade of what is sounding, in the next pull.
     #[pyo3(signature = (*, now_us, turn=None))]
     fn flush(&self, py: Python<'_>, now_us: i64, turn: Option<i64>) -> PyResult<()> {
-        self.feed.flush(py, now_us, turn)
+        match &self.ends {
+            Ends::Stream { feed, .. } => feed.flush(py, now_us, turn),
+            Ends::Packet { writer, .. } => {
+                to_us(py, now_us)?;
+                lock(writer, py).flush();
+                Ok(())
+            }
+        }
     }
 
     /// The next ``frames`` frames; silence where there is nothing to play.
@@ -91,7 +176,7 @@ impl JitterBuffer {
             return Err(audio_format_error(py, message));
         };
         let out = PyArray1::zeros(py, count, false);
-        lock(&self.reader, py).pull(out.readwrite().as_slice_mut()?, now_us);
+        self.fill(py, out.readwrite().as_slice_mut()?, now_us);
         Ok(out)
     }
 
@@ -101,7 +186,7 @@ impl JitterBuffer {
         let py = out.py();
         let now_us = to_us(py, now_us)?;
         let mut out = buffers::in_place_mut::<i16>(out, "out")?;
-        lock(&self.reader, py).pull(out.as_slice_mut()?, now_us);
+        self.fill(py, out.as_slice_mut()?, now_us);
         Ok(())
     }
 
@@ -118,6 +203,15 @@ impl JitterBuffer {
     /// Counters with W3C webrtc-stats names, in snake case, and our own.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         stats_dict(py, &self.monitor.stats())
+    }
+}
+
+impl JitterBuffer {
+    fn fill(&self, py: Python<'_>, out: &mut [i16], now_us: u64) {
+        match &self.ends {
+            Ends::Stream { reader, .. } => lock(reader, py).pull(out, now_us),
+            Ends::Packet { reader, .. } => lock(reader, py).pull(out, now_us),
+        }
     }
 }
 

@@ -78,6 +78,15 @@ pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<
         ("concealed_samples", stats.concealed_samples),
         ("silent_concealed_samples", stats.silent_concealed_samples),
         ("concealment_events", stats.concealment_events),
+        (
+            "inserted_samples_for_deceleration",
+            stats.inserted_samples_for_deceleration,
+        ),
+        (
+            "removed_samples_for_acceleration",
+            stats.removed_samples_for_acceleration,
+        ),
+        ("interruption_count", stats.interruption_count),
         ("first_sound_delay_us", stats.first_sound_delay_us),
         ("underrun_us", stats.underrun_us),
         ("flush_count", stats.flush_count),
@@ -85,6 +94,8 @@ pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<
         ("flushed_frames", stats.flushed_frames),
         ("dropped_late_frames", stats.dropped_late_frames),
         ("refused_frames", stats.refused_frames),
+        ("duplicate_frames", stats.duplicate_frames),
+        ("lost_frames", stats.lost_frames),
     ] {
         dict.set_item(name, count)?;
     }

@@ -8,6 +8,8 @@ pub(super) const MAX_TURNS: usize = 256;
 
 /// Length of every fade, and of the audio kept back to have something real to fade.
 const FADE_MS: u32 = 5;
+/// With less than this queued a turn that comes hesitatingly is played slower.
+const SLOW_BELOW_MS: u32 = 280;
 /// After running dry for this long the turn is taken to be over, though nobody said so.
 const IDLE_TAIL_MS: u32 = 400;
 
@@ -57,6 +59,7 @@ impl JitterBufferConfig {
             cushion: frames(cushion_ms).max(fade + 1),
             max_wait: frames(max_wait_ms),
             idle_tail: frames(IDLE_TAIL_MS),
+            slow_below: frames(SLOW_BELOW_MS),
             capacity: frames(1_000) * u64::from(capacity_s),
         })
     }
@@ -70,6 +73,7 @@ pub(super) struct Sizes {
     pub(super) cushion: u64,
     pub(super) max_wait: u64,
     pub(super) idle_tail: u64,
+    pub(super) slow_below: u64,
     pub(super) capacity: u64,
 }
 

@@ -8,8 +8,8 @@ use super::config::{JitterBufferConfig, MAX_TURNS};
 use super::link::Link;
 use super::monitor::{Monitor, Playhead, Stats};
 use super::queue::sample_queue;
-use super::reader::Reader;
-use super::writer::Writer;
+use super::stream::reader::Reader;
+use super::stream::writer::Writer;
 use crate::error::FormatError;
 
 /// A playout buffer for int16 mono in the *stream* regime: audio comes in order, turn by turn,

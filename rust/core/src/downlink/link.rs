@@ -7,6 +7,7 @@ use std::sync::atomic::{
 
 use super::config::Sizes;
 use super::published::Published;
+use super::stream::pace::Advice;
 
 /// What the writer says about turns, each at an exact frame. Notes travel through a ring, in
 /// order; there are at most two per turn, however many pieces its audio comes in.
@@ -55,8 +56,35 @@ impl Flush {
     }
 }
 
+/// [`Advice`] from the writer to the reader. Each number stands for itself.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the unit is in the name")]
+pub(super) struct SharedAdvice {
+    cushion_frames: AtomicU64,
+    slow_below_frames: AtomicU64,
+    over_after_frames: AtomicU64,
+}
+
+impl SharedAdvice {
+    pub(super) fn publish(&self, advice: Advice) {
+        self.cushion_frames.store(advice.cushion_frames, Relaxed);
+        self.slow_below_frames
+            .store(advice.slow_below_frames, Relaxed);
+        self.over_after_frames
+            .store(advice.over_after_frames, Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Advice {
+        Advice {
+            cushion_frames: self.cushion_frames.load(Relaxed),
+            slow_below_frames: self.slow_below_frames.load(Relaxed),
+            over_after_frames: self.over_after_frames.load(Relaxed),
+        }
+    }
+}
+
 /// How many numbers the reader publishes.
-pub(super) const RECORD_LEN: usize = 15;
+pub(super) const RECORD_LEN: usize = 22;
 
 /// The part of a jitter buffer that all its handles share.
 #[derive(Debug)]
@@ -69,6 +97,8 @@ pub(super) struct Link {
     /// Turn starts that the reader is done with, ever.
     finished_turns: AtomicU64,
     flush: AtomicU64,
+    /// How the writer sees the arrivals.
+    pub(super) advice: SharedAdvice,
     /// Frames of flushed or past turns that came late.
     pub(super) late_frames: AtomicU64,
     /// Frames that found the queue full.
@@ -85,6 +115,7 @@ impl Link {
             consumed_frames: AtomicU64::new(0),
             finished_turns: AtomicU64::new(0),
             flush: AtomicU64::new(Flush::default().pack()),
+            advice: SharedAdvice::default(),
             late_frames: AtomicU64::new(0),
             refused_frames: AtomicU64::new(0),
             record: Published::default(),

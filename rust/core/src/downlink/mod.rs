@@ -23,13 +23,15 @@ mod queue;
 mod link;
 mod published;
 
-// The pushing end.
-mod writer;
-
-// The pulling end: which turn, when, how loud.
+// The sound around the play position: what is spliced, made up, faded.
+mod conceal;
 mod fade;
-mod reader;
-mod timeline;
+mod loudness;
+mod tape;
+
+// The two ends, by regime.
+mod packet;
+mod stream;
 
 // What is known about it all, from any thread.
 mod monitor;
@@ -41,5 +43,6 @@ pub use config::JitterBufferConfig;
 pub use decode::{AudioPart, SplitMessage, split_server_message};
 pub use jitter_buffer::JitterBuffer;
 pub use monitor::{Monitor, Playhead, State, Stats};
-pub use reader::Reader;
-pub use writer::Writer;
+pub use packet::{PacketBuffer, PacketConfig, PacketReader, PacketWriter};
+pub use stream::reader::Reader;
+pub use stream::writer::Writer;

@@ -76,12 +76,16 @@ pub struct Stats {
     pub jitter_buffer_emitted_count: u64,
     /// The same, and concealed ones.
     pub total_samples_received: u64,
-    /// Frames of silence played because a turn ran dry.
+    /// Frames made up because a turn ran dry, or packets were lost.
     pub concealed_samples: u64,
-    /// The same: all concealment is silence so far.
+    /// Of these, the ones of silence.
     pub silent_concealed_samples: u64,
     /// How often a turn ran dry.
     pub concealment_events: u64,
+    /// Frames added by playing slower.
+    pub inserted_samples_for_deceleration: u64,
+    /// Frames left out by playing faster.
+    pub removed_samples_for_acceleration: u64,
 
     /// From the push of a turn's first audio to its first frame; of the last turn begun.
     pub first_sound_delay_us: u64,
@@ -97,6 +101,12 @@ pub struct Stats {
     pub dropped_late_frames: u64,
     /// Frames that did not fit.
     pub refused_frames: u64,
+    /// Frames of packets that were here already.
+    pub duplicate_frames: u64,
+    /// Frames of packets that did not come in time, as far as others came after them.
+    pub lost_frames: u64,
+    /// Concealment of 150 ms and more.
+    pub interruption_count: u64,
 }
 
 /// What the reader did so far, as it publishes it.
@@ -114,6 +124,13 @@ pub(super) struct Record {
     pub(super) concealed_frames: u64,
     pub(super) concealment_events: u64,
     pub(super) first_sound_delay_us: u64,
+    pub(super) inserted_frames: u64,
+    pub(super) removed_frames: u64,
+    pub(super) silent_frames: u64,
+    pub(super) late_frames: u64,
+    pub(super) duplicate_frames: u64,
+    pub(super) lost_frames: u64,
+    pub(super) interruptions: u64,
     /// Sum over all frames of output of the frames queued then. By Little's law this is also
     /// the time, in frames, that all frames together have spent in the queue.
     pub(super) queue_frame_sum: u64,
@@ -138,6 +155,13 @@ impl Record {
             self.concealment_events,
             self.first_sound_delay_us,
             self.queue_frame_sum,
+            self.inserted_frames,
+            self.removed_frames,
+            self.silent_frames,
+            self.late_frames,
+            self.duplicate_frames,
+            self.lost_frames,
+            self.interruptions,
         ]
     }
 
@@ -158,6 +182,13 @@ impl Record {
             concealment_events: words[12],
             first_sound_delay_us: words[13],
             queue_frame_sum: words[14],
+            inserted_frames: words[15],
+            removed_frames: words[16],
+            silent_frames: words[17],
+            late_frames: words[18],
+            duplicate_frames: words[19],
+            lost_frames: words[20],
+            interruptions: words[21],
         }
     }
 }
@@ -203,14 +234,19 @@ impl Monitor {
             jitter_buffer_emitted_count: record.played_frames,
             total_samples_received: record.played_frames + record.concealed_frames,
             concealed_samples: record.concealed_frames,
-            silent_concealed_samples: record.concealed_frames,
+            silent_concealed_samples: record.silent_frames,
             concealment_events: record.concealment_events,
+            inserted_samples_for_deceleration: record.inserted_frames,
+            removed_samples_for_acceleration: record.removed_frames,
             first_sound_delay_us: record.first_sound_delay_us,
             underrun_us: sizes.micros(record.concealed_frames),
             flush_count: record.flushes.into(),
             pushed_frames: self.link.published_frames(),
             flushed_frames: record.dropped_frames,
-            dropped_late_frames: self.link.late_frames.load(Relaxed),
+            dropped_late_frames: self.link.late_frames.load(Relaxed) + record.late_frames,
+            duplicate_frames: record.duplicate_frames,
+            lost_frames: record.lost_frames,
+            interruption_count: record.interruptions,
             refused_frames: self.link.refused_frames.load(Relaxed),
         }
     }

@@ -1,4 +1,4 @@
-//! Sample conversion, channels, levels and resampling.
+//! Sample conversion, channels, levels, resampling, and the search for a voice's period.
 
 // int16 <-> float32.
 pub mod convert;
@@ -16,6 +16,9 @@ pub mod kernels;
 pub mod resample;
 // Rates that drift: a ratio that varies, and what steers it.
 pub mod drift;
+
+// Where a voice repeats itself: for splices in time.
+pub(crate) mod lag;
 
 // Eight bits per sample, for telephones.
 pub mod g711;

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::config::MAX_TURNS;
-use super::link::Note;
+use crate::downlink::config::MAX_TURNS;
+use crate::downlink::link::Note;
 
 /// The audio of one turn in the queue.
 #[derive(Debug, Clone, Copy)]

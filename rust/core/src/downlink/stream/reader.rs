@@ -3,17 +3,18 @@
 //! ```text
 //!          audio            cushion, end or wait              last frame of the turn
 //!  Idle ─────────▶ Prebuffer ──────────────────▶ Playing ────────────────────────────▶ Idle
-//!                                                 │   ▲
-//!                     all but 5 ms played,        ▼   │ cushion, end or wait: fade in
-//!                     end not known           FadingDry ─▶ Starved ──▶ Idle after 400 ms
+//!                                                 │   ▲ ▲
+//!                       all played, end not known │   │ │ cushion, end or wait
+//!                                                 ▼   │ │
+//!                                          Concealing ─▶ Starved ──▶ Idle after 400 ms
 //!
-//!  flush: Playing ──▶ Fading (5 ms) ──▶ Idle; in any other state ──▶ Idle at once
+//!  flush: Playing, Concealing ──▶ Fading (5 ms) ──▶ Idle; in any other state ──▶ Idle at once
 //! ```
 //!
 //! The start of a turn is not faded: its first samples are its own, and jitter-free input comes
-//! out bit for bit. A fade-in follows only upon silence in the middle of a turn. While the end of
-//! a turn is not known, its last 5 ms are kept back, so that there is something to fade if no
-//! more comes; once the end is known it plays to its last sample as it is.
+//! out bit for bit. A turn that runs dry goes on by itself for a moment, as if it were stretched,
+//! and then fades; if more comes in time nobody hears of it. After silence in the middle of a
+//! turn its last 5 ms are played once more, fading in, so that no sound is lost in a fade.
 //!
 //! When a turn has waited long enough is turned from microseconds into frames of output once, when
 //! its first audio is seen. So the result does not depend on how the output is cut into pulls,
@@ -24,12 +25,22 @@ use std::sync::Arc;
 
 use rtrb::Consumer;
 
-use super::config::Sizes;
-use super::fade::{Fade, FadeShape};
-use super::link::{Flush, Link, Note};
-use super::monitor::{Monitor, Record, State};
-use super::queue::SampleReader;
+use super::slowing::Slowing;
 use super::timeline::{Segment, Timeline};
+use crate::downlink::conceal::{Concealer, Going};
+use crate::downlink::config::Sizes;
+use crate::downlink::fade::{Fade, FadeShape};
+use crate::downlink::link::{Flush, Link, Note};
+use crate::downlink::monitor::{Monitor, Record, State};
+use crate::downlink::queue::SampleReader;
+use crate::downlink::stream::pace::Advice;
+use crate::downlink::tape::Tape;
+
+/// A turn that runs dry goes on by itself for so long: up to there it is a stretched sound.
+const GOING: Going = Going {
+    hold_us: 12_000,
+    gone_us: 20_000,
+};
 
 /// The end of a jitter buffer from which a device pulls. It never allocates, frees or waits.
 #[derive(Debug)]
@@ -39,10 +50,20 @@ pub struct Reader {
     samples: SampleReader,
     notes: Consumer<Note>,
     timeline: Timeline,
-    /// Frame that comes next.
+    /// The front segment where it is played. Its media ends at `position` plus what is ahead.
+    tape: Tape,
+    slowing: Slowing,
+    concealer: Concealer,
+    /// The last media before the turn ran dry, and what is loaded after it.
+    tail: Box<[i16]>,
+    fresh: Box<[i16]>,
+    advice: Advice,
+    /// Media frame that comes next.
     position: u64,
     /// Frames that were there when this pull began.
     visible: u64,
+    /// Frames put out when `visible` last grew.
+    grown_at: u64,
     phase: Phase,
     flush: Flush,
     fade_shape: FadeShape,
@@ -57,10 +78,13 @@ pub struct Reader {
 enum Phase {
     /// Nothing to play, or nothing of a turn that should have ended.
     Idle,
-    Prebuffer,
+    /// Waiting for a cushion, until so many frames have been put out at the latest.
+    Prebuffer {
+        due: u64,
+    },
     Playing,
-    /// Playing the last of what there is.
-    FadingDry,
+    /// Nothing left to play, though the turn is not over: going on all the same.
+    Concealing,
     /// `dry` frames of silence so far. Audio that has come since waits until `due`.
     Starved {
         dry: u64,
@@ -71,16 +95,27 @@ enum Phase {
 }
 
 impl Reader {
-    pub(super) fn new(link: Arc<Link>, samples: SampleReader, notes: Consumer<Note>) -> Self {
+    pub(in crate::downlink) fn new(
+        link: Arc<Link>,
+        samples: SampleReader,
+        notes: Consumer<Note>,
+    ) -> Self {
         let sizes = link.sizes;
         Self {
+            advice: link.advice.read(),
             link,
             sizes,
             samples,
             notes,
             timeline: Timeline::new(),
+            tape: Tape::new(sizes.rate_hz),
+            slowing: Slowing::new(sizes.rate_hz),
+            concealer: Concealer::new(sizes.rate_hz, GOING),
+            tail: vec![0; to_usize(sizes.fade)].into(),
+            fresh: vec![0; to_usize(sizes.fade)].into(),
             position: 0,
             visible: 0,
+            grown_at: 0,
             phase: Phase::Idle,
             flush: Flush::default(),
             fade_shape: FadeShape::new(sizes.fade),
@@ -125,6 +160,8 @@ impl Reader {
             emitted + sizes.frames_covering(left_us)
         };
         let flush = self.link.flush();
+        let seen = self.visible;
+        self.advice = self.link.advice.read();
         self.visible = self.link.published_frames();
         for _ in 0..self.notes.slots() {
             let Ok(note) = self.notes.pop() else { break };
@@ -132,6 +169,9 @@ impl Reader {
             let (Note::TurnStart { at_frame, .. } | Note::EndOfTurn { at_frame }) = note;
             self.visible = self.visible.max(at_frame);
             self.timeline.note(note, due);
+        }
+        if self.visible > seen {
+            self.grown_at = emitted;
         }
         self.timeline.hasten(u64::from(sizes.rate_hz / 1_000), due);
         if self.timeline.finish_front(self.position) {
@@ -153,10 +193,18 @@ impl Reader {
         self.record.flushed_media_frames = begun.map_or(0, |_| self.record.media_frames);
         match self.phase {
             Phase::Playing if begun.is_some() => {
-                self.fade_out = Fade::falling(self.available().min(self.sizes.fade));
+                self.load();
+                let left = self.tape.ahead() as u64;
+                self.fade_out = Fade::falling(left.min(self.sizes.fade));
                 self.phase = Phase::Fading;
             }
-            Phase::FadingDry if begun.is_some() => self.phase = Phase::Fading,
+            Phase::Concealing if begun.is_some() => {
+                let frames = to_usize(self.sizes.fade).min(self.fresh.len());
+                self.concealer.fill(&mut self.fresh[..frames]);
+                self.tape.append_made_up(&self.fresh[..frames]);
+                self.fade_out = Fade::falling(frames as u64);
+                self.phase = Phase::Fading;
+            }
             Phase::Fading => {}
             _ => {
                 if front.is_some() {
@@ -173,7 +221,8 @@ impl Reader {
             .through_turn
             .and_then(|turn| self.timeline.drop_through(turn));
         let dropped = rest.unwrap_or(self.visible) - self.position;
-        self.samples.skip(dropped);
+        self.samples.skip(dropped - self.tape.media() as u64);
+        self.tape.clear();
         self.position += dropped;
         self.record.dropped_frames += dropped;
         self.phase = Phase::Idle;
@@ -182,33 +231,38 @@ impl Reader {
     /// Fills the beginning of `out` and returns how far, or changes the phase and returns 0.
     fn advance(&mut self, out: &mut [i16], at_us: u64) -> usize {
         match self.phase {
-            Phase::Idle => self.idle(out, at_us),
-            Phase::Prebuffer => self.prebuffer(out, at_us),
+            Phase::Idle => self.idle(out),
+            Phase::Prebuffer { due } => self.prebuffer(out, due, at_us),
             Phase::Playing => self.play(out),
-            Phase::FadingDry => self.fade_dry(out),
+            Phase::Concealing => self.conceal(out),
             Phase::Starved { dry, due } => self.starve(out, dry, due, at_us),
             Phase::Fading => self.fade_flushed(out),
         }
     }
 
-    fn idle(&mut self, out: &mut [i16], at_us: u64) -> usize {
+    fn idle(&mut self, out: &mut [i16]) -> usize {
         let Some(&front) = self.timeline.front() else {
             return self.emit_silence(out, u64::MAX);
         };
         if self.available() == 0 {
             return self.emit_silence(out, u64::MAX);
         }
-        if self.is_begun(&front) {
-            // A residual chunk, long after the turn ran dry, or after its announced end.
-            self.start(at_us);
+        let due = if self.is_begun(&front) {
+            // More of a turn that was silent for long enough to be over. It may be a last piece
+            // of it, or a new turn whose beginning nobody announced.
+            self.record.emitted_frames + self.sizes.max_wait
         } else {
-            self.phase = Phase::Prebuffer;
-        }
+            front.due
+        };
+        self.phase = Phase::Prebuffer { due };
         0
     }
 
-    fn prebuffer(&mut self, out: &mut [i16], at_us: u64) -> usize {
-        let due = self.timeline.front().map_or(0, |front| front.due);
+    fn prebuffer(&mut self, out: &mut [i16], due: u64, at_us: u64) -> usize {
+        let due = match self.timeline.front() {
+            Some(front) if !self.is_begun(front) => front.due,
+            _ => due,
+        };
         let wait = due.saturating_sub(self.record.emitted_frames);
         if self.is_ready() || wait == 0 {
             self.start(at_us);
@@ -218,40 +272,95 @@ impl Reader {
     }
 
     fn play(&mut self, out: &mut [i16]) -> usize {
-        let available = self.available();
-        if self.may_run_dry() {
-            let playable = available.saturating_sub(self.sizes.fade);
-            if playable == 0 {
-                self.fade_out = Fade::falling(available);
-                self.phase = Phase::FadingDry;
-                return 0;
-            }
-            return self.emit_audio(out, playable);
+        self.load();
+        if self.slowing.is_due() {
+            self.slow_down();
         }
-        if available == 0 {
-            self.finish_segment();
+        if self.tape.ahead() == 0 {
+            if self.may_run_dry() {
+                self.run_dry();
+            } else {
+                self.finish_segment();
+            }
             return 0;
         }
-        let emitted = self.emit_audio(out, available);
-        if self.available() == 0 {
+        let emitted = self.emit_audio(out, self.slowing.until_due() as u64);
+        self.slowing.played(emitted);
+        if self.tape.ahead() == 0 && self.available() == 0 && !self.may_run_dry() {
             self.finish_segment();
         }
         emitted
     }
 
-    fn fade_dry(&mut self, out: &mut [i16]) -> usize {
-        let emitted = self.emit_faded(out);
-        if self.fade_out.left() == 0 {
-            self.silent = true;
-            if self.available() == 0 && !self.may_run_dry() {
-                self.finish_segment();
-            } else {
-                self.record.concealment_events += 1;
-                let (dry, due) = (0, None);
-                self.phase = Phase::Starved { dry, due };
-            }
+    /// Plays a piece of the past again, if it is time to play slower and the sound allows it.
+    fn slow_down(&mut self) {
+        let over = self.record.emitted_frames - self.grown_at > self.advice.over_after_frames;
+        let slow_below = if self.may_run_dry() && !over {
+            self.advice.slow_below_frames
+        } else {
+            0
+        };
+        let queued = self.available();
+        let repeated = self.slowing.decide(&mut self.tape, queued, slow_below);
+        self.record.inserted_frames += repeated as u64;
+    }
+
+    /// Fills the tape from the queue.
+    fn load(&mut self) {
+        let (media, wanted) = (self.tape.media() as u64, self.tape.lengths.ahead as u64);
+        let more = self.available().saturating_sub(media);
+        let more = to_usize(more.min(wanted.saturating_sub(media)));
+        if more > 0 {
+            let samples = &mut self.samples;
+            self.tape.append_media(more, |room| samples.read(room));
         }
-        emitted
+    }
+
+    /// The turn has no more to play, and is not over.
+    fn run_dry(&mut self) {
+        let past = self.tape.past();
+        let kept = past.len().min(self.tail.len());
+        let silent = self.tail.len() - kept;
+        self.tail[..silent].fill(0);
+        self.tail[silent..].copy_from_slice(&past[past.len() - kept..]);
+        self.concealer.start(past, 0.0);
+        self.record.concealment_events += 1;
+        self.phase = Phase::Concealing;
+    }
+
+    fn conceal(&mut self, out: &mut [i16]) -> usize {
+        if self.available() > 0 {
+            self.resume();
+            return 0;
+        }
+        let frames = out.len().min(self.concealer.left());
+        if frames == 0 {
+            if self.may_run_dry() {
+                let dry = self.concealer.done() as u64;
+                self.phase = Phase::Starved { dry, due: None };
+            } else {
+                self.finish_segment();
+            }
+            return 0;
+        }
+        let out = &mut out[..frames];
+        self.concealer.fill(out);
+        self.count_emitted(frames as u64, false);
+        self.record.concealed_frames += frames as u64;
+        self.silent = false;
+        frames
+    }
+
+    /// More came before the turn fell silent.
+    fn resume(&mut self) {
+        let frames = to_usize(self.available()).min(self.fresh.len());
+        let fresh = &mut self.fresh[..frames];
+        self.samples.read(fresh);
+        self.tape.clear();
+        self.concealer.merge(&mut self.tape, fresh);
+        self.record.concealed_frames += self.tape.made_up() as u64;
+        self.slowing.start();
+        self.phase = Phase::Playing;
     }
 
     fn starve(&mut self, out: &mut [i16], dry: u64, due: Option<u64>, at_us: u64) -> usize {
@@ -272,6 +381,7 @@ impl Reader {
         }
         let emitted = self.emit_silence(out, wait);
         self.record.concealed_frames += emitted as u64;
+        self.record.silent_frames += emitted as u64;
         let dry = dry + emitted as u64;
         self.phase = Phase::Starved { dry, due };
         emitted
@@ -292,12 +402,17 @@ impl Reader {
             return;
         };
         let begun = self.is_begun(&front);
+        self.tape.clear();
+        if matches!(self.phase, Phase::Starved { .. }) {
+            self.tape.append_made_up(&self.tail);
+        }
         let fade = if begun && self.silent {
             self.sizes.fade
         } else {
             0
         };
         self.fade_in = Fade::rising(fade);
+        self.slowing.start();
         if !begun {
             self.record.turn = Some(front.turn);
             self.record.media_frames = 0;
@@ -319,7 +434,14 @@ impl Reader {
 
     /// Whether there is enough of the front segment to begin.
     fn is_ready(&self) -> bool {
-        !self.may_run_dry() || self.available() >= self.sizes.cushion
+        // Whatever was learned: a turn that did run dry needs what it was made with.
+        let dry = matches!(self.phase, Phase::Starved { .. });
+        let cushion = if dry {
+            self.sizes.cushion
+        } else {
+            self.advice.cushion_frames.max(self.sizes.fade + 1)
+        };
+        !self.may_run_dry() || self.available() >= cushion
     }
 
     /// Whether more audio of the front segment is to be expected.
@@ -337,15 +459,19 @@ impl Reader {
         })
     }
 
+    /// Puts out up to `limit` frames of the tape.
     fn emit_audio(&mut self, out: &mut [i16], limit: u64) -> usize {
-        let frames = out.len().min(to_usize(limit));
+        self.load();
+        let frames = out.len().min(to_usize(limit)).min(self.tape.ahead());
         let out = &mut out[..frames];
-        self.count_emitted(frames as u64, true);
-        self.samples.read(out);
+        let taken = self.tape.take(out);
+        let (media, made_up) = (taken.media as u64, taken.made_up as u64);
+        self.count_emitted(made_up, false);
+        self.count_emitted(media, true);
         self.fade_in.apply(out, &self.fade_shape);
-        self.position += frames as u64;
-        self.record.media_frames += frames as u64;
-        self.record.played_frames += frames as u64;
+        self.position += media;
+        self.record.media_frames += media;
+        self.record.played_frames += media;
         self.silent = false;
         frames
     }
@@ -381,9 +507,9 @@ impl Reader {
         self.record.state = match self.phase {
             Phase::Idle if waiting => State::Prebuffer,
             Phase::Idle => State::Idle,
-            Phase::Prebuffer => State::Prebuffer,
-            Phase::Playing | Phase::FadingDry => State::Playing,
-            Phase::Starved { .. } => State::Starved,
+            Phase::Prebuffer { .. } => State::Prebuffer,
+            Phase::Playing => State::Playing,
+            Phase::Concealing | Phase::Starved { .. } => State::Starved,
             Phase::Fading => State::Fading,
         };
         self.link.record.publish(&self.record.pack());

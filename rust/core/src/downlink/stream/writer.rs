@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use rtrb::Producer;
 
-use super::config::MAX_TURNS;
-use super::link::{Flush, Link, Note, count};
-use super::monitor::Monitor;
-use super::queue::SampleWriter;
+use super::pace::Pace;
+use crate::downlink::config::MAX_TURNS;
+use crate::downlink::link::{Flush, Link, Note, count};
+use crate::downlink::monitor::Monitor;
+use crate::downlink::queue::SampleWriter;
 
 /// The end of a jitter buffer into which audio is pushed. It may allocate; it never waits.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Writer {
     started_turns: u64,
     newest: Option<Newest>,
     flush: Flush,
+    pace: Pace,
 }
 
 /// The turn with the highest number so far.
@@ -29,9 +31,16 @@ struct Newest {
 }
 
 impl Writer {
-    pub(super) fn new(link: Arc<Link>, samples: SampleWriter, notes: Producer<Note>) -> Self {
+    pub(in crate::downlink) fn new(
+        link: Arc<Link>,
+        samples: SampleWriter,
+        notes: Producer<Note>,
+    ) -> Self {
+        let pace = Pace::new(&link.sizes);
+        link.advice.publish(pace.advice());
         Self {
             link,
+            pace,
             samples,
             notes,
             written_frames: 0,
@@ -58,10 +67,13 @@ impl Writer {
             count(&self.link.late_frames, pcm.len());
             return 0;
         }
+        let is_new = self.newest.is_none_or(|newest| newest.turn != turn);
         if !self.has_room(pcm.len()) || !self.open_turn(turn, now_us) {
             count(&self.link.refused_frames, pcm.len());
             return 0;
         }
+        self.pace.arrived(pcm.len() as u64, now_us, is_new);
+        self.link.advice.publish(self.pace.advice());
         self.samples.write(pcm);
         self.written_frames += pcm.len() as u64;
         self.link.publish_frames(self.written_frames);

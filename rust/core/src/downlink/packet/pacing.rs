@@ -1,0 +1,138 @@
+//! Bringing the delay to where it should be, by playing a little slower or faster.
+//!
+//! In pauses nobody hears it, so there it is done at once. In speech whole periods of the voice
+//! are repeated or left out, and only when the delay is clearly off.
+
+use crate::downlink::loudness::Loudness;
+use crate::downlink::tape::Tape;
+
+/// How often it is decided.
+const STEP_US: u64 = 10_000;
+/// Between two splices so much is played as it is.
+const APART_US: u64 = 30_000;
+/// The delay may be so much too long or too short before anything is done in speech.
+const TOO_LONG_US: i64 = 10_000;
+const TOO_SHORT_US: i64 = 5_000;
+/// In a pause, a delay too long by this is shortened: as much as the shortest splice and half
+/// again, so that it does not have to be undone.
+const TOO_LONG_IN_PAUSE_US: i64 = 8_000;
+/// A delay this far off is urgent.
+const FAR_US: i64 = 60_000;
+/// How alike a voice must be on both sides of a splice, and how much if it is urgent.
+const ALIKE: f32 = 0.9;
+const ALIKE_URGENT: f32 = 0.75;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spliced {
+    Nothing,
+    Inserted(usize),
+    Removed(usize),
+}
+
+/// Decides when to splice.
+#[derive(Debug)]
+pub(super) struct Pacing {
+    rate_hz: u32,
+    step: usize,
+    apart: usize,
+    until_due: usize,
+    until_allowed: usize,
+    loudness: Loudness,
+}
+
+impl Pacing {
+    pub(super) fn new(rate_hz: u32) -> Self {
+        let frames =
+            |us: u64| usize::try_from(us * u64::from(rate_hz) / 1_000_000).unwrap_or(usize::MAX);
+        Self {
+            rate_hz,
+            step: frames(STEP_US),
+            apart: frames(APART_US),
+            until_due: 0,
+            until_allowed: 0,
+            loudness: Loudness::new(),
+        }
+    }
+
+    /// Playing begins or goes on after something else than media.
+    pub(super) fn start(&mut self) {
+        self.until_due = self.step;
+        self.until_allowed = self.apart;
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.until_due == 0
+    }
+
+    pub(super) fn until_due(&self) -> usize {
+        self.until_due
+    }
+
+    pub(super) fn played(&mut self, frames: usize) {
+        self.until_due -= frames.min(self.until_due);
+        self.until_allowed = self.until_allowed.saturating_sub(frames);
+    }
+
+    pub(super) fn background_rms(&self) -> f32 {
+        self.loudness.background_rms()
+    }
+
+    /// The delay is too long by `excess_us`, or too short if that is negative: splices if it is
+    /// worth it and the sound allows it.
+    pub(super) fn decide(&mut self, tape: &mut Tape, excess_us: i64) -> Spliced {
+        self.until_due = self.step;
+        let past = tape.past();
+        let recent = &past[past.len().saturating_sub(self.step)..];
+        self.loudness.observe(recent);
+        if self.until_allowed > 0 {
+            return Spliced::Nothing;
+        }
+        let coming = tape.coming();
+        let near = &coming[..coming.len().min(self.step)];
+        let pause = self.loudness.is_pause(recent) && self.loudness.is_pause(near);
+        let alike = if pause {
+            -1.0
+        } else if excess_us.abs() > FAR_US {
+            ALIKE_URGENT
+        } else {
+            ALIKE
+        };
+        let too_long_us = if pause {
+            TOO_LONG_IN_PAUSE_US
+        } else {
+            TOO_LONG_US
+        };
+        if excess_us > too_long_us {
+            self.shorten(tape, excess_us, alike)
+        } else if excess_us < -TOO_SHORT_US {
+            self.lengthen(tape, alike)
+        } else {
+            Spliced::Nothing
+        }
+    }
+
+    fn shorten(&mut self, tape: &mut Tape, excess_us: i64, alike: f32) -> Spliced {
+        let excess = excess_us.unsigned_abs() * u64::from(self.rate_hz) / 1_000_000;
+        let longest = usize::try_from(excess).unwrap_or(usize::MAX);
+        match tape.best_cut(longest) {
+            Some(found) if found.correlation >= alike => {
+                tape.cut(found);
+                self.until_allowed = self.apart;
+                Spliced::Removed(found.lag)
+            }
+            _ => Spliced::Nothing,
+        }
+    }
+
+    fn lengthen(&mut self, tape: &mut Tape, alike: f32) -> Spliced {
+        match tape.best_repeat(0) {
+            Some(found) if found.correlation >= alike => {
+                tape.repeat(found);
+                self.until_allowed = self.apart;
+                Spliced::Inserted(found.lag)
+            }
+            _ => Spliced::Nothing,
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! The pulling end: what comes out next.
+//!
+//! ```text
+//!        packet              20 ms            needed packet not here
+//!  Idle ────────▶ Waiting ─────────▶ Playing ─────────────────────▶ Concealing
+//!   ▲                                  ▲  │                            │  │
+//!   │                                  └──┼──── it came, or its time ──┘  │ no more comes
+//!   └──────────── flush: 5 ms fade ◀──────┴───────────────────────────────┘
+//! ```
+//!
+//! A packet that is not here when it is needed is replaced by the voice going on (see `conceal`).
+//! If it comes a little later it is played then: the delay has become longer, as the network
+//! asked for. If packets behind it are here it is lost, and those play when their time has come,
+//! or sooner if the delay is longer than it should be.
+
+use std::sync::Arc;
+
+use rtrb::Consumer;
+
+use super::Packets;
+use super::delay::SharedDelay;
+use super::pacing::{Pacing, Spliced};
+use super::store::PacketStore;
+use super::writer::Note;
+use crate::downlink::conceal::{Concealer, Going};
+use crate::downlink::config::Sizes;
+use crate::downlink::fade::{Fade, FadeShape};
+use crate::downlink::link::{Flush, Link};
+use crate::downlink::monitor::{Monitor, Record, State};
+use crate::downlink::queue::SampleReader;
+use crate::downlink::tape::Tape;
+
+/// The first packet waits for so long, or for the one behind it.
+const START_US: u64 = 20_000;
+/// A voice that waits for packets goes on at full level, and is gone after this.
+const GOING: Going = Going {
+    hold_us: 20_000,
+    gone_us: 120_000,
+};
+/// Concealment this long is an interruption, as webrtc-stats counts them.
+const INTERRUPTION_US: u64 = 150_000;
+/// After so long without a packet the stream is over.
+const OVER_US: u64 = 2_000_000;
+
+/// The end of a packet jitter buffer from which a device pulls. It never allocates, frees or
+/// waits.
+#[derive(Debug)]
+pub struct PacketReader {
+    packets: Packets,
+    sizes: Sizes,
+    link: Arc<Link>,
+    delay: Arc<SharedDelay>,
+    samples: SampleReader,
+    notes: Consumer<Note>,
+    store: PacketStore,
+    tape: Tape,
+    pacing: Pacing,
+    concealer: Concealer,
+    fresh: Box<[i16]>,
+    phase: Phase,
+    /// The writer said that no more comes.
+    ended: bool,
+    newest: u64,
+    flush: Flush,
+    fade_shape: FadeShape,
+    fade_out: Fade,
+    taken_frames: u64,
+    /// Frames of the longest pull lately: what comes during one is seen at the next.
+    block: usize,
+    record: Record,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    /// The first packets are here; they play when so many frames have been put out.
+    Waiting {
+        due: u64,
+    },
+    Playing,
+    Concealing,
+    /// Playing the last of what was flushed.
+    Fading,
+}
+
+impl PacketReader {
+    pub(super) fn new(
+        packets: Packets,
+        link: Arc<Link>,
+        delay: Arc<SharedDelay>,
+        samples: SampleReader,
+        notes: Consumer<Note>,
+    ) -> Self {
+        let sizes = link.sizes;
+        let concealer = Concealer::new(packets.rate_hz, GOING);
+        let longest = concealer.merge_frames().max(to_usize(sizes.fade));
+        Self {
+            store: PacketStore::new(packets.stored, packets.frames),
+            tape: Tape::new(packets.rate_hz),
+            pacing: Pacing::new(packets.rate_hz),
+            fresh: vec![0; longest].into(),
+            concealer,
+            packets,
+            sizes,
+            link,
+            delay,
+            samples,
+            notes,
+            phase: Phase::Idle,
+            ended: false,
+            newest: 0,
+            flush: Flush::default(),
+            fade_shape: FadeShape::new(sizes.fade),
+            fade_out: Fade::falling(0),
+            taken_frames: 0,
+            block: 0,
+            record: Record::default(),
+        }
+    }
+
+    /// Fills `out` with the next frames; silence where there is nothing to play. `now_us` is
+    /// when its first frame is due.
+    pub fn pull(&mut self, out: &mut [i16], now_us: u64) {
+        self.observe();
+        self.block = (self.block - self.block / 64).max(out.len());
+        let mut filled = 0;
+        while filled < out.len() {
+            let at_us = now_us.saturating_add(self.sizes.micros(filled as u64));
+            filled += self.advance(&mut out[filled..], at_us);
+        }
+        self.publish();
+    }
+
+    /// A handle for reading playhead and counters.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::new(Arc::clone(&self.link))
+    }
+
+    /// Rate of what comes out.
+    pub fn sample_rate_hz(&self) -> u32 {
+        self.sizes.rate_hz
+    }
+
+    /// Takes in what the writer did since the last pull.
+    fn observe(&mut self) {
+        let flush = self.link.flush();
+        if flush != self.flush {
+            self.flush = flush;
+            self.record.flushes = flush.count;
+            self.cut();
+        }
+        for _ in 0..self.notes.slots() {
+            match self.notes.pop() {
+                Ok(Note::Packet { number, restart }) => self.receive(number, restart),
+                Ok(Note::End) => self.ended = true,
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn receive(&mut self, number: u64, restart: bool) {
+        let frames = self.packets.frames as u64;
+        self.taken_frames += frames;
+        self.ended = false;
+        let fresh_start = self.phase == Phase::Idle && self.store.held() == 0;
+        if restart || fresh_start && number >= self.store.next() {
+            // Nothing before it belongs to it: what waits is dropped, what sounds is led over.
+            self.drop_stored(number);
+        }
+        self.newest = self.newest.max(number);
+        let is_first = matches!(self.phase, Phase::Idle | Phase::Waiting { .. })
+            && self.store.offset() == 0
+            && number < self.store.next()
+            && self.store.next() - number < 8
+            && !self.is_flushed(number)
+            && self.record.played_frames == 0;
+        if is_first {
+            // It was sent before the one that came first, and nothing was played yet.
+            self.store.step_back_to(number);
+        }
+        if number < self.store.next() || self.is_flushed(number) {
+            self.samples.skip(frames);
+            self.record.late_frames += frames;
+            return;
+        }
+        let beyond = (number + 1).saturating_sub(self.store.next() + self.store.capacity() as u64);
+        if beyond > 0 {
+            let next = self.store.next() + beyond;
+            self.drop_stored(next);
+        }
+        if let Some(room) = self.store.room(number) {
+            self.samples.read(room);
+        } else {
+            self.samples.skip(frames);
+            self.record.duplicate_frames += frames;
+        }
+    }
+
+    fn drop_stored(&mut self, next: u64) {
+        let partly = self.store.offset() as u64;
+        let dropped = self.store.skip_to(next) as u64 * self.packets.frames as u64;
+        self.record.dropped_frames += dropped.saturating_sub(partly);
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "numbers are compared as 32 bits"
+    )]
+    fn is_flushed(&self, number: u64) -> bool {
+        self.flush
+            .through_turn
+            .is_some_and(|through| (number as u32).wrapping_sub(through).cast_signed() <= 0)
+    }
+
+    /// A flush takes effect on what is here.
+    fn cut(&mut self) {
+        self.record.flushed_media_frames = self.record.media_frames;
+        let next = self.newest.max(self.store.next()) + 1;
+        match self.phase {
+            Phase::Playing | Phase::Concealing => {
+                self.load();
+                let missing = to_usize(self.sizes.fade).saturating_sub(self.tape.ahead());
+                if self.phase == Phase::Concealing {
+                    self.concealer.fill(&mut self.fresh[..missing]);
+                    self.tape.append_made_up(&self.fresh[..missing]);
+                }
+                let left = self.tape.ahead() as u64;
+                self.fade_out = Fade::falling(left.min(self.sizes.fade));
+                self.phase = Phase::Fading;
+            }
+            Phase::Fading => {}
+            Phase::Idle | Phase::Waiting { .. } => self.phase = Phase::Idle,
+        }
+        self.drop_stored(next);
+    }
+
+    fn advance(&mut self, out: &mut [i16], at_us: u64) -> usize {
+        match self.phase {
+            Phase::Idle => self.idle(out),
+            Phase::Waiting { due } => self.wait(out, due),
+            Phase::Playing => self.play(out, at_us),
+            Phase::Concealing => self.conceal(out, at_us),
+            Phase::Fading => self.fade(out),
+        }
+    }
+
+    fn idle(&mut self, out: &mut [i16]) -> usize {
+        if self.store.held() == 0 {
+            return self.emit_silence(out, usize::MAX);
+        }
+        let due = self.record.emitted_frames + self.sizes.frames_covering(START_US);
+        self.phase = Phase::Waiting { due };
+        0
+    }
+
+    fn wait(&mut self, out: &mut [i16], due: u64) -> usize {
+        let left = to_usize(due.saturating_sub(self.record.emitted_frames));
+        if left > 0 {
+            return self.emit_silence(out, left);
+        }
+        if let Some(missing) = self.store.missing() {
+            self.drop_stored(self.store.next() + missing);
+        }
+        self.tape.clear();
+        self.pacing.start();
+        self.record.turn = Some(self.record.turn.map_or(1, |turn| turn.wrapping_add(1)));
+        self.record.media_frames = 0;
+        self.phase = Phase::Playing;
+        0
+    }
+
+    fn play(&mut self, out: &mut [i16], at_us: u64) -> usize {
+        self.load();
+        if self.tape.ahead() == 0 {
+            self.concealer
+                .start(self.tape.past(), self.pacing.background_rms());
+            self.phase = Phase::Concealing;
+            return 0;
+        }
+        if self.pacing.is_due() {
+            let excess_us = self.excess_us(at_us);
+            match self.pacing.decide(&mut self.tape, excess_us) {
+                Spliced::Nothing => {}
+                Spliced::Inserted(frames) => self.record.inserted_frames += frames as u64,
+                Spliced::Removed(frames) => {
+                    self.record.removed_frames += frames as u64;
+                    self.pass(frames as u64);
+                }
+            }
+        }
+        let frames = out.len().min(self.pacing.until_due());
+        let emitted = self.emit_tape(&mut out[..frames]);
+        self.pacing.played(emitted);
+        emitted
+    }
+
+    /// The needed packet is not here.
+    fn conceal(&mut self, out: &mut [i16], at_us: u64) -> usize {
+        let done = self.concealer.done();
+        let missing = self.store.missing();
+        let resume_at = match missing {
+            Some(0) => Some(0),
+            Some(missing) => {
+                let lost = to_usize(missing) * self.packets.frames;
+                // When it is the turn of what comes after; sooner, if the delay was too long.
+                let done_us = to_i64(self.sizes.micros(done as u64));
+                let behind = (self.excess_us(at_us) - done_us).max(0).unsigned_abs();
+                let shorter = to_usize(self.sizes.frames_covering(behind));
+                Some(
+                    lost.saturating_sub(self.concealer.merge_frames())
+                        .saturating_sub(shorter),
+                )
+            }
+            None => None,
+        };
+        if resume_at.is_some_and(|at| done >= at) {
+            self.resume(missing.unwrap_or(0));
+            return 0;
+        }
+        let over = done as u64 >= self.sizes.frames_covering(OVER_US);
+        if missing.is_none() && (over || self.ended && self.concealer.left() == 0) {
+            self.tape.clear();
+            self.phase = Phase::Idle;
+            return 0;
+        }
+        let step = to_usize(self.sizes.frames_covering(10_000));
+        let most = resume_at.map_or(step, |at| at - done);
+        let frames = out.len().min(most).min(step);
+        let out = &mut out[..frames];
+        self.concealer.fill(out);
+        self.tape.played(out);
+        self.count_concealed(done, frames);
+        frames
+    }
+
+    fn count_concealed(&mut self, done: usize, frames: usize) {
+        self.record.emitted_frames += frames as u64;
+        if self.ended {
+            return;
+        }
+        self.record.concealed_frames += frames as u64;
+        if self.concealer.left() == 0 {
+            self.record.silent_frames += frames as u64;
+        }
+        if done == 0 {
+            self.record.concealment_events += 1;
+        }
+        let interruption = to_usize(self.sizes.frames_covering(INTERRUPTION_US));
+        if done < interruption && done + frames >= interruption {
+            self.record.interruptions += 1;
+        }
+    }
+
+    /// Goes on with the packet behind `missing` ones, which are lost.
+    fn resume(&mut self, missing: u64) {
+        if missing > 0 {
+            let frames = self.packets.frames as u64;
+            self.record.lost_frames += missing * frames - self.store.offset() as u64;
+            self.pass(missing * frames);
+            self.drop_stored(self.store.next() + missing);
+        }
+        let ready = self.store.ready();
+        let frames = ready.len().min(self.concealer.merge_frames());
+        self.fresh[..frames].copy_from_slice(&ready[..frames]);
+        self.store.advance(frames);
+        self.concealer.merge(&mut self.tape, &self.fresh[..frames]);
+        self.record.concealed_frames += self.tape.made_up() as u64;
+        self.pacing.start();
+        self.phase = Phase::Playing;
+    }
+
+    fn fade(&mut self, out: &mut [i16]) -> usize {
+        let frames = out.len().min(self.fade_out.left());
+        let out = &mut out[..frames];
+        let emitted = self.emit_tape(out);
+        self.fade_out.apply(&mut out[..emitted], &self.fade_shape);
+        self.record.flushed_media_frames = self.record.media_frames;
+        if self.fade_out.left() == 0 || emitted == 0 {
+            self.record.flushed_turn = self.record.turn;
+            self.record.dropped_frames += self.tape.media() as u64;
+            self.tape.clear();
+            self.phase = Phase::Idle;
+        }
+        emitted
+    }
+
+    /// By how much the delay is longer than it should be.
+    fn excess_us(&self, at_us: u64) -> i64 {
+        let behind = self.tape.media() as u64;
+        let frames = self.store.next() * self.packets.frames as u64 + self.store.offset() as u64;
+        let media_us = self.sizes.micros(frames - behind);
+        let since_us = to_i64(at_us).saturating_sub(to_i64(media_us)) - self.packets.us;
+        let delay_us = since_us.saturating_sub(self.delay.fastest_us());
+        let block_us = to_i64(self.sizes.micros(self.block as u64));
+        delay_us
+            .saturating_sub(self.delay.target_us())
+            .saturating_sub(block_us / 2)
+    }
+
+    /// Fills the tape from the store.
+    fn load(&mut self) {
+        if self.phase != Phase::Playing {
+            return;
+        }
+        while self.tape.media() < self.tape.lengths.ahead {
+            let room = self.tape.lengths.ahead - self.tape.media();
+            let ready = self.store.ready();
+            let frames = ready.len().min(room);
+            if frames == 0 {
+                return;
+            }
+            let ready = &ready[..frames];
+            self.tape
+                .append_media(frames, |room| room.copy_from_slice(ready));
+            self.store.advance(frames);
+        }
+    }
+
+    fn emit_tape(&mut self, out: &mut [i16]) -> usize {
+        let taken = self.tape.take(out);
+        let frames = taken.media + taken.made_up;
+        self.record.emitted_frames += frames as u64;
+        self.record.played_frames += taken.media as u64;
+        self.pass(taken.media as u64);
+        frames
+    }
+
+    /// Frames of the needed packet that are used already.
+    fn partly(&self) -> usize {
+        if self.store.ready().is_empty() {
+            0
+        } else {
+            self.store.offset()
+        }
+    }
+
+    /// The playhead moves on.
+    fn pass(&mut self, media: u64) {
+        self.record.media_frames += media;
+    }
+
+    fn emit_silence(&mut self, out: &mut [i16], most: usize) -> usize {
+        let frames = out.len().min(most);
+        out[..frames].fill(0);
+        self.record.emitted_frames += frames as u64;
+        frames
+    }
+
+    fn publish(&mut self) {
+        self.record.state = match self.phase {
+            Phase::Idle => State::Idle,
+            Phase::Waiting { .. } => State::Prebuffer,
+            Phase::Playing => State::Playing,
+            Phase::Concealing => State::Starved,
+            Phase::Fading => State::Fading,
+        };
+        self.link.record.publish(&self.record.pack());
+        let waiting = self.store.held() * self.packets.frames - self.partly() + self.tape.media();
+        self.link
+            .publish_consumed(self.taken_frames - waiting as u64, 0);
+    }
+}
+
+fn to_usize(frames: u64) -> usize {
+    usize::try_from(frames).unwrap_or(usize::MAX)
+}
+
+fn to_i64(us: u64) -> i64 {
+    i64::try_from(us).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,142 @@
+//! How audio comes: what a turn must wait for, and when it is worth playing slower.
+//!
+//! A turn that comes in bursts, faster than it plays, needs neither. One that comes at about the
+//! speed of speech runs dry when the network or the service hesitates; how much, the session
+//! teaches.
+
+use crate::downlink::config::Sizes;
+
+/// A turn starts at the latest with as much as this share of the last turns would have needed.
+const ENOUGH_FOR_TURNS: (usize, usize) = (4, 5);
+/// How many turns are remembered.
+const TURNS: usize = 8;
+/// A hesitation below the first counts for nothing, from the second on in full: between them lie
+/// the differences that a scheduler makes.
+const HESITATION_US: (u64, u64) = (2_000, 10_000);
+/// What was seen in earlier turns fades by this much with each turn, as a fraction.
+const FADING: (u64, u64) = (3, 4);
+/// A turn may be over if nothing came for so many times the mean pause between chunks,
+const OVER_AFTER_GAPS: u64 = 3;
+/// and for at least so long.
+const OVER_AFTER_US: u64 = 60_000;
+/// Chunks that come closer together are one.
+const SAME_CHUNK_US: u64 = 1_000;
+
+/// What the way in which audio comes means for playing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit is in the name")]
+pub(in crate::downlink) struct Advice {
+    /// Audio to have before a turn starts.
+    pub(in crate::downlink) cushion_frames: u64,
+    /// With less than this queued, play slower.
+    pub(in crate::downlink) slow_below_frames: u64,
+    /// With nothing new for so long, a turn is likely complete.
+    pub(in crate::downlink) over_after_frames: u64,
+}
+
+/// Watches the arrivals of all turns. Time is that of the caller.
+#[derive(Debug)]
+pub(in crate::downlink) struct Pace {
+    rate_hz: u64,
+    most_cushion_us: u64,
+    slow_below_frames: u64,
+    idle_tail_us: u64,
+    turn: Option<Turn>,
+    /// What the last turns lacked, in microseconds, newest last.
+    shortfalls_us: [u64; TURNS],
+    /// Longest hesitation beyond a chunk's own duration, and mean pause between chunks.
+    hesitation_us: u64,
+    gap_us: u64,
+}
+
+/// The turn that is coming.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    first_us: u64,
+    last_us: u64,
+    /// All of it so far, and the chunk that came last.
+    frames: u64,
+    chunk_frames: u64,
+    /// By when it would all have been played, without waiting anywhere.
+    played_us: u64,
+    shortfall_us: u64,
+}
+
+impl Pace {
+    pub(in crate::downlink) fn new(sizes: &Sizes) -> Self {
+        let cushion_us = sizes.micros(sizes.cushion);
+        Self {
+            rate_hz: u64::from(sizes.rate_hz),
+            most_cushion_us: cushion_us,
+            slow_below_frames: sizes.slow_below,
+            idle_tail_us: sizes.micros(sizes.idle_tail),
+            turn: None,
+            shortfalls_us: [cushion_us; TURNS],
+            hesitation_us: 0,
+            gap_us: 0,
+        }
+    }
+
+    /// Audio came. `is_new` if it is of another turn than the audio before it; a turn whose end
+    /// nobody announced ends by its silence.
+    pub(in crate::downlink) fn arrived(&mut self, frames: u64, now_us: u64, is_new: bool) {
+        let over = |turn: &Turn| now_us > turn.played_us.saturating_add(self.idle_tail_us);
+        if is_new || self.turn.as_ref().is_none_or(over) {
+            self.begin(frames, now_us);
+            return;
+        }
+        let duration_us = |frames: u64| frames * 1_000_000 / self.rate_hz;
+        let Some(turn) = &mut self.turn else { return };
+        let gap_us = now_us.saturating_sub(turn.last_us);
+        if gap_us < SAME_CHUNK_US {
+            turn.chunk_frames += frames;
+        } else {
+            let hesitation_us = gap_us.saturating_sub(duration_us(turn.chunk_frames));
+            self.hesitation_us = self.hesitation_us.max(hesitation_us);
+            self.gap_us = if self.gap_us == 0 {
+                gap_us
+            } else {
+                (7 * self.gap_us + gap_us) / 8
+            };
+            turn.last_us = now_us;
+            turn.chunk_frames = frames;
+        }
+        let elapsed_us = now_us.saturating_sub(turn.first_us);
+        let lacking_us = elapsed_us.saturating_sub(duration_us(turn.frames));
+        turn.shortfall_us = turn.shortfall_us.max(lacking_us);
+        turn.frames += frames;
+        turn.played_us = turn.played_us.max(now_us) + duration_us(frames);
+    }
+
+    pub(in crate::downlink) fn advice(&self) -> Advice {
+        let frames = |us: u64| us * self.rate_hz / 1_000_000;
+        let mut lacking_us = self.shortfalls_us;
+        lacking_us.sort_unstable();
+        let (share, of) = ENOUGH_FOR_TURNS;
+        let cushion_us = lacking_us[(TURNS * share / of).min(TURNS - 1)].min(self.most_cushion_us);
+        let (none_us, full_us) = HESITATION_US;
+        let worth_us = self.hesitation_us.clamp(none_us, full_us) - none_us;
+        Advice {
+            cushion_frames: frames(cushion_us),
+            slow_below_frames: self.slow_below_frames * worth_us / (full_us - none_us),
+            over_after_frames: frames((OVER_AFTER_GAPS * self.gap_us).max(OVER_AFTER_US)),
+        }
+    }
+
+    fn begin(&mut self, frames: u64, now_us: u64) {
+        if let Some(turn) = self.turn {
+            self.shortfalls_us.rotate_left(1);
+            self.shortfalls_us[TURNS - 1] = turn.shortfall_us;
+            let (kept, of) = FADING;
+            self.hesitation_us = self.hesitation_us * kept / of;
+        }
+        self.turn = Some(Turn {
+            first_us: now_us,
+            last_us: now_us,
+            frames,
+            chunk_frames: frames,
+            played_us: now_us.saturating_add(frames * 1_000_000 / self.rate_hz),
+            shortfall_us: 0,
+        });
+    }
+}
