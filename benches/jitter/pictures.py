@@ -97,7 +97,12 @@ def draw(measured: Measured, path: Path) -> None:
         _panel(axes, panel, of)
     for axes in every[len(panels) :]:
         axes.axis("off")
-    every[len(panels)].legend(*every[0].get_legend_handles_labels(), frameon=False, loc="center")
+    shown = {
+        label: handle
+        for axes in every
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    every[len(panels)].legend(shown.values(), shown.keys(), frameon=False, loc="center")
     figure.supxlabel("added delay, ms", fontsize=10)
     figure.supylabel("concealed, ms per minute", fontsize=10)
     figure.suptitle(
@@ -112,6 +117,8 @@ def draw(measured: Measured, path: Path) -> None:
 
 
 def _panel(axes: Axes, panel: str, of: Curves) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     axes.set_title(
         panel, fontsize=9.5, loc="left", fontweight="bold" if panel == MEAN else "normal"
     )
@@ -140,6 +147,9 @@ def _panel(axes: Axes, panel: str, of: Curves) -> None:
             label=label,
         )
     axes.set_xlim(left=0)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _measure(judge: Judge, program: Path, trace: str, rounds: int) -> PullTimes:
         audio.write_bytes(pcm.astype("<i2").tobytes())
         times.write_text("".join(f"{at_us} {seq}\n" for at_us, seq in arrivals))
         arguments = map(str, (RATE_HZ, header["frame_ms"], rounds, audio, times))
-        done = subprocess.run([program, *arguments], check=True, capture_output=True)
-    return msgspec.json.decode(
-        b'{"trace": ' + msgspec.json.encode(trace) + b", " + done.stdout.strip()[1:], type=PullTimes
-    )
+        done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{program.name} on {trace}: {done.stderr.strip()}")
+    return msgspec.convert({"trace": trace, **msgspec.json.decode(done.stdout)}, PullTimes)

@@ -82,7 +82,7 @@ def render(measured: Measured) -> str:
         "# The jitter buffer, beside NetEQ and FIFOs\n",
         f"{at.date} · `{at.command}` · {at.machine}  \n{versions}\n",
         _which_traces(measured),
-        "![Delay against concealment](jitter.png)\n" if not measured.seeds else "",
+        f"![Delay against concealment](jitter{'-held-out' if measured.seeds else ''}.png)\n",
         "## Asked and measured\n",
         targets_table(check(measured)),
         NOTES,
@@ -125,13 +125,16 @@ def targets_table(targets: Iterable[Target]) -> str:
 
 def _which_traces(measured: Measured) -> str:
     count = len({row.trace for row in measured.rows})
-    if not measured.seeds:
-        return f"{count} public traces of the judge.\n"
-    seeds = ", ".join(map(str, measured.seeds))
-    return (
-        f"{count} fresh traces of the judge's classes, with the seeds {seeds}: nothing was tuned "
-        "on them. Limits and C++ NetEQ are of the public traces, so compare rows rather.\n"
-    )
+    if measured.seeds:
+        seeds = ", ".join(map(str, measured.seeds))
+        said = f"{count} fresh traces of the judge's classes, drawn with the seeds {seeds}."
+        said += " The limits and C++ NetEQ are of the public ones."
+    else:
+        said = f"{count} public traces of the judge."
+    played = {(row.regime, row.cls) for row in measured.rows}
+    if len(played) < sum(map(len, anchors.BY_CLASS.values())):
+        said += " Not every class was played: means are of those that were, C++ NetEQ's of all."
+    return said + "\n"
 
 
 def _everyone(measured: Measured, regime: str) -> Classes:

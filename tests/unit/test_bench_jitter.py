@@ -407,8 +407,19 @@ def test_the_tables_show_who_has_played_and_the_anchor_as_such():
 
 def test_fresh_traces_are_named_as_such():
     text = table.render(run(*curve(), seeds=[101, 102]))
-    assert "3 public" not in text
-    assert "with the seeds 101, 102" in text
+    assert "drawn with the seeds 101, 102" in text
+    assert "public traces of the judge" not in text
+    assert "jitter-held-out.png" in text
+
+
+def test_a_run_of_some_classes_says_so():
+    whole = [
+        row(regime, "FIFO 60 ms", cls)
+        for regime in ("packet", "stream")
+        for cls in anchors.BY_CLASS[regime]
+    ]
+    assert "Not every class" not in table.render(run(*whole))
+    assert "Not every class" in table.render(run(*whole[1:]))
 
 
 def test_a_panel_has_a_curve_of_ours_and_of_the_fifos_and_two_points():
