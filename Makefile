@@ -8,7 +8,7 @@ PEERS := .venv-peers
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-wheel types lint fmt bench bench-peers lock wheel clean
+.PHONY: help demo test test-rust test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench: $(VENV)/.test $(VENV)/.native ## Run the benchmarks of the core and of th
 
 bench-peers: $(PEERS)/.wheel ## Measure beside soxr and other peers (ARGS=--quick: only try)
 	$(PEERS)/bin/python -m benches.peers $(ARGS)
+
+bench-jitter: $(PEERS)/.wheel ## Have the judge score our jitter buffer beside others (ARGS=--quick)
+	$(PEERS)/bin/python -m benches.jitter $(ARGS)
 
 wheel: $(VENV)/.demo ## Build the wheel into dist/
 	$(BIN)/maturin build --release --locked --out dist

@@ -8,6 +8,7 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -78,19 +79,21 @@ def load(path: Path) -> Measured:
     return msgspec.json.decode(path.read_bytes(), type=Measured)
 
 
-def circumstances(arguments: list[str]) -> Circumstances:
+def circumstances(
+    arguments: list[str], *, program: str = "benches.peers", packages: Iterable[str] = PACKAGES
+) -> Circumstances:
     """This machine, now."""
     from antiphon import _native
 
     versions = {"antiphon": _native.__version__, "python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
     return Circumstances(
         date=dt.datetime.now(dt.UTC).date().isoformat(),
-        command=shlex.join(["python", "-m", "benches.peers", *arguments]),
+        command=shlex.join(["python", "-m", program, *arguments]),
         machine=f"{_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         simd=_native.simd_backend(),
         versions=versions,

@@ -1,0 +1,1 @@
+"""Our jitter buffer beside plain FIFOs and the neteq crate, on the judge's traces."""

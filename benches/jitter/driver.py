@@ -1,0 +1,43 @@
+"""Builds `neteq-driver`: the crate as a library for the judge, and the program that times pulls."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benches.jitter.judge import ROOT
+
+WORKSPACE = Path(__file__).resolve().parent / "neteq-driver"
+TARGET = ROOT / "target" / "neteq-driver"
+
+
+class NotBuiltError(Exception):
+    """What cargo says about it."""
+
+
+def library() -> Path:
+    """Build what the judge's player of the crate loads."""
+    _build("neteq-driver")
+    stem = "neteq_driver" if sys.platform == "win32" else "libneteq_driver"
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    return TARGET / "release" / (stem + suffix)
+
+
+def compare_pull() -> Path:
+    """Build the program that times ours beside the crate's."""
+    _build("compare-pull")
+    return TARGET / "release" / ("compare-pull.exe" if sys.platform == "win32" else "compare-pull")
+
+
+def _build(package: str) -> None:
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", package]
+    done = subprocess.run(
+        [*command, "--manifest-path", WORKSPACE / "Cargo.toml", "--target-dir", TARGET],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise NotBuiltError(f"{package} cannot be built: {said[0] if said else done.returncode}")
