@@ -94,6 +94,11 @@ class LiveServerMessage:
         return "".join(part.text for part in parts if part.text and part.thought)
 
     @property
+    def received_audio_parts(self) -> tuple[AudioPart, ...]:
+        """All audio that came with the message, also what is left out of `audio_parts`."""
+        return self._decoded.audio
+
+    @property
     def audio_frames(self) -> int:
         """How many frames of audio the message holds."""
         return sum(part.frames for part in self.audio_parts)

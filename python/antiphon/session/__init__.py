@@ -1,8 +1,8 @@
 """The asyncio driver of `antiphon.protocol`: models, sessions, tools, connections.
 
 Read in this order: `model`, `session` (what applications hold), `config`, `tools`; then what is
-underneath: `driver`, `outbox`, `subscription`, `reply`, `tool_runner`, `websocket`. Time comes
-only from ``loop.time()``, bytes only from a `Channel`.
+underneath: `driver`, `outbox`, `subscription`, `reply`, `tool_runner`, `timing`, `websocket`. Time
+comes only from ``loop.time()``, bytes only from a `Channel`.
 """
 
 from antiphon.session.config import VAD, VOICES, LiveGenerationConfig

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from os import PathLike
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from antiphon.channel import Connector
 from antiphon.protocol import SessionProtocol
@@ -14,6 +15,9 @@ from antiphon.session.reply import Reply
 from antiphon.session.session import LiveSession, as_instruction
 from antiphon.session.tools import Toolbox, ToolInput
 from antiphon.wire import DEFAULT_MODEL, Backend, ContentInput, GoogleAI, profile_of
+
+if TYPE_CHECKING:
+    from antiphon.session.timing import TimingRecorder
 
 __all__ = ["Connecting", "LiveModel", "ask", "connect"]
 
@@ -70,22 +74,54 @@ class LiveModel:
         return self._plan.notes
 
     def connect(
-        self, history: ContentInput | None = None, *, timeout_s: float = 30.0
+        self,
+        history: ContentInput | None = None,
+        *,
+        timeout_s: float = 30.0,
+        timing_trace: str | PathLike[str] | None = None,
     ) -> Connecting:
         """Open a session: ``async with model.connect() as session`` or ``await model.connect()``.
 
         Args:
             history: Earlier turns, ``{"role": "user" | "model", "parts": …}``.
             timeout_s: For the connection and the acceptance of the setup together.
+            timing_trace: A file to write the arrival times of the model's audio to, and nothing
+                of what is said; one that exists is replaced. `antiphon.session.timing` describes
+                it. It is whole after every turn and when the session is closed.
 
         Raises:
             AuthError: A credential is missing or was refused.
             ConnectError: No connection, or no acceptance in time.
+            RecordingError: The timing trace cannot be written. Should that happen later,
+                `LiveSession.timing_error` is set, and the session goes on.
             SetupRejected: The service refused the setup.
         """
-        return Connecting(lambda: self._open(history, timeout_s))
+        return Connecting(lambda: self._open(history, timeout_s, timing_trace))
 
-    async def _open(self, history: ContentInput | None, timeout_s: float) -> LiveSession:
+    async def _open(
+        self,
+        history: ContentInput | None,
+        timeout_s: float,
+        timing_trace: str | PathLike[str] | None,
+    ) -> LiveSession:
+        if timing_trace is None:
+            return await self._open_session(history, timeout_s, None)
+        from antiphon.session.timing import TimingRecorder
+
+        # Making a file may take a while, so it is not for the loop.
+        start_s = asyncio.get_running_loop().time()
+        timing = await asyncio.to_thread(
+            TimingRecorder, timing_trace, start_s=start_s, model=self.name
+        )
+        try:
+            return await self._open_session(history, timeout_s, timing)
+        except BaseException:
+            timing.end()
+            raise
+
+    async def _open_session(
+        self, history: ContentInput | None, timeout_s: float, timing: TimingRecorder | None
+    ) -> LiveSession:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
         channel = await self._get_connector().connect(
@@ -102,6 +138,7 @@ class LiveModel:
             toolbox=self._toolbox,
             notes=self._plan.notes,
             packet_ms=self.packet_ms,
+            timing=timing,
         )
         await session.open(history)
         return session
@@ -146,6 +183,7 @@ def connect(
     tools: Sequence[ToolInput] = (),
     history: ContentInput | None = None,
     timeout_s: float = 30.0,
+    timing_trace: str | PathLike[str] | None = None,
     connector: Connector | None = None,
     **config: Any,
 ) -> Connecting:
@@ -161,7 +199,7 @@ def connect(
         tools=tools,
         connector=connector,
     )
-    return live.connect(history, timeout_s=timeout_s)
+    return live.connect(history, timeout_s=timeout_s, timing_trace=timing_trace)
 
 
 def ask(content: ContentInput, model: str = DEFAULT_MODEL, **settings: Any) -> Reply:

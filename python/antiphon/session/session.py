@@ -13,6 +13,7 @@ from antiphon import _native
 from antiphon.errors import AudioFormatError
 from antiphon.protocol import (
     Closure,
+    LiveServerMessage,
     SessionProtocol,
     State,
     Usage,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from antiphon.channel import Channel
     from antiphon.conversation import Conversation
     from antiphon.devices import Device
+    from antiphon.errors import RecordingError
+    from antiphon.session.timing import TimingRecorder
 
     Pcm: TypeAlias = NDArray[np.int16] | NDArray[np.float32] | Buffer
 
@@ -68,13 +71,15 @@ class LiveSession:
         toolbox: Toolbox,
         notes: Sequence[str] = (),
         packet_ms: int = 20,
+        timing: TimingRecorder | None = None,
     ) -> None:
         self.notes = list(notes)
         self._protocol = protocol
         self._packet_ms = packet_ms
+        self._timing = timing
         self._tools = ToolRunner(toolbox, self.send_function_responses)
         self._driver = SessionDriver(
-            protocol, channel, on_message=self._tools.on_message, on_end=self._tools.stop
+            protocol, channel, on_message=self._on_message, on_end=self._on_end
         )
         self._uplink: _native.Uplink | None = None
         self._uplink_format = (0, 0)
@@ -208,7 +213,14 @@ class LiveSession:
 
     async def interrupt(self) -> None:
         """Cut the running answer; the rest of its audio is dropped. Nothing if none is running."""
-        await self._send(self._protocol.interrupt)
+
+        def command() -> None:
+            cuts = self._protocol.turns.open
+            self._protocol.interrupt()
+            if cuts and self._timing is not None:
+                self._timing.interrupt(asyncio.get_running_loop().time())
+
+        await self._send(command)
 
     # ------------------------------------------------------------------ receiving
 
@@ -291,6 +303,11 @@ class LiveSession:
         return self._protocol.closure
 
     @property
+    def timing_error(self) -> RecordingError | None:
+        """Why the timing trace stopped early; None while all is well, or none was asked for."""
+        return None if self._timing is None else self._timing.error
+
+    @property
     def usage(self) -> Usage:
         """Tokens reported so far."""
         return self._protocol.usage
@@ -342,6 +359,8 @@ class LiveSession:
         What was received stays readable: iterations end after their last message.
         """
         await self._driver.close()
+        if self._timing is not None:
+            await asyncio.to_thread(self._timing.wait)
 
     async def __aenter__(self) -> Self:
         return self
@@ -355,6 +374,16 @@ class LiveSession:
         await self.close()
 
     # ------------------------------------------------------------------ inside
+
+    def _on_message(self, message: LiveServerMessage) -> None:
+        if self._timing is not None:
+            self._timing.take(message)
+        self._tools.on_message(message)
+
+    def _on_end(self) -> None:
+        self._tools.stop()
+        if self._timing is not None:
+            self._timing.end()
 
     async def _send(self, command: Callable[[], None]) -> None:
         await self._driver.send(command)
