@@ -97,6 +97,16 @@ def test_the_fused_path_is_its_stages_in_one_call(law: Any, rate_hz: int) -> Non
     assert decoder.process(made, last=True) == expected.tobytes()
 
 
+@pytest.mark.parametrize("out_hz", [11_025, 22_050, 44_100, 48_000])
+def test_blocks_of_any_size_are_decoded(out_hz: int) -> None:
+    codes = ulaw_encode(PCM)
+    expected = Resampler(8_000, out_hz, dtype="int16").process(ulaw_decode(codes), last=True)
+    for size in (511, 512, 513, 1_024, 1_025, 4_801):
+        decoder = G711Decoder("ulaw", out_hz)
+        cut = [decoder.process(codes[k : k + size]) for k in range(0, len(codes), size)]
+        np.testing.assert_array_equal(np.concatenate([*cut, decoder.flush()]), expected)
+
+
 def test_the_ends_of_a_telephone_say_what_they_are() -> None:
     decoder, encoder = G711Decoder("ulaw"), G711Encoder("alaw", 48_000, "lowlatency")
     assert (decoder.law, decoder.out_hz) == ("ulaw", 16_000)

@@ -100,19 +100,14 @@ impl G711Decoder {
     fn process<'py>(&self, codes: &Bound<'py, PyAny>, last: bool) -> PyResult<Bound<'py, PyAny>> {
         let py = codes.py();
         let codes = buffers::codes(codes)?;
-        let core = &mut lock(&self.core, py);
-        let mut pcm = vec![0_i16; core.resampler().max_output_frames(codes.as_slice().len())];
-        let frames = core.process_into(codes.as_slice(), &mut pcm).or_raise(py)?;
-        pcm.truncate(frames);
-        if last {
-            pcm.extend(tail(py, core)?);
-        }
-        pcm_answer(py, &codes, pcm)
+        let made = lock(&self.core, py).process(codes.as_slice(), last);
+        pcm_answer(py, &codes, made.or_raise(py)?)
     }
 
     /// Return the samples that are left, and `reset`.
     fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i16>>> {
-        Ok(tail(py, &mut lock(&self.core, py))?.into_pyarray(py))
+        let made = lock(&self.core, py).process(&[], true);
+        Ok(made.or_raise(py)?.into_pyarray(py))
     }
 
     /// Forget all input, as if newly made.
@@ -135,10 +130,6 @@ impl G711Decoder {
     fn delay_s(&self, py: Python<'_>) -> f64 {
         lock(&self.core, py).resampler().delay_s()
     }
-}
-
-fn tail(py: Python<'_>, core: &mut CoreDecoder) -> PyResult<Vec<i16>> {
-    core.resampler().process::<i16, i16>(&[], true).or_raise(py)
 }
 
 /// From int16 samples at another rate to G.711 at 8 kHz, as one stream.
@@ -165,17 +156,8 @@ impl G711Encoder {
     fn process<'py>(&self, pcm: &Bound<'py, PyAny>, last: bool) -> PyResult<Bound<'py, PyAny>> {
         let py = pcm.py();
         let samples = buffers::mono::<i16>(pcm)?;
-        let core = &mut lock(&self.core, py);
-        let most = core.resampler().max_output_frames(samples.as_slice().len());
-        let mut codes = vec![0; most];
-        let frames = core
-            .process_into(samples.as_slice(), &mut codes)
-            .or_raise(py)?;
-        codes.truncate(frames);
-        if last {
-            codes.resize(frames + core.resampler().flush_frames(), 0);
-            core.flush_into(&mut codes[frames..]).or_raise(py)?;
-        }
+        let made = lock(&self.core, py).process(samples.as_slice(), last);
+        let codes = made.or_raise(py)?;
         if samples.is_bytes() {
             Ok(PyBytes::new(py, &codes).into_any())
         } else {
