@@ -67,26 +67,26 @@ def float_to_int16(x: _Float32, out: _Pcm16 | None = None) -> _Pcm16:
         ``out``, or the new array.
 
     Raises:
-        AudioFormatError: Wrong dtype, not contiguous, or ``out`` of another shape, read-only
-            or overlapping ``x``.
+        AudioFormatError: Wrong dtype, not contiguous, not aligned, or ``out`` of another shape,
+            read-only or sharing memory with ``x``.
     """
 
 def int16_to_float(x: _Pcm16, out: _Float32 | None = None) -> _Float32:
     """Convert int16 samples to float32: ``x / 32768``, exact. The inverse of `float_to_int16`.
 
     Raises:
-        AudioFormatError: Wrong dtype, not contiguous, or ``out`` of another shape.
+        AudioFormatError: As for `float_to_int16`.
     """
 
 @overload
 def downmix(x: _Float32) -> _Float32:
     """Average the channels of an array of shape (frames, channels) to mono, shape (frames,).
 
-    int16 averages are rounded to nearest even. A float32 NaN counts as 0 and an infinity as
-    ±1.0. A one-dimensional array is returned as a copy.
+    int16 averages are exact, rounded to nearest even. A float32 NaN counts as 0, and an infinity
+    or anything beyond ±1e30 as ±1.0. A one-dimensional array is returned as a copy.
 
     Raises:
-        AudioFormatError: Wrong dtype, not contiguous, no channel, or more than 256.
+        AudioFormatError: Wrong dtype, not contiguous, not aligned, no channel, or more than 256.
     """
 
 @overload
@@ -155,7 +155,8 @@ class Resampler:
     `simd_backend`). Output frame ``k`` is centred on input time ``k * in_hz / out_hz``: nothing
     is prepended. After `flush` of ``n`` input frames at ratio L/M the total output is
     ``(2 * n * L + M) // (2 * M)`` frames. Equal rates pass bit for bit, without delay. A float32
-    NaN becomes 0, an infinity ±1.0; int16 is rounded to nearest even and saturates.
+    NaN becomes 0, an infinity (and anything beyond ±1e30, so that no sum overflows) ±1.0; int16
+    is rounded to nearest even and saturates.
 
     Making one designs its filter (0.02 to 30 ms, by ratio and profile). A 10 ms block costs
     about a microsecond; blocks over 200 ms let go of the interpreter while they are filtered.
@@ -200,11 +201,14 @@ class Resampler:
     def process_into(self, x: _Float32 | _Pcm16, out: _Float32 | _Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 
-        Allocates nothing, and keeps the interpreter for blocks of any length.
+        The filter takes no memory; of the call only NumPy's record of the arrays in use does,
+        two small blocks that are given back. An input that is no array, or not in one piece, is
+        copied first. Keeps the interpreter for blocks of any length.
 
         Raises:
             AudioFormatError: ``out`` is shorter than `max_output_frames` of this input, of
-                another dtype, not contiguous, or read-only (nothing is consumed).
+                another dtype, not contiguous, read-only, or shares memory with ``x`` (nothing is
+                consumed).
         """
     def max_output_frames(self, in_frames: int) -> int:
         """The most frames that one call with ``in_frames`` can return (without ``last``)."""
@@ -311,8 +315,7 @@ class DriftResampler:
         """Like `process`, into ``out``; returns the frames written.
 
         Raises:
-            AudioFormatError: ``out`` is shorter than `max_output_frames` of this input, of
-                another dtype, not contiguous, or read-only (nothing is consumed).
+            AudioFormatError: As for `Resampler.process_into` (nothing is consumed).
         """
     def max_output_frames(self, in_frames: int) -> int:
         """The most frames that one call with ``in_frames`` can return (without ``last``)."""

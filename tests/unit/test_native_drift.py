@@ -12,6 +12,7 @@ from antiphon.errors import AudioFormatError
 
 TONE = np.sin(2 * np.pi * 997 * np.arange(96_000) / 48_000).astype(np.float32)
 
+NAN = float("nan")
 UNKNOWN: Any = "int32"
 
 
@@ -94,7 +95,10 @@ def test_the_loop_holds_the_fill(drift_ppm: float) -> None:
         (lambda: DriftResampler(3_999, 48_000), "nominal_in_hz is 3999"),
         (lambda: DriftResampler(48_000, 48_000, 0), "max_ppm is 0; it must be 1 to 5000"),
         (lambda: DriftResampler(48_000, 48_000, dtype=UNKNOWN), "dtype is"),
-        (lambda: DriftResampler(48_000, 48_000).set_ppm(float("nan")), "ppm is NaN"),
+        (
+            lambda: DriftResampler(48_000, 48_000).set_ppm(float("nan")),
+            "ppm is NaN; it must be a number",
+        ),
         (lambda: DriftResampler(48_000, 48_000).process(TONE.astype(np.int16)), "must be float32"),
         (lambda: ClockDriftEstimator(48_000, -1), "target_frames is -1"),
         (lambda: ClockDriftEstimator(1, 480), "rate_hz is 1"),

@@ -169,7 +169,7 @@ fn cut<'a, T>(mut x: &'a [T], sizes: &[usize]) -> Vec<&'a [T]> {
 
 #[test]
 fn a_call_of_many_codes_has_room_for_each_of_its_pieces() {
-    let codes: Vec<u8> = (0..5 * 513).map(|k| (k * 37 % 256) as u8).collect();
+    let codes: Vec<u8> = (0..5 * 513_u32).map(|k| (k * 37 % 256) as u8).collect();
     for hz in RATES_HZ {
         let mut decoder = G711Decoder::new(Law::Ulaw, hz, Profile::Voice).unwrap();
         let mut out = vec![0_i16; decoder.resampler().max_output_frames(513)];

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::buffers::{self, Codes};
-use crate::errors::{OrRaise, to_u32};
+use crate::errors::{OrRaise, integer, to_rate_hz};
 use crate::lock::lock;
 
 /// Encode int16 samples as µ-law.
@@ -88,8 +88,13 @@ pub(crate) struct G711Decoder {
 impl G711Decoder {
     #[new]
     #[pyo3(signature = (law, out_hz=16000, profile="voice"))]
-    fn new(py: Python<'_>, law: &str, out_hz: i64, profile: &str) -> PyResult<Self> {
-        let (law, out_hz) = (law_named(py, law)?, to_u32(py, "out_hz", out_hz)?);
+    fn new(
+        py: Python<'_>,
+        law: &str,
+        #[pyo3(from_py_with = integer)] out_hz: i64,
+        profile: &str,
+    ) -> PyResult<Self> {
+        let (law, out_hz) = (law_named(py, law)?, to_rate_hz(py, "out_hz", out_hz)?);
         let profile = profile.parse().or_raise(py)?;
         let core = Mutex::new(CoreDecoder::new(law, out_hz, profile).or_raise(py)?);
         Ok(Self { core, law, out_hz })
@@ -144,8 +149,13 @@ pub(crate) struct G711Encoder {
 impl G711Encoder {
     #[new]
     #[pyo3(signature = (law, in_hz=24000, profile="voice"))]
-    fn new(py: Python<'_>, law: &str, in_hz: i64, profile: &str) -> PyResult<Self> {
-        let (law, in_hz) = (law_named(py, law)?, to_u32(py, "in_hz", in_hz)?);
+    fn new(
+        py: Python<'_>,
+        law: &str,
+        #[pyo3(from_py_with = integer)] in_hz: i64,
+        profile: &str,
+    ) -> PyResult<Self> {
+        let (law, in_hz) = (law_named(py, law)?, to_rate_hz(py, "in_hz", in_hz)?);
         let profile = profile.parse().or_raise(py)?;
         let core = Mutex::new(CoreEncoder::new(law, in_hz, profile).or_raise(py)?);
         Ok(Self { core, law, in_hz })

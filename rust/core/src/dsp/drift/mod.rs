@@ -163,12 +163,7 @@ impl DriftResampler {
     pub fn set_ppm(&mut self, ppm: f64) -> Result<(), FormatError> {
         let limit = f64::from(self.max_ppm);
         if ppm.is_nan() {
-            return Err(FormatError::Level {
-                name: "ppm",
-                value: ppm.to_string(),
-                min: -5_000,
-                max: 5_000,
-            });
+            return Err(FormatError::NotANumber("ppm"));
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most 5e9")]
         let target = (ppm.clamp(-limit, limit) * PER_PPM).round() as i64;
@@ -200,6 +195,26 @@ impl DriftResampler {
     ) -> Result<usize, FormatError> {
         check_room(out.len(), self.max_output_frames(x.len()))?;
         Ok(self.feed(x, out))
+    }
+
+    /// Feeds a block of any length and returns what is ready, in memory of its own. With `last`
+    /// the stream ends, as by [`flush_into`](Self::flush_into).
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn process<I: Sample, O: Sample>(
+        &mut self,
+        x: &[I],
+        last: bool,
+    ) -> Result<Vec<O>, FormatError> {
+        let mut out = vec![O::default(); self.max_output_frames(x.len())];
+        let frames = self.process_into(x, &mut out)?;
+        out.truncate(frames);
+        if last {
+            out.resize(frames + self.flush_frames(), O::default());
+            self.flush_into(&mut out[frames..])?;
+        }
+        Ok(out)
     }
 
     /// How many more input frames make `out_frames` more frames ready, at the ratios that they

@@ -300,12 +300,10 @@ impl Resampler {
     /// # Errors
     /// `hz` is not 0 up to the lower Nyquist frequency.
     pub fn group_delay_s(&self, hz: f64) -> Result<f64, FormatError> {
-        let nyquist_hz = f64::from(self.in_hz.min(self.out_hz)) / 2.0;
-        if !(0.0..=nyquist_hz).contains(&hz) {
-            return Err(FormatError::Frequency {
-                value: format!("{hz}"),
-                nyquist_hz: self.in_hz.min(self.out_hz) / 2,
-            });
+        let rate_hz = self.in_hz.min(self.out_hz);
+        if !(0.0..=f64::from(rate_hz) / 2.0).contains(&hz) {
+            let value = hz.to_string();
+            return Err(FormatError::Frequency { value, rate_hz });
         }
         if self.filter.is_none() || self.profile != Profile::LowLatency {
             return Ok(self.delay_s());
