@@ -385,7 +385,7 @@ fn the_group_delay_of_linear_phase_is_the_delay() {
             .unwrap()
             .group_delay_s(hz);
         let text = refused.unwrap_err().to_string();
-        assert_eq!(text, format!("hz is {hz}; it must be 0 to 8000"));
+        assert_eq!(text, format!("hz is {hz}; it must be 0 to 8000, half of the lower rate"));
     }
 }
 
@@ -407,6 +407,20 @@ fn lengths_are_exact_in_every_profile() {
                     (2 * frames * up + down) / (2 * down),
                     "{in_hz}->{out_hz} {profile:?} {frames}"
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn one_shot_takes_the_ratios_that_a_stream_takes() {
+    // Terms whose factors are small, so that transforms could do it.
+    for (in_hz, out_hz) in [(7_203, 6_400), (4_096, 6_561)] {
+        for profile in Profile::ALL {
+            let refused = Resampler::new(in_hz, out_hz, profile).unwrap_err();
+            for frames in [0, 1, 100_000] {
+                let made: Result<Vec<f32>, _> = resample(&noise(frames), in_hz, out_hz, profile);
+                assert_eq!(made.unwrap_err(), refused, "{frames} frames");
             }
         }
     }

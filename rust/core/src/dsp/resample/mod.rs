@@ -68,18 +68,7 @@ impl Resampler {
         profile: Profile,
         backend: Backend,
     ) -> Result<Self, FormatError> {
-        check_rate_hz("in_hz", in_hz)?;
-        check_rate_hz("out_hz", out_hz)?;
-        let (up, down) = reduced(in_hz, out_hz);
-        let term = up.max(down);
-        if term > TERM_MAX {
-            return Err(FormatError::Ratio {
-                in_hz,
-                out_hz,
-                term,
-                max: TERM_MAX,
-            });
-        }
+        let (up, down) = ratio(in_hz, out_hz)?;
         let filter = (up != down).then(|| Filter::new(profile, up, down, backend));
         Ok(Self {
             in_hz,
@@ -343,9 +332,7 @@ pub fn resample<I: Sample, O: Sample>(
     out_hz: u32,
     profile: Profile,
 ) -> Result<Vec<O>, FormatError> {
-    check_rate_hz("in_hz", in_hz)?;
-    check_rate_hz("out_hz", out_hz)?;
-    let (up, down) = reduced(in_hz, out_hz);
+    let (up, down) = ratio(in_hz, out_hz)?;
     let (up, down, backend) = (up as usize, down as usize, Backend::current());
     let Some(one_shot) = OneShot::new(profile, up, down, x.len(), backend) else {
         return Resampler::new(in_hz, out_hz, profile)?.process(x, true);
@@ -364,6 +351,23 @@ fn copy<I: Sample, O: Sample>(backend: Backend, x: &[I], out: &mut [O]) -> usize
         O::store(backend, &piece[..x.len()], out);
     }
     x.len()
+}
+
+/// The terms L and M of a ratio that is supported.
+fn ratio(in_hz: u32, out_hz: u32) -> Result<(u32, u32), FormatError> {
+    check_rate_hz("in_hz", in_hz)?;
+    check_rate_hz("out_hz", out_hz)?;
+    let (up, down) = reduced(in_hz, out_hz);
+    let term = up.max(down);
+    if term > TERM_MAX {
+        return Err(FormatError::Ratio {
+            in_hz,
+            out_hz,
+            term,
+            max: TERM_MAX,
+        });
+    }
+    Ok((up, down))
 }
 
 /// The terms L and M of the ratio.
