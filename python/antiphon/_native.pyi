@@ -259,9 +259,10 @@ class Resampler:
 def resample(x: _Float32, in_hz: int, out_hz: int, profile: _Profile = "voice") -> _Float32:
     """Resample a whole mono signal of any length.
 
-    What a `Resampler` makes of it, flushed, within -120 dBFS (bit for bit but for ``hq``). An
-    ndarray of float32 or int16 gives an ndarray; bytes are int16 and give bytes. Lets go of the
-    interpreter.
+    What a `Resampler` makes of it, flushed, bit for bit; but for ``hq``, where no frame differs by
+    more than -117 dB of the loudest one (-120 dBFS if the output stays within ±0.7), and int16 by
+    more than 1. An ndarray of float32 or int16 gives an ndarray; bytes are int16 and give bytes.
+    Lets go of the interpreter.
 
     Raises:
         AudioFormatError: A rate, ratio or profile that is not supported, another dtype, more
