@@ -281,7 +281,9 @@ class DriftResampler:
     The filter of ``voice``, at 512 phases and linearly between them: 110 dB SNR and more at any
     fixed ratio. The ratio moves by at most 10 ppm per millisecond, and phase is continuous, so
     no change of it is heard. Output does not depend on how the input was cut between two calls
-    of `set_ppm`. Other promises are as for `Resampler`.
+    of `set_ppm`. At 0 ppm the total after `flush` is as long as that of a `Resampler`, and at any
+    other ratio by the same rule: frames that end, half a step after their centre, within the
+    input. Unlike there, equal rates are filtered too, and there is no ``skip``.
 
     Args:
         nominal_in_hz: Input rate, 4,000 to 384,000.
@@ -355,7 +357,8 @@ class ClockDriftEstimator:
     """Finds how much faster one clock runs than another, from the fill of the ring between them.
 
     A proportional-integral loop; give its answer to `DriftResampler.set_ppm`. It settles on
-    ±200 ppm within 20 s, and then keeps the fill within 2 ms.
+    ±200 ppm within 20 s, and then keeps the fill within 2 ms: of a writer of single frames, or of
+    blocks whose time is given to `update`.
 
     Args:
         rate_hz: Rate of the frames in the ring, 4,000 to 384,000.
@@ -369,13 +372,21 @@ class ClockDriftEstimator:
     def __new__(
         cls, rate_hz: int, target_frames: int, max_ppm: int = 1000
     ) -> ClockDriftEstimator: ...
-    def update(self, fill_frames: float, now_us: int) -> float:
+    def update(self, fill_frames: float, now_us: int, written_us: int | None = None) -> float:
         """Take the fill at ``now_us``; return by how many ppm to use it up faster than nominally.
 
         Call it at one point of the loop, such as before each read. Time that stands still or
-        runs backwards changes nothing, nor does a fill that is not finite. A writer of blocks
-        makes the fill jump and the answer ripple, by some hundred ppm for blocks of 10 ms: add
-        the frames since the last block, where that is known, and it does not.
+        runs backwards changes nothing, nor does a fill that is not finite. A fill further than a
+        second from its target counts as a second.
+
+        A writer of blocks makes the fill a sawtooth, and as its clock slides past the reader's
+        that looks like drift: the answer swings by hundreds of ppm, up to ``max_ppm``, and the
+        fill by up to one block. Give the time at which the last block was written as
+        ``written_us``: the frames since then count as if they had come one by one (for the target
+        too, so the fill is on average half a block less), and the promises above hold.
+
+        Raises:
+            AudioFormatError: ``now_us`` is not of 64 bits.
         """
     def reset(self) -> None:
         """Forget everything, as if newly made."""

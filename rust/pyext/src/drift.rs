@@ -7,7 +7,7 @@ use numpy::IntoPyArray;
 use pyo3::prelude::*;
 
 use crate::buffers::{self, Dtype, PySample, Room};
-use crate::errors::{OrRaise, integer, now_us, to_frames, to_rate_hz, to_u32};
+use crate::errors::{OrRaise, integer, now_us, optional_integer, to_frames, to_rate_hz, to_u32};
 use crate::lock::{lock, lock_detached};
 use crate::resampler::LONG_BLOCKS_PER_S;
 
@@ -189,13 +189,19 @@ impl ClockDriftEstimator {
     }
 
     /// Take the fill at ``now_us``; return by how many ppm to use it up faster than nominally.
+    #[pyo3(signature = (fill_frames, now_us, written_us=None))]
     fn update(
         &self,
         py: Python<'_>,
         fill_frames: f64,
         #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] written_us: Option<i64>,
     ) -> f64 {
-        lock(&self.0, py).update(fill_frames, now_us)
+        let core = &mut lock(&self.0, py);
+        match written_us {
+            None => core.update(fill_frames, now_us),
+            Some(written_us) => core.update_written(fill_frames, now_us, written_us),
+        }
     }
 
     /// Forget everything, as if newly made.
