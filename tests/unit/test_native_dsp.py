@@ -167,6 +167,20 @@ def test_an_integer_of_any_size_is_refused_by_its_name(value: int) -> None:
                 assert "it must be 4000 to 384000" in str(caught.value)
 
 
+def test_a_number_may_be_an_integer_of_any_size() -> None:
+    resampler = DriftResampler(48_000, 48_000)
+    resampler.set_ppm(-(10**400))
+    resampler.process(NOISE)
+    assert resampler.ppm == -1_000
+    assert ClockDriftEstimator(48_000, 480).update(10**400, 0) == 0
+    for call in (
+        lambda: Resampler(48_000, 16_000).group_delay_s(10**400),
+        lambda: VoiceActivityDetector(threshold_db=10**400),
+    ):
+        with pytest.raises(AudioFormatError, match="is inf; it must be 0 to"):
+            call()
+
+
 @pytest.mark.parametrize("call", [lambda x: resample(x, 48_000, 16_000), lambda x: interleave([x])])
 def test_where_two_types_will_do_both_are_named(call: Any) -> None:
     for x, message in [
@@ -407,9 +421,25 @@ class TestResampler:
         assert resampler.delay_frames == 0
         assert resampler.delay_s == 0
         assert len(resampler.process(NOISE[:480])) == 160
-        late = [resampler.group_delay_s(hz) for hz in (0, 1_000, 3_400, 6_400)]
-        assert all(0 < delay_s < 0.0006 for delay_s in late)
+        late = [resampler.group_delay_s(hz) for hz in (0, 1_000, 3_400, 6_400, 6_800)]
         assert late == sorted(late)
+        # As its documentation says.
+        assert late[1:3] == pytest.approx([0.18e-3, 0.22e-3], abs=0.005e-3)
+        assert late[4] == pytest.approx(0.8e-3, abs=0.03e-3)
+
+    @pytest.mark.parametrize(
+        ("in_hz", "out_hz"),
+        [(48_000, 16_000), (24_000, 16_000), (44_100, 16_000), (16_000, 48_000)],
+    )
+    def test_low_latency_holds_back_less_than_half_a_frame(self, in_hz: int, out_hz: int) -> None:
+        resampler = Resampler(in_hz, out_hz, "lowlatency")
+        ratio = Fraction(in_hz, out_hz)
+        held, made = Fraction(0), 0
+        for newest in range(2_000):
+            for _ in resampler.process(NOISE[newest : newest + 1]):
+                held = max(held, newest - made * ratio)
+                made += 1
+        assert held == Fraction((ratio.numerator - 1) // 2, ratio.denominator) < ratio / 2
 
     def test_group_delay_of_linear_phase(self) -> None:
         resampler = Resampler(48_000, 16_000)

@@ -7,7 +7,9 @@ use numpy::IntoPyArray;
 use pyo3::prelude::*;
 
 use crate::buffers::{self, Dtype, PySample, Room};
-use crate::errors::{OrRaise, integer, now_us, optional_integer, to_frames, to_rate_hz, to_u32};
+use crate::errors::{
+    OrRaise, integer, now_us, number, optional_integer, to_frames, to_rate_hz, to_u32,
+};
 use crate::lock::{lock, lock_detached};
 use crate::resampler::LONG_BLOCKS_PER_S;
 
@@ -92,7 +94,7 @@ impl DriftResampler {
     }
 
     /// Use input up faster by ``ppm`` than nominally.
-    fn set_ppm(&self, py: Python<'_>, ppm: f64) -> PyResult<()> {
+    fn set_ppm(&self, py: Python<'_>, #[pyo3(from_py_with = number)] ppm: f64) -> PyResult<()> {
         lock(&self.core, py).set_ppm(ppm).or_raise(py)
     }
 
@@ -193,7 +195,7 @@ impl ClockDriftEstimator {
     fn update(
         &self,
         py: Python<'_>,
-        fill_frames: f64,
+        #[pyo3(from_py_with = number)] fill_frames: f64,
         #[pyo3(from_py_with = now_us)] now_us: i64,
         #[pyo3(from_py_with = optional_integer)] written_us: Option<i64>,
     ) -> f64 {

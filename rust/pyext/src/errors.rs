@@ -50,6 +50,17 @@ pub(crate) fn optional_integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>
     }
 }
 
+/// A number of any size; an integer that no float can hold is infinite.
+pub(crate) fn number(value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    let py = value.py();
+    match value.extract::<f64>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
+            Ok(f64::INFINITY.copysign(if value.lt(0)? { -1.0 } else { 1.0 }))
+        }
+        extracted => extracted,
+    }
+}
+
 /// The argument `now_us`.
 pub(crate) fn now_us(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     let now_us = integer(value)?;

@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
 use crate::buffers::{self, Dtype, PySample, Room};
-use crate::errors::{OrRaise, integer, to_frames, to_rate_hz, to_u32};
+use crate::errors::{OrRaise, integer, number, to_frames, to_rate_hz, to_u32};
 use crate::lock::{lock, lock_detached};
 
 /// Blocks longer than this part of a second let go of the interpreter while they are filtered.
@@ -155,7 +155,11 @@ impl Resampler {
     }
 
     /// How much later than it went in a tone of ``hz`` can come out, in seconds.
-    fn group_delay_s(&self, py: Python<'_>, hz: f64) -> PyResult<f64> {
+    fn group_delay_s(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = number)] hz: f64,
+    ) -> PyResult<f64> {
         lock(&self.state, py).core.group_delay_s(hz).or_raise(py)
     }
 }
