@@ -394,7 +394,7 @@ fn any_number_of_frames_can_be_asked_for() {
         })
         .sum();
     assert_eq!(taken, needed);
-    let exact = u32::MAX as f64 * 44_100.0 / 48_000.0 * 1.005;
+    let exact = f64::from(u32::MAX) * 44_100.0 / 48_000.0 * 1.005;
     let needed = resampler.input_frames_for(u32::MAX as usize) as f64;
     assert!((needed - exact).abs() < 100.0, "{needed} {exact}");
     assert!(resampler.input_frames_for(usize::MAX) > 1 << 62);

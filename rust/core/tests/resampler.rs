@@ -436,7 +436,13 @@ fn one_shot_is_near_the_stream_at_full_scale_too() {
         .map(|x| 1.0_f32.copysign(*x))
         .collect();
     let square = |period: usize| {
-        let sign = |k: usize| if k / period % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = |k: usize| {
+            if (k / period).is_multiple_of(2) {
+                1.0
+            } else {
+                -1.0
+            }
+        };
         (0..200_000).map(sign).collect::<Vec<f32>>()
     };
     let signals: [Vec<f32>; 5] = [

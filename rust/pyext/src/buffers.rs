@@ -396,13 +396,9 @@ pub(crate) fn to_bytes<'py, T: PySample>(
 
 /// A shape as Python writes it.
 pub(crate) fn shape_text(shape: &[usize]) -> String {
-    match shape {
-        [size] => format!("({size},)"),
-        _ => {
-            let sizes: Vec<_> = shape.iter().map(ToString::to_string).collect();
-            format!("({})", sizes.join(", "))
-        }
-    }
+    let sizes: Vec<_> = shape.iter().map(ToString::to_string).collect();
+    let comma = if sizes.len() == 1 { "," } else { "" };
+    format!("({}{comma})", sizes.join(", "))
 }
 
 /// What an argument is, for a message.

@@ -244,7 +244,7 @@ fn a_mean_of_any_number_of_channels_is_the_nearest() {
                 let sum = base * count + sum;
                 let (each, more) = (sum.div_euclid(count), sum.rem_euclid(count));
                 let frame: Vec<i16> = (0..count)
-                    .map(|k| i16::try_from(each + i64::from(k < more)).unwrap())
+                    .map(|k| i16::try_from(each + i64::from(k < more)).unwrap_or_default())
                     .collect();
                 for backend in backends() {
                     let mut mean = [0_i16];
