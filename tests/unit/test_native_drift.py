@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,28 @@ def test_an_update_takes_the_time_of_the_last_block() -> None:
     for step in range(1_000):
         told.update(960, 5_000_000 + step * 10_000)
     assert abs(told.ppm) < 1_000
+
+
+def test_a_last_block_and_its_flush_are_one_step() -> None:
+    resampler = DriftResampler(48_000, 48_000)
+    expected = resampler.process(TONE[:12_000], last=True)
+    wrong: list[int] = []
+    barrier = threading.Barrier(2)
+
+    def feed() -> None:
+        barrier.wait()
+        for _ in range(200):  # long: without the interpreter
+            made = resampler.process(TONE[:12_000], last=True)
+            if not np.array_equal(made, expected):
+                wrong.append(len(made))
+
+    threads = [threading.Thread(target=feed) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not wrong
 
 
 def test_many_frames_can_be_asked_for_at_once() -> None:

@@ -248,7 +248,7 @@ class TestConversions:
             (np.zeros(3, np.float32), np.zeros(4, np.int16), r"shape \(4,\), and x \(3,\)"),
             (np.zeros(3, np.float32), np.zeros(3, np.float32), "float32; it must be int16"),
             (np.zeros(3, np.float32), np.zeros(6, np.int16)[::2], "out is not C-contiguous; give"),
-            (UNALIGNED.view(np.float32), None, "x is not aligned in memory; pass"),
+            (UNALIGNED.view(np.float32), None, r"x is not aligned in memory; pass x\.copy\(\)"),
             (np.zeros(8, np.float32), UNALIGNED.view(np.int16)[:8], "out is not aligned in mem"),
         ],
     )

@@ -200,13 +200,9 @@ pub(crate) fn from_array<'py, T: Item>(
     View::new(&copy)
 }
 
-/// Samples of an array of just this type and of any shape, in place.
-pub(crate) fn in_place<'py, T: PySample>(
-    x: &Bound<'py, PyAny>,
-    name: &str,
-) -> PyResult<View<'py, T>> {
-    let advice = format!("pass numpy.ascontiguousarray({name})");
-    View::new(contiguous(x, name, &advice)?)
+/// Samples of the argument `x`, an array of just this type and of any shape, in place.
+pub(crate) fn in_place<'py, T: PySample>(x: &Bound<'py, PyAny>) -> PyResult<View<'py, T>> {
+    View::new(contiguous(x, "x", "pass x.copy()")?)
 }
 
 /// Room for samples in an array of just this type and of any shape, in one piece.

@@ -36,7 +36,7 @@ fn convert_with<'py, I: PySample, O: PySample>(
     convert: fn(&[I], &mut [O]),
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = x.py();
-    let samples = buffers::in_place::<I>(x, "x")?;
+    let samples = buffers::in_place::<I>(x)?;
     let out = out.unwrap_or_else(|| PyArrayDyn::<O>::zeros(py, samples.shape(), false).into_any());
     let mut room = Room::<O>::of(&out, samples.as_slice())?;
     if room.shape() != samples.shape() {
@@ -67,7 +67,7 @@ fn mean_of_channels<'py, T: PySample>(
     array: &Bound<'py, PyUntypedArray>,
 ) -> PyResult<Bound<'py, PyArray1<T>>> {
     let py = array.py();
-    let samples = buffers::in_place::<T>(array, "x")?;
+    let samples = buffers::in_place::<T>(array)?;
     let interleaved = samples.as_slice();
     let (frames, channels) = match *array.shape() {
         [_] => return Ok(PyArray1::from_slice(py, interleaved)),
