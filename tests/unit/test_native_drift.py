@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from antiphon.errors import AudioFormatError
 
 TONE = np.sin(2 * np.pi * 997 * np.arange(96_000) / 48_000).astype(np.float32)
 
+NAN = float("nan")
 UNKNOWN: Any = "int32"
 
 
@@ -88,13 +90,64 @@ def test_the_loop_holds_the_fill(drift_ppm: float) -> None:
     assert estimator.ppm == estimator.drift_ppm == 0
 
 
+def test_an_update_takes_the_time_of_the_last_block() -> None:
+    told, plain = ClockDriftEstimator(48_000, 960), ClockDriftEstimator(48_000, 960)
+    for step in range(500):
+        ppm = told.update(800 + step % 5, step * 7_000, written_us=step * 7_000 - 2_000)
+        assert ppm == plain.update(800 + step % 5 + 96, step * 7_000)
+    for written_us in (2**200, -(2**200)):
+        told.update(900, 4_000_000, written_us)
+    told.update(1e300, 5_000_000)
+    for step in range(1_000):
+        told.update(960, 5_000_000 + step * 10_000)
+    assert abs(told.ppm) < 1_000
+
+
+def test_a_last_block_and_its_flush_are_one_step() -> None:
+    resampler = DriftResampler(48_000, 48_000)
+    expected = resampler.process(TONE[:12_000], last=True)
+    wrong: list[int] = []
+    barrier = threading.Barrier(2)
+
+    def feed() -> None:
+        barrier.wait()
+        for _ in range(200):  # long: without the interpreter
+            made = resampler.process(TONE[:12_000], last=True)
+            if not np.array_equal(made, expected):
+                wrong.append(len(made))
+
+    threads = [threading.Thread(target=feed) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not wrong
+
+
+def test_many_frames_can_be_asked_for_at_once() -> None:
+    resampler = DriftResampler(24_000, 48_000)
+    assert abs(resampler.input_frames_for(2**32 - 1) - 2**31) < 100
+    assert resampler.input_frames_for(0) == 0
+
+
+@pytest.mark.parametrize("frames", [1, 147, 4_410, 44_100])
+def test_the_length_at_the_nominal_ratio_is_that_of_a_resampler(frames: int) -> None:
+    for in_hz, out_hz in [(44_100, 48_000), (48_000, 44_100), (24_000, 11_025)]:
+        made = DriftResampler(in_hz, out_hz).process(np.zeros(frames, np.float32), last=True)
+        assert len(made) == (2 * frames * out_hz + in_hz) // (2 * in_hz)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: DriftResampler(3_999, 48_000), "nominal_in_hz is 3999"),
         (lambda: DriftResampler(48_000, 48_000, 0), "max_ppm is 0; it must be 1 to 5000"),
         (lambda: DriftResampler(48_000, 48_000, dtype=UNKNOWN), "dtype is"),
-        (lambda: DriftResampler(48_000, 48_000).set_ppm(float("nan")), "ppm is NaN"),
+        (
+            lambda: DriftResampler(48_000, 48_000).set_ppm(float("nan")),
+            "ppm is NaN; it must be a number",
+        ),
         (lambda: DriftResampler(48_000, 48_000).process(TONE.astype(np.int16)), "must be float32"),
         (lambda: ClockDriftEstimator(48_000, -1), "target_frames is -1"),
         (lambda: ClockDriftEstimator(1, 480), "rate_hz is 1"),

@@ -14,13 +14,27 @@ import numpy as np
 import pytest
 
 from antiphon._native import (
+    Capture,
+    ClockDriftEstimator,
+    DriftResampler,
+    G711Decoder,
+    G711Encoder,
+    JitterBuffer,
+    Packetizer,
+    Playout,
     Resampler,
+    Uplink,
+    VoiceActivityDetector,
     __version__,
     downmix,
+    encode_realtime_audio,
     float_to_int16,
     int16_to_float,
+    interleave,
     resample,
     simd_backend,
+    ulaw_decode,
+    ulaw_encode,
 )
 from antiphon.errors import AudioFormatError
 
@@ -50,6 +64,143 @@ def test_a_backend_can_be_forced(name: str) -> None:
         assert 'the SIMD backend "nothing" cannot be used' in ran.stderr
     else:
         assert ran.stdout.strip() == name, ran.stderr
+
+
+# Bytes of which no number begins where it should.
+UNALIGNED = np.zeros(65, np.uint8)[1:]
+
+
+def overlapping() -> list[tuple[Any, Any]]:
+    """float32 and int16 arrays that share memory, which NumPy's bases tell of the first only."""
+    memory = np.zeros(16, np.float32)
+    shared = bytearray(64)
+    strided = np.lib.stride_tricks.as_strided
+    return [
+        (memory[:8], memory.view(np.int16)[8:16]),
+        (np.frombuffer(shared, np.float32, 8), np.frombuffer(shared, np.int16, 8)),
+        (np.frombuffer(shared, np.float32, 8), np.frombuffer(shared, np.int16, 8, offset=28)),
+        (memory[:8], strided(memory.view(np.int16), (8,), (2,))),
+    ]
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_no_output_lies_over_its_input(case: int) -> None:
+    floats, ints = overlapping()[case]
+    with pytest.raises(AudioFormatError, match="out cannot be written to: it overlaps the input"):
+        float_to_int16(floats, ints)
+    with pytest.raises(AudioFormatError, match="out cannot be written to: it overlaps the input"):
+        int16_to_float(ints, floats)
+    kinds: list[Any] = [Resampler, DriftResampler]
+    for kind in kinds:
+        resampler = kind(48_000, 16_000)
+        with pytest.raises(AudioFormatError, match="it overlaps the input"):
+            resampler.process_into(floats, ints.view(np.float32))
+        assert resampler.flush().shape == (0,)
+
+
+def test_arrays_side_by_side_do_not_overlap() -> None:
+    shared = bytearray(48)
+    x = np.frombuffer(shared, np.float32, 8)
+    out = np.frombuffer(shared, np.int16, 8, offset=32)
+    assert float_to_int16(x, out) is out
+    float_to_int16(x[:0], x.view(np.int16)[:0])
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (8, 1), (2, 2, 2)])
+def test_a_buffer_of_other_than_one_dimension_is_refused(shape: tuple[int, ...]) -> None:
+    message = r"shape \(.*\); it must have one dimension"
+    for name in ("int16", "uint8"):
+        x: Any = memoryview(np.zeros(shape, name))
+        calls: list[Any] = [
+            Resampler(48_000, 16_000, dtype="int16").process,
+            DriftResampler(48_000, 16_000, dtype="int16").process,
+            G711Encoder("ulaw").process,
+            G711Decoder("ulaw").process,
+            ulaw_encode,
+            ulaw_decode,
+            Packetizer().push,
+        ]
+        if name == "int16":
+            calls = [call for call in calls if call not in (ulaw_decode, calls[3])]
+        for call in calls:
+            with pytest.raises(AudioFormatError, match=message):
+                call(x, now_us=0) if call is calls[-1] else call(x)
+
+
+HUGE = [2**63, 2**200, -(2**63), -(2**200), -1]
+
+
+@pytest.mark.parametrize("value", HUGE)
+def test_an_integer_of_any_size_is_refused_by_its_name(value: int) -> None:
+    pcm = b"\0\0"
+    cases: dict[str, list[Any]] = {
+        "in_hz": [lambda: Resampler(value, 8_000), lambda: resample(pcm, value, 8_000)],
+        "out_hz": [lambda: G711Decoder("ulaw", value), lambda: Uplink(8_000, 1, value)],
+        "nominal_out_hz": [lambda: DriftResampler(8_000, value)],
+        "max_ppm": [lambda: DriftResampler(8_000, 8_000, value)],
+        "in_frames": [lambda: Resampler(48_000, 8_000).max_output_frames(value)],
+        "out_frames": [lambda: DriftResampler(8_000, 8_000).input_frames_for(value)],
+        "frames": [
+            lambda: Resampler(48_000, 8_000).skip(value),
+            lambda: JitterBuffer().pull(value, now_us=0),
+        ],
+        "target_frames": [lambda: ClockDriftEstimator(48_000, value)],
+        "turn": [lambda: JitterBuffer().push(pcm, now_us=0, turn=value)],
+        "now_us": [lambda: JitterBuffer().push(pcm, now_us=value)],
+        "packet_ms": [lambda: Packetizer(16_000, value)],
+        "device_hz": [lambda: Playout(value), lambda: Capture(value)],
+        "rate_hz": [lambda: encode_realtime_audio(pcm, value)],
+        "sample_rate_hz": [lambda: VoiceActivityDetector(value)],
+    }
+    if value < 0:  # else as many as there are
+        cases["max_frames"] = [lambda: Capture(48_000).read(value)]
+    if value != -1:  # before the clock's start, for those with a time of their own
+        cases["now_us"] += [
+            lambda: Packetizer().push(pcm, now_us=value),
+            lambda: ClockDriftEstimator(48_000, 480).update(480, value),
+        ]
+    for name, calls in cases.items():
+        for call in calls:
+            with pytest.raises(AudioFormatError, match=rf"^{name} is -?[0-9]") as caught:
+                call()
+            if name.endswith(("in_hz", "out_hz", "device_hz")) or name == "rate_hz":
+                assert "it must be 4000 to 384000" in str(caught.value)
+
+
+def test_a_number_may_be_an_integer_of_any_size() -> None:
+    resampler = DriftResampler(48_000, 48_000)
+    resampler.set_ppm(-(10**400))
+    resampler.process(NOISE)
+    assert resampler.ppm == -1_000
+    assert ClockDriftEstimator(48_000, 480).update(10**400, 0) == 0
+    for call in (
+        lambda: Resampler(48_000, 16_000).group_delay_s(10**400),
+        lambda: VoiceActivityDetector(threshold_db=10**400),
+    ):
+        with pytest.raises(AudioFormatError, match="is inf; it must be 0 to"):
+            call()
+
+
+@pytest.mark.parametrize("call", [lambda x: resample(x, 48_000, 16_000), lambda x: interleave([x])])
+def test_where_two_types_will_do_both_are_named(call: Any) -> None:
+    for x, message in [
+        (np.zeros(3), r"float64; it must be float32 or int16; pass x.astype\(numpy.float32\)"),
+        (np.zeros(3, np.int32), "int32; it must be float32 or int16$"),
+        ([0.0], "type list; give an array of float32 or int16"),
+    ]:
+        with pytest.raises(AudioFormatError, match=message):
+            call(x)
+
+
+def test_a_copy_is_read_as_it_lies_whatever_a_subclass_makes_of_it() -> None:
+    class Odd(np.ndarray[Any, Any]):
+        def copy(self, order: Any = "C") -> Any:
+            return super().copy(order)[::2]
+
+    x = np.stack([NOISE_16, NOISE_16], axis=1)[:, 0].view(Odd)
+    expected = Resampler(48_000, 16_000, dtype="int16").process(NOISE_16)
+    resampler = Resampler(48_000, 16_000, dtype="int16")
+    np.testing.assert_array_equal(resampler.process(x), expected)
 
 
 class TestConversions:
@@ -94,9 +245,11 @@ class TestConversions:
             ([0.0, 0.5], None, "type list, not an array"),
             (np.zeros((4, 4), np.float32)[:, 0], None, "x is not C-contiguous"),
             (np.zeros((4, 4), np.float32).T, np.zeros((4, 4), np.int16), "x is not C-contiguous"),
-            (np.zeros(3, np.float32), np.zeros(4, np.int16), r"shape \[4\], and x \[3\]"),
+            (np.zeros(3, np.float32), np.zeros(4, np.int16), r"shape \(4,\), and x \(3,\)"),
             (np.zeros(3, np.float32), np.zeros(3, np.float32), "float32; it must be int16"),
-            (np.zeros(3, np.float32), np.zeros(6, np.int16)[::2], "out is not C-contiguous"),
+            (np.zeros(3, np.float32), np.zeros(6, np.int16)[::2], "out is not C-contiguous; give"),
+            (UNALIGNED.view(np.float32), None, r"x is not aligned in memory; pass x\.copy\(\)"),
+            (np.zeros(8, np.float32), UNALIGNED.view(np.int16)[:8], "out is not aligned in mem"),
         ],
     )
     def test_another_kind_of_array_is_refused(self, x: Any, out: Any, message: str) -> None:
@@ -106,11 +259,8 @@ class TestConversions:
     def test_an_out_that_cannot_be_written_to_is_refused(self) -> None:
         out = np.zeros(3, np.int16)
         out.flags.writeable = False
-        with pytest.raises(AudioFormatError, match="out cannot be written to"):
+        with pytest.raises(AudioFormatError, match="to: the array is read-only"):
             float_to_int16(np.zeros(3, np.float32), out)
-        memory = np.zeros(8, np.float32)
-        with pytest.raises(AudioFormatError, match="out cannot be written to"):
-            float_to_int16(memory[:4], memory.view(np.int16)[2:6])
 
     def test_int16_to_float_refuses_too(self) -> None:
         x: Any = np.zeros(3, np.float32)
@@ -248,9 +398,6 @@ class TestResampler:
         for out, message in cases:
             with pytest.raises(AudioFormatError, match=message):
                 resampler.process_into(x, out)
-        memory = np.zeros(480, np.float32)
-        with pytest.raises(AudioFormatError, match="cannot be written to"):
-            resampler.process_into(memory, memory)
         np.testing.assert_array_equal(resampler.process(x), Resampler(48_000, 16_000).process(x))
 
     def test_samples_that_are_not_finite_leave_no_trace(self) -> None:
@@ -274,9 +421,25 @@ class TestResampler:
         assert resampler.delay_frames == 0
         assert resampler.delay_s == 0
         assert len(resampler.process(NOISE[:480])) == 160
-        late = [resampler.group_delay_s(hz) for hz in (0, 1_000, 3_400, 6_400)]
-        assert all(0 < delay_s < 0.0006 for delay_s in late)
+        late = [resampler.group_delay_s(hz) for hz in (0, 1_000, 3_400, 6_400, 6_800)]
         assert late == sorted(late)
+        # As its documentation says.
+        assert late[1:3] == pytest.approx([0.18e-3, 0.22e-3], abs=0.005e-3)
+        assert late[4] == pytest.approx(0.8e-3, abs=0.03e-3)
+
+    @pytest.mark.parametrize(
+        ("in_hz", "out_hz"),
+        [(48_000, 16_000), (24_000, 16_000), (44_100, 16_000), (16_000, 48_000)],
+    )
+    def test_low_latency_holds_back_less_than_half_a_frame(self, in_hz: int, out_hz: int) -> None:
+        resampler = Resampler(in_hz, out_hz, "lowlatency")
+        ratio = Fraction(in_hz, out_hz)
+        held, made = Fraction(0), 0
+        for newest in range(2_000):
+            for _ in resampler.process(NOISE[newest : newest + 1]):
+                held = max(held, newest - made * ratio)
+                made += 1
+        assert held == Fraction((ratio.numerator - 1) // 2, ratio.denominator) < ratio / 2
 
     def test_group_delay_of_linear_phase(self) -> None:
         resampler = Resampler(48_000, 16_000)
@@ -284,6 +447,8 @@ class TestResampler:
         for hz in (-1, 8_001, float("nan")):
             with pytest.raises(AudioFormatError, match="it must be 0 to 8000"):
                 resampler.group_delay_s(hz)
+        with pytest.raises(AudioFormatError, match=r"it must be 0 to 5512\.5, half of the lower"):
+            Resampler(11_025, 48_000).group_delay_s(5_513)
 
     @pytest.mark.parametrize("gap", [0, 1, 100, 48_000])
     def test_a_gap_is_silence_that_need_not_be_made(self, gap: int) -> None:
@@ -331,7 +496,7 @@ class TestResampler:
             ((16_000, 384_001), "out_hz is 384001"),
             ((-1, 16_000), "in_hz is -1"),
             ((16_000, 2**40), "out_hz is 1099511627776"),
-            ((44_101, 48_000), "48000, and at most 2000"),
+            ((47_999, 48_000), "48000, and at most 2000 is supported; a DriftResampler takes"),
             ((48_000, 16_000, "best"), "profile is \"best\"; it must be 'voice'"),
             ((48_000, 16_000, "voice", "float64"), "must be 'float32' or 'int16'"),
         ],

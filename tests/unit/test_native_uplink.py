@@ -192,7 +192,7 @@ class TestUplink:
     @pytest.mark.parametrize(
         ("block", "message"),
         [
-            (np.zeros(4, np.int16), r"shape \(4\); it must be \(frames, 2\)"),
+            (np.zeros(4, np.int16), r"shape \(4,\); it must be \(frames, 2\)"),
             (np.zeros((4, 1), np.float32), r"\(4, 1\)"),
             (np.zeros((4, 2, 1), np.float32), r"\(4, 2, 1\)"),
             (np.zeros((4, 2)), "float64; it must be float32 or int16"),

@@ -1,6 +1,7 @@
 //! The one error of the core: audio that cannot be processed as asked.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Audio of the wrong kind. The display text says what was found and what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +39,11 @@ pub enum FormatError {
     Frequency {
         /// What was given.
         value: String,
-        /// The lower Nyquist frequency.
-        nyquist_hz: u32,
+        /// The lower of the two rates, of which it may be half.
+        rate_hz: u32,
     },
+    /// An argument that is no number, of this name.
+    NotANumber(&'static str),
     /// A buffer of another length than the call needs.
     Length {
         /// What the buffer is.
@@ -98,7 +101,7 @@ impl fmt::Display for FormatError {
             } => write!(
                 f,
                 "cannot resample {in_hz} Hz to {out_hz} Hz: the ratio in lowest terms has {term}, \
-                 and at most {max} is supported; resample by way of a common rate such as 48000 Hz"
+                 and at most {max} is supported; a DriftResampler takes any ratio"
             ),
             Self::Profile(name) => {
                 write!(
@@ -106,9 +109,14 @@ impl fmt::Display for FormatError {
                     "profile is {name:?}; it must be 'voice', 'voice_plus', 'hq' or 'lowlatency'"
                 )
             }
-            Self::Frequency { value, nyquist_hz } => {
-                write!(f, "hz is {value}; it must be 0 to {nyquist_hz}")
+            Self::Frequency { value, rate_hz } => {
+                let nyquist_hz = f64::from(*rate_hz) / 2.0;
+                write!(
+                    f,
+                    "hz is {value}; it must be 0 to {nyquist_hz}, half of the lower rate"
+                )
             }
+            Self::NotANumber(name) => write!(f, "{name} is NaN; it must be a number"),
             Self::Law(name) => write!(f, "law is {name:?}; it must be 'ulaw' or 'alaw'"),
             Self::Backend(name) => write!(
                 f,
@@ -169,10 +177,13 @@ pub(crate) fn in_range(
     }
 }
 
-/// `hz` if it is a sample rate that the core works with: 4,000 to 384,000.
+/// The sample rates that the core works with.
+pub const RATES_HZ: RangeInclusive<u32> = 4_000..=384_000;
+
+/// `hz` if it is one of [`RATES_HZ`].
 ///
 /// # Errors
 /// `hz` is another number; `name` is the argument that it came from.
 pub fn check_rate_hz(name: &'static str, hz: u32) -> Result<u32, FormatError> {
-    in_range(name, hz, 4_000, 384_000)
+    in_range(name, hz, *RATES_HZ.start(), *RATES_HZ.end())
 }

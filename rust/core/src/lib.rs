@@ -15,4 +15,4 @@ pub mod uplink;
 // From the service to the device: audio out of messages, and the jitter buffer.
 pub mod downlink;
 
-pub use error::{FormatError, check_rate_hz};
+pub use error::{FormatError, RATES_HZ, check_rate_hz};

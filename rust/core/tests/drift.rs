@@ -196,6 +196,8 @@ struct World {
     ring_frames: f64,
     written_frames: f64,
     now_us: i64,
+    /// Whether the loop is told when the last block was written.
+    told: bool,
 }
 
 impl World {
@@ -206,6 +208,7 @@ impl World {
             ring_frames: f64::from(target_frames),
             written_frames: 0.0,
             now_us: 0,
+            told: false,
         }
     }
 
@@ -220,7 +223,13 @@ impl World {
                 self.written_frames -= block_frames;
                 self.ring_frames += block_frames;
             }
-            let ppm = self.estimator.update(self.ring_frames, self.now_us);
+            let ppm = if self.told {
+                let written_us = self.now_us - (self.written_frames / 0.048) as i64;
+                self.estimator
+                    .update_written(self.ring_frames, self.now_us, written_us)
+            } else {
+                self.estimator.update(self.ring_frames, self.now_us)
+            };
             (least, most) = (least.min(self.ring_frames), most.max(self.ring_frames));
             self.resampler.set_ppm(ppm).unwrap();
             let needed = self.resampler.input_frames_for(read_frames);
@@ -275,6 +284,55 @@ fn blocks_shake_the_fill_but_not_the_loop() {
 }
 
 #[test]
+fn a_loop_that_is_told_of_the_blocks_does_not_follow_them() {
+    for (block_frames, read_frames) in [(480.0, 240), (960.0, 96), (1_920.0, 480)] {
+        let mut world = World::new(3_840);
+        world.told = true;
+        for _ in 0..30 {
+            world.second(-150.0, block_frames, read_frames);
+        }
+        for _ in 0..100 {
+            world.second(-150.0, block_frames, read_frames);
+            let ppm = world.estimator.ppm();
+            assert!(
+                (ppm + 150.0).abs() < 20.0,
+                "blocks of {block_frames}: {ppm} ppm"
+            );
+        }
+        // As the loop sees it: before the last read.
+        let fill = world.ring_frames + world.written_frames + read_frames as f64;
+        assert!(
+            (fill - 3_840.0).abs() < 48.0,
+            "blocks of {block_frames}: {fill}"
+        );
+    }
+    // A time of writing that is still to come, or long ago, is no harm.
+    let mut estimator = ClockDriftEstimator::new(48_000, 480, 1_000).unwrap();
+    for step in 1..1_000 {
+        let written_us = if step % 2 == 0 { i64::MIN } else { i64::MAX };
+        estimator.update_written(480.0, step * 10_000, written_us);
+    }
+    assert!(estimator.ppm().is_finite());
+}
+
+#[test]
+fn an_absurd_fill_is_soon_forgotten() {
+    for absurd in [1e300, -1e300, f64::MAX, 1e12] {
+        let mut world = World::new(1_920);
+        for _ in 0..20 {
+            world.second(100.0, 1.0, 48);
+        }
+        world.now_us += 1_000;
+        world.estimator.update(absurd, world.now_us);
+        for _ in 0..30 {
+            world.second(100.0, 1.0, 48);
+        }
+        let ppm = world.estimator.ppm();
+        assert!((ppm - 100.0).abs() < 10.0, "{ppm} ppm after {absurd}");
+    }
+}
+
+#[test]
 fn the_loop_stays_within_its_limit_and_comes_back() {
     let mut estimator = ClockDriftEstimator::new(48_000, 480, 300).unwrap();
     for step in 0..10_000 {
@@ -296,6 +354,50 @@ fn the_loop_stays_within_its_limit_and_comes_back() {
     }
     estimator.reset();
     assert_eq!((estimator.ppm(), estimator.drift_ppm()), (0.0, 0.0));
+}
+
+#[test]
+fn at_the_nominal_ratio_the_length_is_that_of_a_resampler() {
+    for (in_hz, out_hz) in [
+        (48_000, 48_000),
+        (48_000, 16_000),
+        (44_100, 48_000),
+        (48_000, 44_100),
+        (24_000, 11_025),
+        (11_025, 96_000),
+        (384_000, 4_000),
+        (4_000, 384_000),
+        (47_999, 48_000),
+    ] {
+        let mut resampler = DriftResampler::new(in_hz, out_hz, 1_000).unwrap();
+        for frames in [
+            0, 1, 2, 3, 5, 48, 97, 147, 441, 4_410, 44_100, 47_999, 96_000,
+        ] {
+            let made: Vec<f32> = resampler.process(&vec![0.0_f32; frames], true).unwrap();
+            let (up, down) = (out_hz as usize, in_hz as usize);
+            let expected = (2 * frames * up + down) / (2 * down);
+            assert_eq!(made.len(), expected, "{in_hz}->{out_hz}, {frames} frames");
+        }
+    }
+}
+
+#[test]
+fn any_number_of_frames_can_be_asked_for() {
+    let mut resampler = DriftResampler::new(44_100, 48_000, 5_000).unwrap();
+    resampler.set_ppm(5_000.0).unwrap();
+    let needed = resampler.input_frames_for(1_000_000);
+    let taken: usize = (0..1_000)
+        .map(|_| {
+            let block = vec![0.0_f32; resampler.input_frames_for(1_000)];
+            resampler.fill_from(&block, &mut [0.0_f32; 1_000]).unwrap();
+            block.len()
+        })
+        .sum();
+    assert_eq!(taken, needed);
+    let exact = f64::from(u32::MAX) * 44_100.0 / 48_000.0 * 1.005;
+    let needed = resampler.input_frames_for(u32::MAX as usize) as f64;
+    assert!((needed - exact).abs() < 100.0, "{needed} {exact}");
+    assert!(resampler.input_frames_for(usize::MAX) > 1 << 62);
 }
 
 proptest! {

@@ -150,23 +150,52 @@ fn channels_are_interleaved() {
     interleave::<i16>(&[], &mut []);
 }
 
+/// Rates at which a piece's output is a whole number of frames, and at which it is not.
+const RATES_HZ: [u32; 9] = [
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000,
+];
+
+/// The blocks that `sizes` cut `x` into, the last one being the rest.
+fn cut<'a, T>(mut x: &'a [T], sizes: &[usize]) -> Vec<&'a [T]> {
+    let mut blocks = Vec::new();
+    for size in sizes {
+        let (block, rest) = x.split_at((*size).min(x.len()));
+        blocks.push(block);
+        x = rest;
+    }
+    blocks.push(x);
+    blocks
+}
+
+#[test]
+fn a_call_of_many_codes_has_room_for_each_of_its_pieces() {
+    let codes: Vec<u8> = (0..5 * 513_u32).map(|k| (k * 37 % 256) as u8).collect();
+    for hz in RATES_HZ {
+        let mut decoder = G711Decoder::new(Law::Ulaw, hz, Profile::Voice).unwrap();
+        let mut out = vec![0_i16; decoder.resampler().max_output_frames(513)];
+        for block in codes.chunks(513) {
+            decoder.process_into(block, &mut out).unwrap();
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn the_fused_path_is_the_sum_of_its_stages(
-        codes in prop::collection::vec(any::<u8>(), 0..3_000),
-        cut in 0_usize..3_000,
+        codes in prop::collection::vec(any::<u8>(), 0..12_000),
+        sizes in prop::collection::vec(prop_oneof![0_usize..700, 500_usize..530, 0_usize..6_000], 0..8),
         law in prop::sample::select(&LAWS[..]),
-        hz in prop::sample::select(&[8_000_u32, 16_000, 24_000, 48_000][..]),
+        hz in prop::sample::select(&RATES_HZ[..]),
+        profile in prop::sample::select(&Profile::ALL[..]),
     ) {
         let mut pcm = vec![0_i16; codes.len()];
         law.decode(&codes, &mut pcm);
         let expected: Vec<i16> =
-            Resampler::new(8_000, hz, Profile::Voice).unwrap().process(&pcm, true).unwrap();
+            Resampler::new(8_000, hz, profile).unwrap().process(&pcm, true).unwrap();
 
-        let mut decoder = G711Decoder::new(law, hz, Profile::Voice).unwrap();
+        let mut decoder = G711Decoder::new(law, hz, profile).unwrap();
         let mut made = Vec::new();
-        let (first, second) = codes.split_at(cut.min(codes.len()));
-        for block in [first, second] {
+        for block in cut(&codes, &sizes) {
             let mut out = vec![0_i16; decoder.resampler().max_output_frames(block.len())];
             let frames = decoder.process_into(block, &mut out).unwrap();
             made.extend(&out[..frames]);
@@ -175,18 +204,23 @@ proptest! {
         decoder.resampler().flush_into(&mut tail).unwrap();
         made.extend(tail);
         prop_assert_eq!(&made, &expected);
+        prop_assert_eq!(decoder.process::<i16>(&codes, true).unwrap(), expected);
 
         let down: Vec<i16> =
-            Resampler::new(hz, 8_000, Profile::Voice).unwrap().process(&made, true).unwrap();
+            Resampler::new(hz, 8_000, profile).unwrap().process(&made, true).unwrap();
         let mut expected = vec![0; down.len()];
         law.encode(&down, &mut expected);
-        let mut encoder = G711Encoder::new(law, hz, Profile::Voice).unwrap();
-        let mut coded = vec![0; encoder.resampler().max_output_frames(made.len())];
-        let frames = encoder.process_into(&made, &mut coded).unwrap();
-        coded.truncate(frames);
+        let mut encoder = G711Encoder::new(law, hz, profile).unwrap();
+        let mut coded = Vec::new();
+        for block in cut(&made, &sizes) {
+            let mut out = vec![0; encoder.resampler().max_output_frames(block.len())];
+            let frames = encoder.process_into(block, &mut out).unwrap();
+            coded.extend(&out[..frames]);
+        }
         let mut tail = vec![0; encoder.resampler().flush_frames()];
         encoder.flush_into(&mut tail).unwrap();
         coded.extend(tail);
-        prop_assert_eq!(coded, expected);
+        prop_assert_eq!(&coded, &expected);
+        prop_assert_eq!(encoder.process(&made, true).unwrap(), expected);
     }
 }

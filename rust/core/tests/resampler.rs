@@ -385,7 +385,10 @@ fn the_group_delay_of_linear_phase_is_the_delay() {
             .unwrap()
             .group_delay_s(hz);
         let text = refused.unwrap_err().to_string();
-        assert_eq!(text, format!("hz is {hz}; it must be 0 to 8000"));
+        assert_eq!(
+            text,
+            format!("hz is {hz}; it must be 0 to 8000, half of the lower rate")
+        );
     }
 }
 
@@ -408,6 +411,65 @@ fn lengths_are_exact_in_every_profile() {
                     "{in_hz}->{out_hz} {profile:?} {frames}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn one_shot_takes_the_ratios_that_a_stream_takes() {
+    // Terms whose factors are small, so that transforms could do it.
+    for (in_hz, out_hz) in [(7_203, 6_400), (4_096, 6_561)] {
+        for profile in Profile::ALL {
+            let refused = Resampler::new(in_hz, out_hz, profile).unwrap_err();
+            for frames in [0, 1, 100_000] {
+                let made: Result<Vec<f32>, _> = resample(&noise(frames), in_hz, out_hz, profile);
+                assert_eq!(made.unwrap_err(), refused, "{frames} frames");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_shot_is_near_the_stream_at_full_scale_too() {
+    let signs = noise(200_000)
+        .iter()
+        .map(|x| 1.0_f32.copysign(*x))
+        .collect();
+    let square = |period: usize| {
+        let sign = |k: usize| {
+            if (k / period).is_multiple_of(2) {
+                1.0
+            } else {
+                -1.0
+            }
+        };
+        (0..200_000).map(sign).collect::<Vec<f32>>()
+    };
+    let signals: [Vec<f32>; 5] = [
+        signs,
+        square(3),
+        square(37),
+        square(333),
+        vec![1.0; 200_000],
+    ];
+    for (in_hz, out_hz) in [
+        (48_000, 16_000),
+        (24_000, 48_000),
+        (8_000, 48_000),
+        (44_100, 48_000),
+        (48_000, 44_100),
+    ] {
+        for x in &signals {
+            let made: Vec<f32> = resample(x, in_hz, out_hz, Profile::Hq).unwrap();
+            let mut resampler = Resampler::new(in_hz, out_hz, Profile::Hq).unwrap();
+            let expected: Vec<f32> = resampler.process(x, true).unwrap();
+            let loudest = expected.iter().fold(0.0, |most: f32, y| most.max(y.abs()));
+            let pairs = made.iter().zip(&expected);
+            let error = pairs.fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+            assert!(
+                error < 1.4e-6 * loudest,
+                "{in_hz}->{out_hz}: {error} of {loudest}"
+            );
         }
     }
 }

@@ -2,19 +2,27 @@
 
 use antiphon_core::dsp::convert::Sample;
 use numpy::{
-    Element, IntoPyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
-    PyUntypedArray, PyUntypedArrayMethods,
+    BorrowError, Element, IntoPyArray, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods,
+    PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods,
 };
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::errors::audio_format_error;
 
-/// A sample type that Python hands over, in arrays or as little-endian bytes.
-pub(crate) trait PySample: Sample + Element + pyo3::buffer::Element {
+/// What the items of an array can be.
+pub(crate) trait Item: Element + Copy + pyo3::buffer::Element {
     /// Its NumPy name.
     const NAME: &'static str;
+}
+
+impl Item for u8 {
+    const NAME: &'static str = "uint8";
+}
+
+/// A sample type that Python hands over, in arrays or as little-endian bytes.
+pub(crate) trait PySample: Sample + Item {
     /// The same sample as bytes.
     type Bytes: Sample;
     /// Bytes as samples, in place; None if the count is not whole.
@@ -29,8 +37,11 @@ pub(crate) trait PySample: Sample + Element + pyo3::buffer::Element {
 
 macro_rules! py_sample {
     ($type:ty, $name:literal) => {
-        impl PySample for $type {
+        impl Item for $type {
             const NAME: &'static str = $name;
+        }
+
+        impl PySample for $type {
             type Bytes = [u8; size_of::<$type>()];
 
             fn in_bytes(bytes: &[u8]) -> Option<&[Self::Bytes]> {
@@ -59,10 +70,60 @@ macro_rules! py_sample {
 py_sample!(i16, "int16");
 py_sample!(f32, "float32");
 
+/// The sample type of an array whose type is for the caller to choose.
+#[derive(Clone, Copy)]
+pub(crate) enum Dtype {
+    Float32,
+    Int16,
+}
+
+impl Dtype {
+    pub(crate) fn named(py: Python<'_>, name: &str) -> PyResult<Self> {
+        [Self::Float32, Self::Int16]
+            .into_iter()
+            .find(|dtype| dtype.name() == name)
+            .ok_or_else(|| {
+                let message = format!("dtype is {name:?}; it must be 'float32' or 'int16'");
+                audio_format_error(py, message)
+            })
+    }
+
+    /// That of an array; bytes are int16.
+    pub(crate) fn of(x: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let Ok(array) = x.cast::<PyUntypedArray>() else {
+            if PyUntypedBuffer::get(x).is_ok() {
+                return Ok(Self::Int16);
+            }
+            let kind = kind(x);
+            let message = format!("{kind}; give an array of float32 or int16, or bytes of int16");
+            return Err(audio_format_error(x.py(), message));
+        };
+        if array.cast::<PyArrayDyn<f32>>().is_ok() {
+            Ok(Self::Float32)
+        } else if array.cast::<PyArrayDyn<i16>>().is_ok() {
+            Ok(Self::Int16)
+        } else {
+            let advice = match array.dtype().kind() {
+                b'f' => "; pass x.astype(numpy.float32) if full scale is 1.0",
+                _ => "",
+            };
+            let dtype = array.dtype();
+            let message = format!("an array of {dtype}; it must be float32 or int16{advice}");
+            Err(audio_format_error(x.py(), message))
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => f32::NAME,
+            Self::Int16 => i16::NAME,
+        }
+    }
+}
+
 /// Samples that an argument holds: borrowed from an array, or a copy of a buffer.
 pub(crate) enum Samples<'py, T: PySample> {
-    /// C-contiguous and aligned.
-    Array(PyReadonlyArrayDyn<'py, T>),
+    Array(View<'py, T>),
     /// Read from bytes.
     Bytes(Vec<T>),
 }
@@ -70,8 +131,7 @@ pub(crate) enum Samples<'py, T: PySample> {
 impl<T: PySample> Samples<'_, T> {
     pub(crate) fn as_slice(&self) -> &[T] {
         match self {
-            // `from_array` made sure that there is a slice.
-            Self::Array(array) => array.as_slice().unwrap_or_default(),
+            Self::Array(array) => array.as_slice(),
             Self::Bytes(samples) => samples,
         }
     }
@@ -82,83 +142,143 @@ impl<T: PySample> Samples<'_, T> {
     }
 }
 
+/// The items of an array, in one piece.
+pub(crate) struct View<'py, T: Item>(PyReadonlyArrayDyn<'py, T>);
+
+impl<'py, T: Item> View<'py, T> {
+    fn new(array: &Bound<'py, PyArrayDyn<T>>) -> PyResult<Self> {
+        let py = array.py();
+        let view = array.try_readonly().map_err(|_| {
+            audio_format_error(py, "the input overlaps an array that is being written to")
+        })?;
+        view.as_slice()
+            .map_err(|error| audio_format_error(py, error.to_string()))?;
+        Ok(Self(view))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[T] {
+        // That there is a slice was seen when this was made.
+        self.0.as_slice().unwrap_or_default()
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
+}
+
 /// One-dimensional samples from an array of just this type, or from bytes.
 pub(crate) fn mono<'py, T: PySample>(x: &Bound<'py, PyAny>) -> PyResult<Samples<'py, T>> {
     let Ok(array) = x.cast::<PyUntypedArray>() else {
         return bytes(x).map(Samples::Bytes);
     };
-    if array.ndim() != 1 {
-        let message = format!(
-            "an array of shape {}; it must have one dimension (downmix channels first)",
-            shape_text(array)
-        );
-        return Err(audio_format_error(x.py(), message));
-    }
+    one_dimension(x.py(), array.shape())?;
     from_array(array).map(Samples::Array)
 }
 
-/// Samples of an array of just this type and of any shape, in C order; copied if need be.
-pub(crate) fn from_array<'py, T: PySample>(
-    array: &Bound<'py, PyUntypedArray>,
-) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
-    let samples = typed::<T>(array)?;
-    if array.is_c_contiguous() && array.is_aligned() {
-        return borrow(samples);
+fn one_dimension(py: Python<'_>, shape: &[usize]) -> PyResult<()> {
+    if shape.len() == 1 {
+        return Ok(());
     }
-    let samples = samples.call_method0("copy")?.cast_into()?;
-    borrow(&samples)
+    let message = format!(
+        "an array of shape {}; it must have one dimension (downmix channels first)",
+        shape_text(shape)
+    );
+    Err(audio_format_error(py, message))
 }
 
-/// Samples of an array of just this type and of any shape, in place.
-pub(crate) fn in_place<'py, T: PySample>(
-    x: &Bound<'py, PyAny>,
-    name: &str,
-) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
-    borrow(contiguous(x, name)?)
+/// Items of an array of just this type and of any shape, in C order; copied if need be.
+pub(crate) fn from_array<'py, T: Item>(
+    array: &Bound<'py, PyUntypedArray>,
+) -> PyResult<View<'py, T>> {
+    let items = typed::<T>(array)?;
+    if array.is_c_contiguous() && array.is_aligned() {
+        return View::new(items);
+    }
+    // Not by the method `copy`: what that of a subclass makes may lie in any order.
+    let copy = PyArrayDyn::zeros(array.py(), array.shape(), false);
+    items.copy_to(&copy)?;
+    View::new(&copy)
 }
 
-/// Room for samples in an array of just this type and of any shape.
-pub(crate) fn in_place_mut<'py, T: PySample>(
-    x: &Bound<'py, PyAny>,
-    name: &str,
-) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
-    contiguous(x, name)?.try_readwrite().map_err(|reason| {
-        audio_format_error(x.py(), format!("{name} cannot be written to: {reason}"))
-    })
+/// Samples of the argument `x`, an array of just this type and of any shape, in place.
+pub(crate) fn in_place<'py, T: PySample>(x: &Bound<'py, PyAny>) -> PyResult<View<'py, T>> {
+    View::new(contiguous(x, "x", "pass x.copy()")?)
+}
+
+/// Room for samples in an array of just this type and of any shape, in one piece.
+pub(crate) struct Room<'py, T: PySample>(PyReadwriteArrayDyn<'py, T>);
+
+impl<'py, T: PySample> Room<'py, T> {
+    /// That of the argument `out`, none of which may lie where the samples `x` lie.
+    pub(crate) fn of<I>(out: &Bound<'py, PyAny>, x: &[I]) -> PyResult<Self> {
+        let py = out.py();
+        let advice = "give an array that is, such as a new one (a copy of it would be filled)";
+        let array = contiguous::<T>(out, "out", advice)?;
+        let unwritable = |reason: &str| {
+            let message = format!("out cannot be written to: {reason}");
+            Err(audio_format_error(py, message))
+        };
+        // NumPy's bases do not tell all: two arrays may share memory that belongs to neither.
+        let (start, size) = (array.data().addr(), array.len() * size_of::<T>());
+        let (x_start, x_size) = (x.as_ptr().addr(), size_of_val(x));
+        if start < x_start + x_size && x_start < start + size {
+            return unwritable("it overlaps the input; give an array of its own");
+        }
+        match array.try_readwrite() {
+            Ok(room) => Ok(Self(room)),
+            Err(BorrowError::NotWriteable) => unwritable("the array is read-only"),
+            Err(_) => unwritable("another call is using it"),
+        }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> PyResult<&mut [T]> {
+        Ok(self.0.as_slice_mut()?)
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
 }
 
 /// A typed array that has its samples in one piece.
 fn contiguous<'a, 'py, T: PySample>(
     x: &'a Bound<'py, PyAny>,
     name: &str,
+    advice: &str,
 ) -> PyResult<&'a Bound<'py, PyArrayDyn<T>>> {
     let array = x
         .cast::<PyUntypedArray>()
         .map_err(|_| audio_format_error(x.py(), format!("{name} is {}, not an array", kind(x))))?;
-    if !(array.is_c_contiguous() && array.is_aligned()) {
-        let message = format!("{name} is not C-contiguous; pass numpy.ascontiguousarray({name})");
-        return Err(audio_format_error(x.py(), message));
-    }
-    typed(array)
+    let typed = typed(array)?;
+    let what = if !array.is_c_contiguous() {
+        "C-contiguous"
+    } else if !array.is_aligned() {
+        "aligned in memory"
+    } else {
+        return Ok(typed);
+    };
+    Err(audio_format_error(
+        x.py(),
+        format!("{name} is not {what}; {advice}"),
+    ))
 }
 
-fn typed<'a, 'py, T: PySample>(
+fn typed<'a, 'py, T: Item>(
     array: &'a Bound<'py, PyUntypedArray>,
 ) -> PyResult<&'a Bound<'py, PyArrayDyn<T>>> {
     array.cast::<PyArrayDyn<T>>().map_err(|_| {
-        let message = format!("an array of {}; it must be {}", array.dtype(), T::NAME);
+        let dtype = array.dtype();
+        // Only what keeps the sound is advised.
+        let advice = match (dtype.kind(), dtype.itemsize(), T::NAME) {
+            (b'i', 2, "int16") => "; pass x.astype(numpy.int16)",
+            (b'i', 2, "float32") => "; int16_to_float makes it of int16",
+            (b'f', _, "float32") => "; pass x.astype(numpy.float32)",
+            (b'f', 4, "int16") => "; float_to_int16 makes it of float32",
+            (b'f', _, "int16") => "; float_to_int16(x.astype(numpy.float32)) makes it",
+            _ => "",
+        };
+        let message = format!("an array of {dtype}; it must be {}{advice}", T::NAME);
         audio_format_error(array.py(), message)
-    })
-}
-
-fn borrow<'py, T: PySample>(
-    array: &Bound<'py, PyArrayDyn<T>>,
-) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
-    array.try_readonly().map_err(|_| {
-        audio_format_error(
-            array.py(),
-            "the input overlaps an array that is being written to",
-        )
     })
 }
 
@@ -169,13 +289,19 @@ fn bytes<T: PySample>(x: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
         return whole(py, bytes.as_bytes());
     }
     if let Ok(buffer) = PyBuffer::<u8>::get(x) {
-        return whole(py, &buffer.to_vec(py)?);
+        return whole(py, &items(py, &buffer)?);
     }
     if let Ok(buffer) = PyBuffer::<T>::get(x) {
-        return buffer.to_vec(py);
+        return items(py, &buffer);
     }
     let message = format!("{}; give {} samples or bytes of them", kind(x), T::NAME);
     Err(audio_format_error(py, message))
+}
+
+/// What a buffer of one dimension holds.
+fn items<T: Item>(py: Python<'_>, buffer: &PyBuffer<T>) -> PyResult<Vec<T>> {
+    one_dimension(py, buffer.shape())?;
+    buffer.to_vec(py)
 }
 
 fn whole<T: PySample>(py: Python<'_>, bytes: &[u8]) -> PyResult<Vec<T>> {
@@ -212,8 +338,7 @@ pub(crate) fn answer<'py, T: PySample>(
 
 /// Codes of eight bits that an argument holds.
 pub(crate) enum Codes<'py> {
-    /// One-dimensional and contiguous.
-    Array(PyReadonlyArrayDyn<'py, u8>),
+    Array(View<'py, u8>),
     /// Where they are.
     Bytes(Bound<'py, PyBytes>),
     /// Copied from a buffer.
@@ -223,8 +348,7 @@ pub(crate) enum Codes<'py> {
 impl Codes<'_> {
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
-            // `codes` made sure that there is a slice.
-            Self::Array(array) => array.as_slice().unwrap_or_default(),
+            Self::Array(array) => array.as_slice(),
             Self::Bytes(bytes) => bytes.as_bytes(),
             Self::Copy(codes) => codes,
         }
@@ -243,22 +367,11 @@ pub(crate) fn codes<'py>(x: &Bound<'py, PyAny>) -> PyResult<Codes<'py>> {
         return Ok(Codes::Bytes(bytes.clone()));
     }
     if let Ok(array) = x.cast::<PyUntypedArray>() {
-        let codes = array.cast::<PyArrayDyn<u8>>().map_err(|_| {
-            let message = format!("an array of {}; it must be uint8", array.dtype());
-            audio_format_error(py, message)
-        })?;
-        if array.ndim() != 1 || !array.is_c_contiguous() {
-            let shape = shape_text(array);
-            let message =
-                format!("an array of shape {shape}; it must have one dimension, in one piece");
-            return Err(audio_format_error(py, message));
-        }
-        return Ok(Codes::Array(codes.try_readonly().map_err(|_| {
-            audio_format_error(py, "the codes overlap an array that is being written to")
-        })?));
+        one_dimension(py, array.shape())?;
+        return from_array(array).map(Codes::Array);
     }
     match PyBuffer::<u8>::get(x) {
-        Ok(buffer) => Ok(Codes::Copy(buffer.to_vec(py)?)),
+        Ok(buffer) => items(py, &buffer).map(Codes::Copy),
         Err(_) => Err(audio_format_error(
             py,
             format!("{}; give bytes or an array of uint8", kind(x)),
@@ -278,9 +391,10 @@ pub(crate) fn to_bytes<'py, T: PySample>(
 }
 
 /// A shape as Python writes it.
-pub(crate) fn shape_text(array: &Bound<'_, PyUntypedArray>) -> String {
-    let sizes: Vec<_> = array.shape().iter().map(ToString::to_string).collect();
-    format!("({})", sizes.join(", "))
+pub(crate) fn shape_text(shape: &[usize]) -> String {
+    let sizes: Vec<_> = shape.iter().map(ToString::to_string).collect();
+    let comma = if sizes.len() == 1 { "," } else { "" };
+    format!("({}{comma})", sizes.join(", "))
 }
 
 /// What an argument is, for a message.

@@ -6,7 +6,9 @@ use antiphon_device::{Capture as Core, CaptureCallback, CaptureReader};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
-use crate::errors::{OrRaise, audio_format_error, to_u32};
+use crate::errors::{
+    OrRaise, audio_format_error, integer, optional_integer, shown, to_rate_hz, to_u32,
+};
 use crate::lock::lock;
 
 /// The first stage of the uplink: a device callback and the ring it fills.
@@ -22,8 +24,13 @@ pub(crate) struct Capture {
 impl Capture {
     #[new]
     #[pyo3(signature = (device_hz, channels=1, *, capacity_ms=2000))]
-    fn new(py: Python<'_>, device_hz: i64, channels: i64, capacity_ms: i64) -> PyResult<Self> {
-        let device_hz = to_u32(py, "device_hz", device_hz)?;
+    fn new(
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] device_hz: i64,
+        #[pyo3(from_py_with = integer)] channels: i64,
+        #[pyo3(from_py_with = integer)] capacity_ms: i64,
+    ) -> PyResult<Self> {
+        let device_hz = to_rate_hz(py, "device_hz", device_hz)?;
         let channels = to_u32(py, "channels", channels)?;
         let capacity_ms = to_u32(py, "capacity_ms", capacity_ms)?;
         let core = Core::new(device_hz, channels, capacity_ms).or_raise(py)?;
@@ -40,12 +47,12 @@ impl Capture {
     fn read<'py>(
         &self,
         py: Python<'py>,
-        max_frames: Option<i64>,
+        #[pyo3(from_py_with = optional_integer)] max_frames: Option<i64>,
     ) -> PyResult<(Bound<'py, PyArray2<f32>>, u64)> {
         let max_frames = match max_frames {
             None => usize::MAX,
             Some(frames) => usize::try_from(frames).map_err(|_| {
-                let message = format!("max_frames is {frames}; it must not be negative");
+                let message = format!("max_frames is {}; it must not be negative", shown(frames));
                 audio_format_error(py, message)
             })?,
         };

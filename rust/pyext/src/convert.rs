@@ -7,7 +7,7 @@ use numpy::{
 };
 use pyo3::prelude::*;
 
-use crate::buffers::{self, PySample};
+use crate::buffers::{self, Dtype, PySample, Room, shape_text};
 use crate::errors::{OrRaise, audio_format_error};
 
 /// Convert float32 samples to int16: round to nearest even of ``x * 32768``, saturating.
@@ -36,19 +36,17 @@ fn convert_with<'py, I: PySample, O: PySample>(
     convert: fn(&[I], &mut [O]),
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = x.py();
-    let samples = buffers::in_place::<I>(x, "x")?;
+    let samples = buffers::in_place::<I>(x)?;
     let out = out.unwrap_or_else(|| PyArrayDyn::<O>::zeros(py, samples.shape(), false).into_any());
-    let mut room = buffers::in_place_mut::<O>(&out, "out")?;
+    let mut room = Room::<O>::of(&out, samples.as_slice())?;
     if room.shape() != samples.shape() {
-        let (out, x) = (room.shape(), samples.shape());
+        let [out, x] = [room.shape(), samples.shape()].map(shape_text);
         return Err(audio_format_error(
             py,
-            format!("out has the shape {out:?}, and x {x:?}"),
+            format!("out has the shape {out}, and x {x}"),
         ));
     }
-    if let (Ok(samples), Ok(room)) = (samples.as_slice(), room.as_slice_mut()) {
-        convert(samples, room);
-    }
+    convert(samples.as_slice(), room.as_mut_slice()?);
     drop(room);
     Ok(out)
 }
@@ -59,13 +57,9 @@ pub(crate) fn downmix<'py>(x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
     let array = x
         .cast::<PyUntypedArray>()
         .map_err(|_| audio_format_error(x.py(), "x is not an array of float32 or int16"))?;
-    if array.cast::<PyArrayDyn<i16>>().is_ok() {
-        mean_of_channels::<i16>(array).map(Bound::into_any)
-    } else if array.cast::<PyArrayDyn<f32>>().is_ok() {
-        mean_of_channels::<f32>(array).map(Bound::into_any)
-    } else {
-        let message = format!("an array of {}; it must be float32 or int16", array.dtype());
-        Err(audio_format_error(x.py(), message))
+    match Dtype::of(x)? {
+        Dtype::Float32 => mean_of_channels::<f32>(array).map(Bound::into_any),
+        Dtype::Int16 => mean_of_channels::<i16>(array).map(Bound::into_any),
     }
 }
 
@@ -73,13 +67,13 @@ fn mean_of_channels<'py, T: PySample>(
     array: &Bound<'py, PyUntypedArray>,
 ) -> PyResult<Bound<'py, PyArray1<T>>> {
     let py = array.py();
-    let samples = buffers::in_place::<T>(array, "x")?;
-    let interleaved = samples.as_slice().unwrap_or_default();
+    let samples = buffers::in_place::<T>(array)?;
+    let interleaved = samples.as_slice();
     let (frames, channels) = match *array.shape() {
         [_] => return Ok(PyArray1::from_slice(py, interleaved)),
         [frames, channels] => (frames, u32::try_from(channels).unwrap_or(u32::MAX)),
         _ => {
-            let shape = buffers::shape_text(array);
+            let shape = shape_text(array.shape());
             let message = format!("an array of shape {shape}; it must be (frames, channels)");
             return Err(audio_format_error(py, message));
         }
@@ -98,10 +92,9 @@ pub(crate) fn interleave<'py>(channels: &Bound<'py, PyAny>) -> PyResult<Bound<'p
     let Some(first) = channels.first() else {
         return Err(audio_format_error(py, "there is no channel"));
     };
-    if first.cast::<PyArrayDyn<f32>>().is_ok() {
-        interleave_as::<f32>(py, &channels).map(Bound::into_any)
-    } else {
-        interleave_as::<i16>(py, &channels).map(Bound::into_any)
+    match Dtype::of(first)? {
+        Dtype::Float32 => interleave_as::<f32>(py, &channels).map(Bound::into_any),
+        Dtype::Int16 => interleave_as::<i16>(py, &channels).map(Bound::into_any),
     }
 }
 

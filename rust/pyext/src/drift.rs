@@ -6,10 +6,12 @@ use antiphon_core::dsp::drift::{ClockDriftEstimator as CoreEstimator, DriftResam
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 
-use crate::buffers::{self, PySample};
-use crate::errors::{OrRaise, audio_format_error, to_u32};
+use crate::buffers::{self, Dtype, PySample, Room};
+use crate::errors::{
+    OrRaise, integer, now_us, number, optional_integer, to_frames, to_rate_hz, to_u32,
+};
 use crate::lock::{lock, lock_detached};
-use crate::resampler::{Dtype, LONG_BLOCKS_PER_S};
+use crate::resampler::LONG_BLOCKS_PER_S;
 
 /// A streaming resampler whose ratio may vary at any time.
 #[pyclass(frozen, module = "antiphon._native")]
@@ -26,13 +28,13 @@ impl DriftResampler {
     #[pyo3(signature = (nominal_in_hz, nominal_out_hz, max_ppm=1000, dtype="float32"))]
     fn new(
         py: Python<'_>,
-        nominal_in_hz: i64,
-        nominal_out_hz: i64,
-        max_ppm: i64,
+        #[pyo3(from_py_with = integer)] nominal_in_hz: i64,
+        #[pyo3(from_py_with = integer)] nominal_out_hz: i64,
+        #[pyo3(from_py_with = integer)] max_ppm: i64,
         dtype: &str,
     ) -> PyResult<Self> {
-        let in_hz = to_u32(py, "nominal_in_hz", nominal_in_hz)?;
-        let out_hz = to_u32(py, "nominal_out_hz", nominal_out_hz)?;
+        let in_hz = to_rate_hz(py, "nominal_in_hz", nominal_in_hz)?;
+        let out_hz = to_rate_hz(py, "nominal_out_hz", nominal_out_hz)?;
         let max_ppm = to_u32(py, "max_ppm", max_ppm)?;
         Ok(Self {
             dtype: Dtype::named(py, dtype)?,
@@ -59,21 +61,30 @@ impl DriftResampler {
     }
 
     /// The most frames that one call with ``in_frames`` can return (without ``last``).
-    fn max_output_frames(&self, py: Python<'_>, in_frames: usize) -> usize {
-        lock(&self.core, py).max_output_frames(in_frames)
+    fn max_output_frames(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] in_frames: i64,
+    ) -> PyResult<usize> {
+        let in_frames = to_frames(py, "in_frames", in_frames)?;
+        Ok(lock(&self.core, py).max_output_frames(in_frames))
     }
 
     /// How many more input frames make ``out_frames`` more frames ready.
-    fn input_frames_for(&self, py: Python<'_>, out_frames: u32) -> usize {
-        lock(&self.core, py).input_frames_for(out_frames as usize)
+    fn input_frames_for(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] out_frames: i64,
+    ) -> PyResult<usize> {
+        let out_frames = to_u32(py, "out_frames", out_frames)?;
+        Ok(lock(&self.core, py).input_frames_for(out_frames as usize))
     }
 
     /// Return what is left, as `dtype`, and `reset`.
     fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let core = &mut lock(&self.core, py);
         match self.dtype {
-            Dtype::Float32 => Ok(flush::<f32>(py, core)?.into_pyarray(py).into_any()),
-            Dtype::Int16 => Ok(flush::<i16>(py, core)?.into_pyarray(py).into_any()),
+            Dtype::Float32 => self.flush_as::<f32>(py),
+            Dtype::Int16 => self.flush_as::<i16>(py),
         }
     }
 
@@ -83,7 +94,7 @@ impl DriftResampler {
     }
 
     /// Use input up faster by ``ppm`` than nominally.
-    fn set_ppm(&self, py: Python<'_>, ppm: f64) -> PyResult<()> {
+    fn set_ppm(&self, py: Python<'_>, #[pyo3(from_py_with = number)] ppm: f64) -> PyResult<()> {
         lock(&self.core, py).set_ppm(ppm).or_raise(py)
     }
 
@@ -128,17 +139,19 @@ impl DriftResampler {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = x.py();
         let samples = buffers::mono::<T>(x)?;
-        let mut made: Vec<T> = if samples.as_slice().len() > self.long_frames {
+        let made: Vec<T> = if samples.as_slice().len() > self.long_frames {
             let copy = samples.as_slice().to_vec();
-            py.detach(|| process(&mut lock_detached(&self.core), &copy))
+            py.detach(|| lock_detached(&self.core).process(&copy, last))
         } else {
-            process(&mut lock(&self.core, py), samples.as_slice())
+            lock(&self.core, py).process(samples.as_slice(), last)
         }
         .or_raise(py)?;
-        if last {
-            made.extend(flush::<T>(py, &mut lock(&self.core, py))?);
-        }
         buffers::answer(py, &samples, made)
+    }
+
+    fn flush_as<'py, T: PySample>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let made = lock(&self.core, py).process::<T, T>(&[], true);
+        Ok(made.or_raise(py)?.into_pyarray(py).into_any())
     }
 
     fn process_into_as<T: PySample>(
@@ -148,27 +161,12 @@ impl DriftResampler {
     ) -> PyResult<usize> {
         let py = x.py();
         let samples = buffers::mono::<T>(x)?;
-        let mut room = buffers::in_place_mut::<T>(out, "out")?;
-        let room = room
-            .as_slice_mut()
-            .map_err(|error| audio_format_error(py, error.to_string()))?;
+        let mut room = Room::<T>::of(out, samples.as_slice())?;
+        let room = room.as_mut_slice()?;
         lock(&self.core, py)
             .process_into(samples.as_slice(), room)
             .or_raise(py)
     }
-}
-
-fn process<T: PySample>(core: &mut Core, x: &[T]) -> Result<Vec<T>, antiphon_core::FormatError> {
-    let mut made = vec![T::default(); core.max_output_frames(x.len())];
-    let frames = core.process_into(x, &mut made)?;
-    made.truncate(frames);
-    Ok(made)
-}
-
-fn flush<T: PySample>(py: Python<'_>, core: &mut Core) -> PyResult<Vec<T>> {
-    let mut made = vec![T::default(); core.flush_frames()];
-    core.flush_into(&mut made).or_raise(py)?;
-    Ok(made)
 }
 
 /// Finds how much faster one clock runs than another, from the fill of the ring between them.
@@ -179,8 +177,13 @@ pub(crate) struct ClockDriftEstimator(Mutex<CoreEstimator>);
 impl ClockDriftEstimator {
     #[new]
     #[pyo3(signature = (rate_hz, target_frames, max_ppm=1000))]
-    fn new(py: Python<'_>, rate_hz: i64, target_frames: i64, max_ppm: i64) -> PyResult<Self> {
-        let rate_hz = to_u32(py, "rate_hz", rate_hz)?;
+    fn new(
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] rate_hz: i64,
+        #[pyo3(from_py_with = integer)] target_frames: i64,
+        #[pyo3(from_py_with = integer)] max_ppm: i64,
+    ) -> PyResult<Self> {
+        let rate_hz = to_rate_hz(py, "rate_hz", rate_hz)?;
         let target_frames = to_u32(py, "target_frames", target_frames)?;
         let max_ppm = to_u32(py, "max_ppm", max_ppm)?;
         let core = CoreEstimator::new(rate_hz, target_frames, max_ppm).or_raise(py)?;
@@ -188,8 +191,19 @@ impl ClockDriftEstimator {
     }
 
     /// Take the fill at ``now_us``; return by how many ppm to use it up faster than nominally.
-    fn update(&self, py: Python<'_>, fill_frames: f64, now_us: i64) -> f64 {
-        lock(&self.0, py).update(fill_frames, now_us)
+    #[pyo3(signature = (fill_frames, now_us, written_us=None))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = number)] fill_frames: f64,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] written_us: Option<i64>,
+    ) -> f64 {
+        let core = &mut lock(&self.0, py);
+        match written_us {
+            None => core.update(fill_frames, now_us),
+            Some(written_us) => core.update_written(fill_frames, now_us, written_us),
+        }
     }
 
     /// Forget everything, as if newly made.

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::buffers::{self, Codes};
-use crate::errors::{OrRaise, to_u32};
+use crate::errors::{OrRaise, integer, to_rate_hz};
 use crate::lock::lock;
 
 /// Encode int16 samples as µ-law.
@@ -88,8 +88,13 @@ pub(crate) struct G711Decoder {
 impl G711Decoder {
     #[new]
     #[pyo3(signature = (law, out_hz=16000, profile="voice"))]
-    fn new(py: Python<'_>, law: &str, out_hz: i64, profile: &str) -> PyResult<Self> {
-        let (law, out_hz) = (law_named(py, law)?, to_u32(py, "out_hz", out_hz)?);
+    fn new(
+        py: Python<'_>,
+        law: &str,
+        #[pyo3(from_py_with = integer)] out_hz: i64,
+        profile: &str,
+    ) -> PyResult<Self> {
+        let (law, out_hz) = (law_named(py, law)?, to_rate_hz(py, "out_hz", out_hz)?);
         let profile = profile.parse().or_raise(py)?;
         let core = Mutex::new(CoreDecoder::new(law, out_hz, profile).or_raise(py)?);
         Ok(Self { core, law, out_hz })
@@ -100,19 +105,14 @@ impl G711Decoder {
     fn process<'py>(&self, codes: &Bound<'py, PyAny>, last: bool) -> PyResult<Bound<'py, PyAny>> {
         let py = codes.py();
         let codes = buffers::codes(codes)?;
-        let core = &mut lock(&self.core, py);
-        let mut pcm = vec![0_i16; core.resampler().max_output_frames(codes.as_slice().len())];
-        let frames = core.process_into(codes.as_slice(), &mut pcm).or_raise(py)?;
-        pcm.truncate(frames);
-        if last {
-            pcm.extend(tail(py, core)?);
-        }
-        pcm_answer(py, &codes, pcm)
+        let made = lock(&self.core, py).process(codes.as_slice(), last);
+        pcm_answer(py, &codes, made.or_raise(py)?)
     }
 
     /// Return the samples that are left, and `reset`.
     fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i16>>> {
-        Ok(tail(py, &mut lock(&self.core, py))?.into_pyarray(py))
+        let made = lock(&self.core, py).process(&[], true);
+        Ok(made.or_raise(py)?.into_pyarray(py))
     }
 
     /// Forget all input, as if newly made.
@@ -137,10 +137,6 @@ impl G711Decoder {
     }
 }
 
-fn tail(py: Python<'_>, core: &mut CoreDecoder) -> PyResult<Vec<i16>> {
-    core.resampler().process::<i16, i16>(&[], true).or_raise(py)
-}
-
 /// From int16 samples at another rate to G.711 at 8 kHz, as one stream.
 #[pyclass(frozen, module = "antiphon._native")]
 pub(crate) struct G711Encoder {
@@ -153,8 +149,13 @@ pub(crate) struct G711Encoder {
 impl G711Encoder {
     #[new]
     #[pyo3(signature = (law, in_hz=24000, profile="voice"))]
-    fn new(py: Python<'_>, law: &str, in_hz: i64, profile: &str) -> PyResult<Self> {
-        let (law, in_hz) = (law_named(py, law)?, to_u32(py, "in_hz", in_hz)?);
+    fn new(
+        py: Python<'_>,
+        law: &str,
+        #[pyo3(from_py_with = integer)] in_hz: i64,
+        profile: &str,
+    ) -> PyResult<Self> {
+        let (law, in_hz) = (law_named(py, law)?, to_rate_hz(py, "in_hz", in_hz)?);
         let profile = profile.parse().or_raise(py)?;
         let core = Mutex::new(CoreEncoder::new(law, in_hz, profile).or_raise(py)?);
         Ok(Self { core, law, in_hz })
@@ -165,17 +166,8 @@ impl G711Encoder {
     fn process<'py>(&self, pcm: &Bound<'py, PyAny>, last: bool) -> PyResult<Bound<'py, PyAny>> {
         let py = pcm.py();
         let samples = buffers::mono::<i16>(pcm)?;
-        let core = &mut lock(&self.core, py);
-        let most = core.resampler().max_output_frames(samples.as_slice().len());
-        let mut codes = vec![0; most];
-        let frames = core
-            .process_into(samples.as_slice(), &mut codes)
-            .or_raise(py)?;
-        codes.truncate(frames);
-        if last {
-            codes.resize(frames + core.resampler().flush_frames(), 0);
-            core.flush_into(&mut codes[frames..]).or_raise(py)?;
-        }
+        let made = lock(&self.core, py).process(samples.as_slice(), last);
+        let codes = made.or_raise(py)?;
         if samples.is_bytes() {
             Ok(PyBytes::new(py, &codes).into_any())
         } else {

@@ -10,8 +10,10 @@ use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::buffers;
-use crate::errors::{OrRaise, audio_format_error, to_u32, to_us};
+use crate::buffers::{self, Room};
+use crate::errors::{
+    OrRaise, audio_format_error, integer, now_us, optional_integer, shown, to_u32, to_us,
+};
 use crate::feed::Feed;
 use crate::lock::lock;
 use crate::playhead::{Playhead, stats_dict};
@@ -48,13 +50,13 @@ impl JitterBuffer {
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
-        sample_rate_hz: i64,
+        #[pyo3(from_py_with = integer)] sample_rate_hz: i64,
         regime: &str,
-        packet_ms: i64,
+        #[pyo3(from_py_with = integer)] packet_ms: i64,
         smoothness: f32,
-        cushion_ms: i64,
-        max_wait_ms: i64,
-        capacity_s: i64,
+        #[pyo3(from_py_with = integer)] cushion_ms: i64,
+        #[pyo3(from_py_with = integer)] max_wait_ms: i64,
+        #[pyo3(from_py_with = integer)] capacity_s: i64,
     ) -> PyResult<Self> {
         match regime {
             "stream" => {
@@ -100,9 +102,9 @@ impl JitterBuffer {
     fn push(
         &self,
         pcm: &Bound<'_, PyAny>,
-        now_us: i64,
-        seq: Option<i64>,
-        turn: Option<i64>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] seq: Option<i64>,
+        #[pyo3(from_py_with = optional_integer)] turn: Option<i64>,
     ) -> PyResult<usize> {
         let py = pcm.py();
         match (&self.ends, seq, turn) {
@@ -110,7 +112,10 @@ impl JitterBuffer {
             (Ends::Packet { writer, .. }, Some(seq), None) => {
                 let now_us = to_us(py, now_us)?;
                 let Ok(seq) = u16::try_from(seq) else {
-                    let message = format!("seq is {seq}; it must be 0 to 65535, and wraps around");
+                    let message = format!(
+                        "seq is {}; it must be 0 to 65535, and wraps around",
+                        shown(seq)
+                    );
                     return Err(audio_format_error(py, message));
                 };
                 let samples = buffers::mono::<i16>(pcm)?;
@@ -135,7 +140,12 @@ impl JitterBuffer {
 
     /// No more audio will come for now: running dry is not an underrun.
     #[pyo3(signature = (*, now_us, turn=None))]
-    fn end_of_turn(&self, py: Python<'_>, now_us: i64, turn: Option<i64>) -> PyResult<()> {
+    fn end_of_turn(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] turn: Option<i64>,
+    ) -> PyResult<()> {
         match &self.ends {
             Ends::Stream { feed, .. } => feed.end_of_turn(py, now_us, turn),
             Ends::Packet { writer, .. } => {
@@ -148,7 +158,12 @@ impl JitterBuffer {
 
     /// Drop what is queued, with a 5 ms fade of what is sounding, in the next pull.
     #[pyo3(signature = (*, now_us, turn=None))]
-    fn flush(&self, py: Python<'_>, now_us: i64, turn: Option<i64>) -> PyResult<()> {
+    fn flush(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] turn: Option<i64>,
+    ) -> PyResult<()> {
         match &self.ends {
             Ends::Stream { feed, .. } => feed.flush(py, now_us, turn),
             Ends::Packet { writer, .. } => {
@@ -164,15 +179,18 @@ impl JitterBuffer {
     fn pull<'py>(
         &self,
         py: Python<'py>,
-        frames: i64,
-        now_us: i64,
+        #[pyo3(from_py_with = integer)] frames: i64,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
     ) -> PyResult<Bound<'py, PyArray1<i16>>> {
         let now_us = to_us(py, now_us)?;
         let count = usize::try_from(frames)
             .ok()
             .filter(|_| frames <= MAX_PULL_FRAMES);
         let Some(count) = count else {
-            let message = format!("frames is {frames}; it must be 0 to {MAX_PULL_FRAMES}");
+            let message = format!(
+                "frames is {}; it must be 0 to {MAX_PULL_FRAMES}",
+                shown(frames)
+            );
             return Err(audio_format_error(py, message));
         };
         let out = PyArray1::zeros(py, count, false);
@@ -182,11 +200,15 @@ impl JitterBuffer {
 
     /// Like `pull`, filling ``out``.
     #[pyo3(signature = (out, *, now_us))]
-    fn pull_into(&self, out: &Bound<'_, PyAny>, now_us: i64) -> PyResult<()> {
+    fn pull_into(
+        &self,
+        out: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+    ) -> PyResult<()> {
         let py = out.py();
         let now_us = to_us(py, now_us)?;
-        let mut out = buffers::in_place_mut::<i16>(out, "out")?;
-        self.fill(py, out.as_slice_mut()?, now_us);
+        let mut room = Room::<i16>::of(out, &[0_i16; 0])?;
+        self.fill(py, room.as_mut_slice()?, now_us);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::buffers;
-use crate::errors::{OrRaise, to_u32};
+use crate::errors::{OrRaise, integer, now_us, to_u32};
 use crate::lock::lock;
 
 /// A fixed duration of mono int16 PCM.
@@ -45,7 +45,11 @@ pub(crate) struct Packetizer {
 impl Packetizer {
     #[new]
     #[pyo3(signature = (sample_rate_hz=16000, packet_ms=20))]
-    fn new(py: Python<'_>, sample_rate_hz: i64, packet_ms: i64) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] sample_rate_hz: i64,
+        #[pyo3(from_py_with = integer)] packet_ms: i64,
+    ) -> PyResult<Self> {
         let rate_hz = to_u32(py, "sample_rate_hz", sample_rate_hz)?;
         let core = Core::new(rate_hz, to_u32(py, "packet_ms", packet_ms)?).or_raise(py)?;
         Ok(Self {
@@ -56,7 +60,11 @@ impl Packetizer {
 
     /// Add PCM whose first frame was captured at ``now_us``; return the full packets.
     #[pyo3(signature = (pcm, *, now_us))]
-    fn push(&self, pcm: &Bound<'_, PyAny>, now_us: i64) -> PyResult<Vec<Packet>> {
+    fn push(
+        &self,
+        pcm: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+    ) -> PyResult<Vec<Packet>> {
         let py = pcm.py();
         let samples = buffers::mono::<i16>(pcm)?;
         let mut packets = Vec::new();

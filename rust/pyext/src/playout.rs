@@ -4,7 +4,7 @@ use antiphon_device::{Playout as Core, PlayoutCallback, PlayoutConfig, PlayoutMo
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors::{OrRaise, to_u32};
+use crate::errors::{OrRaise, integer, now_us, optional_integer, to_rate_hz, to_u32};
 use crate::feed::Feed;
 use crate::jitter_buffer::config;
 use crate::playhead::{Playhead, stats_dict};
@@ -31,16 +31,16 @@ impl Playout {
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
-        device_hz: i64,
-        channels: i64,
-        source_hz: i64,
-        cushion_ms: i64,
-        max_wait_ms: i64,
-        capacity_s: i64,
+        #[pyo3(from_py_with = integer)] device_hz: i64,
+        #[pyo3(from_py_with = integer)] channels: i64,
+        #[pyo3(from_py_with = integer)] source_hz: i64,
+        #[pyo3(from_py_with = integer)] cushion_ms: i64,
+        #[pyo3(from_py_with = integer)] max_wait_ms: i64,
+        #[pyo3(from_py_with = integer)] capacity_s: i64,
         profile: &str,
     ) -> PyResult<Self> {
         let config = PlayoutConfig {
-            device_hz: to_u32(py, "device_hz", device_hz)?,
+            device_hz: to_rate_hz(py, "device_hz", device_hz)?,
             channels: to_u32(py, "channels", channels)?,
             buffer: config(
                 py,
@@ -64,19 +64,34 @@ impl Playout {
 
     /// See `JitterBuffer.push`.
     #[pyo3(signature = (pcm, *, now_us, turn=None))]
-    fn push(&self, pcm: &Bound<'_, PyAny>, now_us: i64, turn: Option<i64>) -> PyResult<usize> {
+    fn push(
+        &self,
+        pcm: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] turn: Option<i64>,
+    ) -> PyResult<usize> {
         self.feed.push(pcm, now_us, turn)
     }
 
     /// See `JitterBuffer.end_of_turn`.
     #[pyo3(signature = (*, now_us, turn=None))]
-    fn end_of_turn(&self, py: Python<'_>, now_us: i64, turn: Option<i64>) -> PyResult<()> {
+    fn end_of_turn(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] turn: Option<i64>,
+    ) -> PyResult<()> {
         self.feed.end_of_turn(py, now_us, turn)
     }
 
     /// See `JitterBuffer.flush`; it takes effect in the next callback.
     #[pyo3(signature = (*, now_us, turn=None))]
-    fn flush(&self, py: Python<'_>, now_us: i64, turn: Option<i64>) -> PyResult<()> {
+    fn flush(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
+        #[pyo3(from_py_with = optional_integer)] turn: Option<i64>,
+    ) -> PyResult<()> {
         self.feed.flush(py, now_us, turn)
     }
 

@@ -3,15 +3,13 @@
 use std::sync::Mutex;
 
 use antiphon_core::dsp::resample::{self as core, Profile, Resampler as Core};
-use numpy::{
-    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadwriteArrayDyn, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
-use crate::buffers::{self, PySample};
-use crate::errors::{OrRaise, audio_format_error, to_u32};
+use crate::buffers::{self, Dtype, PySample, Room};
+use crate::errors::{OrRaise, integer, number, to_frames, to_rate_hz, to_u32};
 use crate::lock::{lock, lock_detached};
 
 /// Blocks longer than this part of a second let go of the interpreter while they are filtered.
@@ -53,38 +51,17 @@ impl Scratch for i16 {
     }
 }
 
-/// What goes in and comes out of a stream.
-#[derive(Clone, Copy)]
-pub(crate) enum Dtype {
-    Float32,
-    Int16,
-}
-
-impl Dtype {
-    pub(crate) fn named(py: Python<'_>, name: &str) -> PyResult<Self> {
-        match name {
-            "float32" => Ok(Self::Float32),
-            "int16" => Ok(Self::Int16),
-            _ => {
-                let message = format!("dtype is {name:?}; it must be 'float32' or 'int16'");
-                Err(audio_format_error(py, message))
-            }
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Float32 => f32::NAME,
-            Self::Int16 => i16::NAME,
-        }
-    }
-}
-
 #[pymethods]
 impl Resampler {
     #[new]
     #[pyo3(signature = (in_hz, out_hz, profile="voice", dtype="float32"))]
-    fn new(py: Python<'_>, in_hz: i64, out_hz: i64, profile: &str, dtype: &str) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] in_hz: i64,
+        #[pyo3(from_py_with = integer)] out_hz: i64,
+        profile: &str,
+        dtype: &str,
+    ) -> PyResult<Self> {
         let dtype = Dtype::named(py, dtype)?;
         Self::make(py, in_hz, out_hz, profile, dtype)
     }
@@ -107,12 +84,21 @@ impl Resampler {
     }
 
     /// The most frames that one call with ``in_frames`` can return (without ``last``).
-    fn max_output_frames(&self, py: Python<'_>, in_frames: usize) -> usize {
-        lock(&self.state, py).core.max_output_frames(in_frames)
+    fn max_output_frames(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = integer)] in_frames: i64,
+    ) -> PyResult<usize> {
+        let in_frames = to_frames(py, "in_frames", in_frames)?;
+        Ok(lock(&self.state, py).core.max_output_frames(in_frames))
     }
 
     /// Pass over a gap of ``frames``; return what still rings, and the frames of silence after.
-    fn skip<'py>(&self, py: Python<'py>, frames: i64) -> PyResult<(Bound<'py, PyAny>, usize)> {
+    fn skip<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = integer)] frames: i64,
+    ) -> PyResult<(Bound<'py, PyAny>, usize)> {
         let frames = to_u32(py, "frames", frames)? as usize;
         match self.dtype {
             Dtype::Float32 => self.skip_as::<f32>(py, frames),
@@ -169,7 +155,11 @@ impl Resampler {
     }
 
     /// How much later than it went in a tone of ``hz`` can come out, in seconds.
-    fn group_delay_s(&self, py: Python<'_>, hz: f64) -> PyResult<f64> {
+    fn group_delay_s(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = number)] hz: f64,
+    ) -> PyResult<f64> {
         lock(&self.state, py).core.group_delay_s(hz).or_raise(py)
     }
 }
@@ -182,7 +172,10 @@ impl Resampler {
         profile: &str,
         dtype: Dtype,
     ) -> PyResult<Self> {
-        let (in_hz, out_hz) = (to_u32(py, "in_hz", in_hz)?, to_u32(py, "out_hz", out_hz)?);
+        let (in_hz, out_hz) = (
+            to_rate_hz(py, "in_hz", in_hz)?,
+            to_rate_hz(py, "out_hz", out_hz)?,
+        );
         let profile = profile.parse().or_raise(py)?;
         let core = Core::new(in_hz, out_hz, profile).or_raise(py)?;
         let (delay_frames, delay_s) = (core.delay_frames(), core.delay_s());
@@ -200,9 +193,7 @@ impl Resampler {
             delay_s,
         })
     }
-}
 
-impl Resampler {
     fn process_as<'py, T: PySample + Scratch>(
         &self,
         x: &Bound<'py, PyAny>,
@@ -278,10 +269,8 @@ impl Resampler {
     ) -> PyResult<usize> {
         let py = x.py();
         let samples = buffers::mono::<T>(x)?;
-        let mut room: PyReadwriteArrayDyn<'_, T> = buffers::in_place_mut(out, "out")?;
-        let room = room
-            .as_slice_mut()
-            .map_err(|error| audio_format_error(py, error.to_string()))?;
+        let mut room = Room::<T>::of(out, samples.as_slice())?;
+        let room = room.as_mut_slice()?;
         lock(&self.state, py)
             .core
             .process_into(samples.as_slice(), room)
@@ -314,17 +303,19 @@ impl Resampler {
 #[pyo3(signature = (x, in_hz, out_hz, profile="voice"))]
 pub(crate) fn resample<'py>(
     x: &Bound<'py, PyAny>,
-    in_hz: i64,
-    out_hz: i64,
+    #[pyo3(from_py_with = integer)] in_hz: i64,
+    #[pyo3(from_py_with = integer)] out_hz: i64,
     profile: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = x.py();
-    let (in_hz, out_hz) = (to_u32(py, "in_hz", in_hz)?, to_u32(py, "out_hz", out_hz)?);
+    let (in_hz, out_hz) = (
+        to_rate_hz(py, "in_hz", in_hz)?,
+        to_rate_hz(py, "out_hz", out_hz)?,
+    );
     let profile = profile.parse().or_raise(py)?;
-    if x.cast::<PyArrayDyn<f32>>().is_ok() {
-        resample_as::<f32>(x, in_hz, out_hz, profile)
-    } else {
-        resample_as::<i16>(x, in_hz, out_hz, profile)
+    match Dtype::of(x)? {
+        Dtype::Float32 => resample_as::<f32>(x, in_hz, out_hz, profile),
+        Dtype::Int16 => resample_as::<i16>(x, in_hz, out_hz, profile),
     }
 }
 

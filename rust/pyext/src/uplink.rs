@@ -2,14 +2,13 @@
 
 use std::sync::Mutex;
 
-use antiphon_core::check_rate_hz;
 use antiphon_core::uplink::{Uplink as Core, encode};
-use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::buffers::{self, PySample, Samples};
-use crate::errors::{OrRaise, audio_format_error, to_u32};
+use crate::buffers::{self, Dtype, PySample, Samples};
+use crate::errors::{OrRaise, audio_format_error, integer, now_us, to_rate_hz, to_u32};
 use crate::lock::{lock, lock_detached};
 
 /// Blocks longer than this part of a second let go of the interpreter.
@@ -32,17 +31,17 @@ impl Uplink {
     #[pyo3(signature = (in_hz, channels=1, out_hz=16000, packet_ms=20, profile="voice"))]
     fn new(
         py: Python<'_>,
-        in_hz: i64,
-        channels: i64,
-        out_hz: i64,
-        packet_ms: i64,
+        #[pyo3(from_py_with = integer)] in_hz: i64,
+        #[pyo3(from_py_with = integer)] channels: i64,
+        #[pyo3(from_py_with = integer)] out_hz: i64,
+        #[pyo3(from_py_with = integer)] packet_ms: i64,
         profile: &str,
     ) -> PyResult<Self> {
-        let in_hz = to_u32(py, "in_hz", in_hz)?;
+        let in_hz = to_rate_hz(py, "in_hz", in_hz)?;
         let core = Core::new(
             in_hz,
             to_u32(py, "channels", channels)?,
-            to_u32(py, "out_hz", out_hz)?,
+            to_rate_hz(py, "out_hz", out_hz)?,
             to_u32(py, "packet_ms", packet_ms)?,
             profile.parse().or_raise(py)?,
         )
@@ -62,21 +61,21 @@ impl Uplink {
     fn push<'py>(
         &self,
         block: &Bound<'py, PyAny>,
-        now_us: i64,
+        #[pyo3(from_py_with = now_us)] now_us: i64,
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let Ok(array) = block.cast::<PyUntypedArray>() else {
             return self.push_samples(block.py(), &buffers::mono::<i16>(block)?, now_us);
         };
         self.check_shape(array)?;
-        if array.cast::<PyArrayDyn<i16>>().is_ok() {
-            let samples = buffers::from_array::<i16>(array)?;
-            self.push_samples(block.py(), &Samples::Array(samples), now_us)
-        } else if array.cast::<PyArrayDyn<f32>>().is_ok() {
-            let samples = buffers::from_array::<f32>(array)?;
-            self.push_samples(block.py(), &Samples::Array(samples), now_us)
-        } else {
-            let message = format!("an array of {}; it must be float32 or int16", array.dtype());
-            Err(audio_format_error(block.py(), message))
+        match Dtype::of(block)? {
+            Dtype::Float32 => {
+                let samples = buffers::from_array::<f32>(array)?;
+                self.push_samples(block.py(), &Samples::Array(samples), now_us)
+            }
+            Dtype::Int16 => {
+                let samples = buffers::from_array::<i16>(array)?;
+                self.push_samples(block.py(), &Samples::Array(samples), now_us)
+            }
         }
     }
 
@@ -125,7 +124,7 @@ impl Uplink {
         if channels == self.channels {
             return Ok(());
         }
-        let (shape, expected) = (buffers::shape_text(array), self.channels);
+        let (shape, expected) = (buffers::shape_text(array.shape()), self.channels);
         let message = format!("a block of shape {shape}; it must be (frames, {expected})");
         Err(audio_format_error(array.py(), message))
     }
@@ -157,10 +156,10 @@ impl Uplink {
 #[pyo3(signature = (pcm, rate_hz=16000))]
 pub(crate) fn encode_realtime_audio<'py>(
     pcm: &Bound<'py, PyAny>,
-    rate_hz: i64,
+    #[pyo3(from_py_with = integer)] rate_hz: i64,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = pcm.py();
-    let rate_hz = check_rate_hz("rate_hz", to_u32(py, "rate_hz", rate_hz)?).or_raise(py)?;
+    let rate_hz = to_rate_hz(py, "rate_hz", rate_hz)?;
     let samples = buffers::mono::<i16>(pcm)?;
     Ok(PyBytes::new(
         py,

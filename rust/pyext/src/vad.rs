@@ -6,7 +6,7 @@ use antiphon_core::uplink::{VadConfig, VadEvent, VoiceActivityDetector as Core};
 use pyo3::prelude::*;
 
 use crate::buffers;
-use crate::errors::{OrRaise, to_u32};
+use crate::errors::{OrRaise, integer, number, to_u32};
 use crate::lock::lock;
 
 /// Finds where speech starts and ends in a mono int16 stream, by level over a noise floor.
@@ -32,11 +32,11 @@ impl VoiceActivityDetector {
     )]
     fn new(
         py: Python<'_>,
-        sample_rate_hz: i64,
-        prefix_padding_ms: i64,
-        silence_duration_ms: i64,
-        threshold_db: f64,
-        min_dbfs: f64,
+        #[pyo3(from_py_with = integer)] sample_rate_hz: i64,
+        #[pyo3(from_py_with = integer)] prefix_padding_ms: i64,
+        #[pyo3(from_py_with = integer)] silence_duration_ms: i64,
+        #[pyo3(from_py_with = number)] threshold_db: f64,
+        #[pyo3(from_py_with = number)] min_dbfs: f64,
     ) -> PyResult<Self> {
         let config = VadConfig {
             sample_rate_hz: to_u32(py, "sample_rate_hz", sample_rate_hz)?,

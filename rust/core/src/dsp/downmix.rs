@@ -18,8 +18,8 @@ pub fn check_channels(channels: u32) -> Result<u16, FormatError> {
 
 /// Averages interleaved frames of `channels` samples; yields `out.len()` mono frames.
 ///
-/// The mean is taken in float32 from exact samples, so the sum of int16 samples is exact; the
-/// mean is then rounded to nearest even.
+/// The mean is taken in float32 from exact samples, so the sum of int16 samples is exact; an
+/// int16 mean is the nearest to the exact one, of two the even one.
 ///
 /// # Panics
 /// If `x` does not hold `channels` samples for each frame of `out`.

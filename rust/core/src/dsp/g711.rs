@@ -189,9 +189,26 @@ impl G711Decoder {
         for codes in codes.chunks(PIECE_FRAMES) {
             let pcm = &mut self.pcm[..codes.len()];
             self.law.decode(codes, pcm);
-            written += self.resampler.process_into(pcm, &mut out[written..])?;
+            // There is room for all of it, but not for the most that each piece could make.
+            written += self.resampler.process_exact(pcm, &mut out[written..])?;
         }
         Ok(written)
+    }
+
+    /// Decodes any number of codes and returns what is ready, in memory of its own. With `last`
+    /// the stream ends.
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn process<O: Sample>(&mut self, codes: &[u8], last: bool) -> Result<Vec<O>, FormatError> {
+        let mut out = vec![O::default(); self.resampler.max_output_frames(codes.len())];
+        let frames = self.process_into(codes, &mut out)?;
+        out.truncate(frames);
+        if last {
+            out.resize(frames + self.resampler.flush_frames(), O::default());
+            self.resampler.flush_into(&mut out[frames..])?;
+        }
+        Ok(out)
     }
 
     /// The filter after the decoder: its delay, its flush, its reset.
@@ -238,12 +255,28 @@ impl G711Encoder {
         self.resampler.check_room(x.len(), out.len())?;
         let mut written = 0;
         for x in x.chunks(PIECE_FRAMES) {
-            let made = self.resampler.process_into(x, &mut self.pcm)?;
+            let made = self.resampler.process_exact(x, &mut self.pcm)?;
             self.law
                 .encode(&self.pcm[..made], &mut out[written..written + made]);
             written += made;
         }
         Ok(written)
+    }
+
+    /// Takes any number of samples and returns the codes that are ready, in memory of their own.
+    /// With `last` the stream ends.
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn process<I: Sample>(&mut self, x: &[I], last: bool) -> Result<Vec<u8>, FormatError> {
+        let mut out = vec![0; self.resampler.max_output_frames(x.len())];
+        let frames = self.process_into(x, &mut out)?;
+        out.truncate(frames);
+        if last {
+            out.resize(frames + self.resampler.flush_frames(), 0);
+            self.flush_into(&mut out[frames..])?;
+        }
+        Ok(out)
     }
 
     /// Ends the stream: writes the codes that are left, and resets.

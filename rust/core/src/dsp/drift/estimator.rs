@@ -8,6 +8,8 @@ const SMOOTHING_S: f64 = 0.5;
 const OMEGA_PER_S: f64 = 0.4;
 /// Time between two updates beyond this tells nothing about what happened within.
 const GAP_MAX_S: f64 = 1.0;
+/// A fill further than this from its target tells no more: the answer is at its limit at 6 ms.
+const EXCESS_MAX_S: f64 = 1.0;
 
 /// Finds how much faster one clock runs than another, from the fill of the ring between them.
 ///
@@ -50,14 +52,19 @@ impl ClockDriftEstimator {
     ///
     /// Call it at one point of the loop, such as before each read, some 10 to 1,000 times a
     /// second. Time that stands still or runs backwards changes nothing, nor does a fill that
-    /// is no number. A writer of blocks makes the fill jump, and as two clocks slide past each
-    /// other, the loop follows: by some hundred ppm for blocks of 10 ms. Where it is known when
-    /// the last block was written, add the frames since then, and it does not.
+    /// is no number; one that is more than a second from its target counts as a second, so that
+    /// an absurd one is forgotten within seconds.
+    ///
+    /// This is for a writer of single frames, or of blocks of a millisecond or so. Longer blocks
+    /// make the fill a sawtooth, and as two clocks slide past each other it looks like drift: the
+    /// answer swings by hundreds of ppm, up to the limit, and the fill by up to a block. Use
+    /// [`update_written`](Self::update_written) there.
     pub fn update(&mut self, fill_frames: f64, now_us: i64) -> f64 {
         let excess_s = (fill_frames - self.target_frames) / self.rate_hz;
         if !excess_s.is_finite() {
             return self.ppm;
         }
+        let excess_s = excess_s.clamp(-EXCESS_MAX_S, EXCESS_MAX_S);
         let Some(last_us) = self.last_us.replace(now_us) else {
             self.excess_s = excess_s;
             return self.ppm;
@@ -82,6 +89,15 @@ impl ClockDriftEstimator {
             self.drift_ppm = (self.drift_ppm + integral_ppm).clamp(-self.max_ppm, self.max_ppm);
         }
         self.ppm
+    }
+
+    /// As [`update`](Self::update), where the last block was written at `written_us`: the frames
+    /// since then count as if they had come one by one, and so does the target.
+    pub fn update_written(&mut self, fill_frames: f64, now_us: i64, written_us: i64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "beyond a second it is a second")]
+        let since_s = now_us.saturating_sub(written_us) as f64 / 1e6;
+        let since_frames = since_s.clamp(0.0, EXCESS_MAX_S) * self.rate_hz;
+        self.update(fill_frames + since_frames, now_us)
     }
 
     /// Forgets everything, as if newly made.

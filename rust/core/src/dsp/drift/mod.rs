@@ -26,6 +26,8 @@ const ONE: u64 = 1 << FRACTION_BITS;
 const SLEW_MS: u32 = 100;
 /// Parts of a ppm that are told apart.
 const PER_PPM: f64 = 1e6;
+/// Such parts in the whole.
+const WHOLE: u64 = 1_000_000_000_000;
 /// Frames made at a time.
 const MADE_FRAMES: usize = 256;
 /// Silence fed at a time.
@@ -33,8 +35,8 @@ static ZEROS: [f32; 64] = [0.0; 64];
 
 /// A streaming resampler of one channel whose ratio can be varied at any time.
 ///
-/// The filter is that of `voice`. Output frame `k` is centred on the input time that the ratios
-/// of the frames before it add up to; nothing is prepended. All memory is taken by
+/// The filter is that of `voice`, at equal rates too. Output frame `k` is centred on the input time
+/// that the ratios of the frames before it add up to; nothing is prepended. All memory is taken by
 /// [`DriftResampler::new`].
 #[derive(Debug)]
 pub struct DriftResampler {
@@ -50,21 +52,17 @@ pub struct DriftResampler {
     /// Input frames after the centre of an output frame that it needs.
     look_ahead: usize,
     window: Window,
-    /// Position in the window of the newest input that the next output frame needs.
-    newest: usize,
-    /// How far its centre lies after an input frame, of [`ONE`].
-    fraction: u64,
-    ratio: Ratio,
+    cursor: Cursor,
     made: Vec<f32>,
 }
 
 /// Input frames per output frame, and where they are going.
 #[derive(Debug, Clone, Copy)]
 struct Ratio {
-    /// Of [`ONE`].
-    nominal: u64,
-    /// Of [`ONE`], at `deviation`.
-    step: u64,
+    in_hz: u32,
+    out_hz: u32,
+    /// At `deviation`.
+    step: Step,
     /// In millionths of a ppm.
     deviation: i64,
     target: i64,
@@ -72,24 +70,112 @@ struct Ratio {
     slew: i64,
 }
 
+/// A way from one output frame to the next, without rounding: however many are taken, they end
+/// where they should.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// Of [`ONE`].
+    whole: u64,
+    /// What is left of the division by [`Ratio::parts`].
+    rest: u64,
+}
+
 impl Ratio {
-    /// The step to the next output frame.
+    fn new(in_hz: u32, out_hz: u32) -> Self {
+        let slew_frames = i64::from(out_hz) * i64::from(SLEW_MS) / 1_000;
+        let mut ratio = Self {
+            in_hz,
+            out_hz,
+            step: Step { whole: 0, rest: 0 },
+            deviation: 0,
+            target: 0,
+            slew: 1_000_000_000 / slew_frames,
+        };
+        ratio.step = ratio.at(0);
+        ratio
+    }
+
+    /// Parts into which the last bit of a fraction of an input frame is divided: below 2^59.
+    fn parts(&self) -> u64 {
+        u64::from(self.out_hz) * WHOLE
+    }
+
+    /// The step that deviates by so many millionths of a ppm.
+    fn at(&self, deviation: i64) -> Step {
+        let deviated = u128::from(WHOLE.saturating_add_signed(deviation));
+        let way = u128::from(self.in_hz) * u128::from(ONE) * deviated;
+        let parts = u128::from(self.parts());
+        let narrow = |number| u64::try_from(number).unwrap_or(u64::MAX); // at most 97 * ONE
+        Step {
+            whole: narrow(way / parts),
+            rest: narrow(way % parts),
+        }
+    }
+
+    /// Lets the deviation move as far as it may in one output frame.
     #[inline]
-    fn advance(&mut self) -> u64 {
-        let step = self.step;
+    fn slew(&mut self) {
         if self.deviation != self.target {
             let change = (self.target - self.deviation).clamp(-self.slew, self.slew);
             self.deviation += change;
             self.step = self.at(self.deviation);
         }
-        step
+    }
+}
+
+/// The next output frame.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    /// Position in the window of the newest input that it needs.
+    newest: usize,
+    /// How far its centre lies after an input frame, of [`ONE`].
+    fraction: u64,
+    /// What the fraction lacks, of [`Ratio::parts`].
+    carry: u64,
+    ratio: Ratio,
+}
+
+impl Cursor {
+    /// Moves on by one output frame.
+    #[inline]
+    fn step(&mut self) {
+        let Step { whole, rest } = self.ratio.step;
+        let parts = self.ratio.parts();
+        self.carry += rest;
+        let full = self.carry >= parts;
+        self.carry -= if full { parts } else { 0 };
+        let position = self.fraction + whole + u64::from(full);
+        self.newest += usize::try_from(position >> FRACTION_BITS).unwrap_or_default(); // at most 97
+        self.fraction = position & (ONE - 1);
+        self.ratio.slew();
     }
 
-    /// The step that deviates by so many millionths of a ppm.
-    fn at(&self, deviation: i64) -> u64 {
-        const WHOLE: i128 = 1_000_000_000_000;
-        let step = i128::from(self.nominal) * (WHOLE + i128::from(deviation)) / WHOLE;
-        u64::try_from(step).unwrap_or(self.nominal)
+    /// Moves on by any number of output frames: one by one only as long as the ratio moves, which
+    /// is a second at most.
+    fn pass(&mut self, mut frames: usize) {
+        while frames > 0 && self.ratio.deviation != self.ratio.target {
+            self.step();
+            frames -= 1;
+        }
+        let (frames, Step { whole, rest }) = (frames as u128, self.ratio.step);
+        let parts = u128::from(self.ratio.parts());
+        let carry = u128::from(self.carry) + frames * u128::from(rest);
+        let position = u128::from(self.fraction) + frames * u128::from(whole) + carry / parts;
+        let passed = usize::try_from(position >> FRACTION_BITS).unwrap_or(usize::MAX);
+        self.newest = self.newest.saturating_add(passed);
+        self.fraction = u64::try_from(position & u128::from(ONE - 1)).unwrap_or_default();
+        self.carry = u64::try_from(carry % parts).unwrap_or_default();
+    }
+
+    /// Whether the frame ends, half a step after its centre, no later than `frames` input frames
+    /// after the one at or before its centre.
+    fn ends_within(&self, frames: usize) -> bool {
+        let in_parts = |whole: u64, rest: u64| {
+            u128::from(whole) * u128::from(self.ratio.parts()) + u128::from(rest)
+        };
+        let Step { whole, rest } = self.ratio.step;
+        let end = frames as u128 * in_parts(ONE, 0);
+        2 * in_parts(self.fraction, self.carry) + in_parts(whole, rest) <= 2 * end
     }
 }
 
@@ -120,9 +206,6 @@ impl DriftResampler {
         let phases = (PHASES * out_hz.min(in_hz) / in_hz).next_power_of_two();
         let (rows, look_ahead) = rows(in_hz, out_hz, phases);
         let taps = rows.len() * LANES / (phases as usize + 1);
-        let nominal = u128::from(in_hz) * u128::from(ONE) / u128::from(out_hz);
-        let nominal = u64::try_from(nominal).unwrap_or(u64::MAX); // at most 96
-        let slew_frames = i64::from(out_hz) * i64::from(SLEW_MS) / 1_000;
         let mut resampler = Self {
             in_hz,
             out_hz,
@@ -133,14 +216,11 @@ impl DriftResampler {
             taps,
             look_ahead,
             window: Window::new(taps, taps),
-            newest: 0,
-            fraction: 0,
-            ratio: Ratio {
-                nominal,
-                step: nominal,
-                deviation: 0,
-                target: 0,
-                slew: 1_000_000_000 / slew_frames,
+            cursor: Cursor {
+                newest: 0,
+                fraction: 0,
+                carry: 0,
+                ratio: Ratio::new(in_hz, out_hz),
             },
             made: vec![0.0; MADE_FRAMES],
         };
@@ -151,8 +231,12 @@ impl DriftResampler {
     /// Forgets all input and the deviation of the ratio, as if newly made.
     pub fn reset(&mut self) {
         self.window.reset();
-        (self.newest, self.fraction) = (self.window.end + self.look_ahead, 0);
-        (self.ratio.step, self.ratio.deviation, self.ratio.target) = (self.ratio.nominal, 0, 0);
+        self.cursor = Cursor {
+            newest: self.window.end + self.look_ahead,
+            fraction: 0,
+            carry: 0,
+            ratio: Ratio::new(self.in_hz, self.out_hz),
+        };
     }
 
     /// Asks for input to be used up faster by `ppm` than nominally (slower if negative), limited
@@ -163,29 +247,24 @@ impl DriftResampler {
     pub fn set_ppm(&mut self, ppm: f64) -> Result<(), FormatError> {
         let limit = f64::from(self.max_ppm);
         if ppm.is_nan() {
-            return Err(FormatError::Level {
-                name: "ppm",
-                value: ppm.to_string(),
-                min: -5_000,
-                max: 5_000,
-            });
+            return Err(FormatError::NotANumber("ppm"));
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most 5e9")]
         let target = (ppm.clamp(-limit, limit) * PER_PPM).round() as i64;
-        self.ratio.target = target;
+        self.cursor.ratio.target = target;
         Ok(())
     }
 
     /// By how much input is used up faster than nominally, now.
     #[expect(clippy::cast_precision_loss, reason = "at most 5e9")]
     pub fn ppm(&self) -> f64 {
-        self.ratio.deviation as f64 / PER_PPM
+        self.cursor.ratio.deviation as f64 / PER_PPM
     }
 
     /// The most frames that one [`process_into`](Self::process_into) of `in_frames` can write.
     pub fn max_output_frames(&self, in_frames: usize) -> usize {
-        let slowest = self.ratio.at(-i64::from(self.max_ppm) * 1_000_000);
-        let frames = in_frames as u128 * u128::from(ONE) / u128::from(slowest);
+        let slowest = self.cursor.ratio.at(-i64::from(self.max_ppm) * 1_000_000);
+        let frames = in_frames as u128 * u128::from(ONE) / u128::from(slowest.whole);
         usize::try_from(frames).map_or(usize::MAX, |frames| frames.saturating_add(1))
     }
 
@@ -202,17 +281,35 @@ impl DriftResampler {
         Ok(self.feed(x, out))
     }
 
+    /// Feeds a block of any length and returns what is ready, in memory of its own. With `last`
+    /// the stream ends, as by [`flush_into`](Self::flush_into).
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn process<I: Sample, O: Sample>(
+        &mut self,
+        x: &[I],
+        last: bool,
+    ) -> Result<Vec<O>, FormatError> {
+        let mut out = vec![O::default(); self.max_output_frames(x.len())];
+        let frames = self.process_into(x, &mut out)?;
+        out.truncate(frames);
+        if last {
+            out.resize(frames + self.flush_frames(), O::default());
+            self.flush_into(&mut out[frames..])?;
+        }
+        Ok(out)
+    }
+
     /// How many more input frames make `out_frames` more frames ready, at the ratios that they
-    /// will have. Costs as many additions.
+    /// will have.
     pub fn input_frames_for(&self, out_frames: usize) -> usize {
         let Some(steps) = out_frames.checked_sub(1) else {
             return 0;
         };
-        let (mut ratio, mut newest, mut fraction) = (self.ratio, self.newest, self.fraction);
-        for _ in 0..steps {
-            step(&mut ratio, &mut newest, &mut fraction);
-        }
-        (newest + 1).saturating_sub(self.window.end)
+        let mut cursor = self.cursor;
+        cursor.pass(steps);
+        (cursor.newest.saturating_add(1)).saturating_sub(self.window.end)
     }
 
     /// Fills `out` from exactly [`input_frames_for(out.len())`](Self::input_frames_for) frames.
@@ -237,13 +334,17 @@ impl DriftResampler {
         Ok(())
     }
 
-    /// Frames that [`flush_into`](Self::flush_into) would write now: those centred before the
-    /// end of the input.
+    /// Frames that [`flush_into`](Self::flush_into) would write now: those that end, half a step
+    /// after their centre, within the input. At the nominal ratio L/M the total is therefore
+    /// `(2 * n * L + M) / (2 * M)` frames for `n` input frames, rounded down.
     pub fn flush_frames(&self) -> usize {
-        let (mut ratio, mut newest, mut fraction) = (self.ratio, self.newest, self.fraction);
+        let mut cursor = self.cursor;
         let mut frames = 0;
-        while newest < self.window.end + self.look_ahead {
-            step(&mut ratio, &mut newest, &mut fraction);
+        // At every ratio the look-ahead is longer than half a step.
+        while let Some(left) = (self.window.end + self.look_ahead).checked_sub(cursor.newest)
+            && cursor.ends_within(left)
+        {
+            cursor.step();
             frames += 1;
         }
         frames
@@ -289,8 +390,8 @@ impl DriftResampler {
         let (mut rest, mut written) = (x, 0);
         loop {
             if rest.len() > self.window.room() {
-                let keep = self.newest + 1 - self.taps;
-                self.newest -= self.window.make_room(keep, self.newest);
+                let keep = self.cursor.newest + 1 - self.taps;
+                self.cursor.newest -= self.window.make_room(keep, self.cursor.newest);
             }
             let (block, after) = rest.split_at(rest.len().min(self.window.room()));
             self.window.extend(self.backend, block);
@@ -307,9 +408,9 @@ impl DriftResampler {
         let mut written = 0;
         for out in out.chunks_mut(MADE_FRAMES) {
             let mut made = 0;
-            while made < out.len() && self.newest < self.window.end {
+            while made < out.len() && self.cursor.newest < self.window.end {
                 self.made[made] = self.frame();
-                step(&mut self.ratio, &mut self.newest, &mut self.fraction);
+                self.cursor.step();
                 made += 1;
             }
             O::store(self.backend, &self.made[..made], out);
@@ -325,24 +426,16 @@ impl DriftResampler {
     #[inline]
     fn frame(&self) -> f32 {
         let between_bits = FRACTION_BITS - self.phase_bits;
-        let phase = usize::try_from(self.fraction >> between_bits).unwrap_or_default();
+        let phase = usize::try_from(self.cursor.fraction >> between_bits).unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "24 bits of it count")]
-        let part =
-            (self.fraction & ((1 << between_bits) - 1)) as f32 / (1_u64 << between_bits) as f32;
+        let part = (self.cursor.fraction & ((1 << between_bits) - 1)) as f32
+            / (1_u64 << between_bits) as f32;
         let steps = self.taps / LANES;
         let (first, second) = self.rows[phase * steps..][..2 * steps].split_at(steps);
-        let x = self.window.from(self.newest + 1 - self.taps);
+        let x = self.window.from(self.cursor.newest + 1 - self.taps);
         let [before, after] = self.backend.dot_pair([first, second], &x[..self.taps]);
         before + part * (after - before)
     }
-}
-
-/// Moves on by one output frame.
-#[inline]
-fn step(ratio: &mut Ratio, newest: &mut usize, fraction: &mut u64) {
-    let position = *fraction + ratio.advance();
-    *newest += usize::try_from(position >> FRACTION_BITS).unwrap_or_default(); // at most 97
-    *fraction = position & (ONE - 1);
 }
 
 /// The rows of coefficients, and the look-ahead in input frames.

@@ -217,12 +217,42 @@ proptest! {
         Backend::SCALAR.downmix(x, channels, &mut expected);
         for (mean, frame) in expected.iter().zip(x.chunks(channels.into())) {
             let sum: i64 = frame.iter().copied().map(i64::from).sum();
-            prop_assert!((f64::from(*mean) - sum as f64 / f64::from(channels)).abs() <= 0.51);
+            prop_assert_eq!(i64::from(*mean), nearest_even(sum, channels.into()));
         }
         for backend in backends() {
             let mut mono = vec![0_i16; frames];
             backend.downmix(x, channels, &mut mono);
             prop_assert_eq!(&mono, &expected);
+        }
+    }
+}
+
+/// `sum / count`, rounded to nearest even.
+fn nearest_even(sum: i64, count: i64) -> i64 {
+    let (floor, rest) = (sum.div_euclid(count), sum.rem_euclid(count));
+    let up = 2 * rest > count || (2 * rest == count && floor % 2 != 0);
+    floor + i64::from(up)
+}
+
+#[test]
+fn a_mean_of_any_number_of_channels_is_the_nearest() {
+    for channels in 1..=256_u16 {
+        let count = i64::from(channels);
+        // Around a half, and the next sum, where a number is large and where it is small.
+        for base in [-32_768_i64, -20_001, -1, 0, 1, 2, 3, 12_345, 32_766] {
+            for sum in [count / 2, count / 2 + 1, (count + 1) / 2, count - 1] {
+                let sum = base * count + sum;
+                let (each, more) = (sum.div_euclid(count), sum.rem_euclid(count));
+                let frame: Vec<i16> = (0..count)
+                    .map(|k| i16::try_from(each + i64::from(k < more)).unwrap_or_default())
+                    .collect();
+                for backend in backends() {
+                    let mut mean = [0_i16];
+                    backend.downmix(&frame, channels, &mut mean);
+                    let expected = nearest_even(sum, count);
+                    assert_eq!(i64::from(mean[0]), expected, "{sum} / {channels}");
+                }
+            }
         }
     }
 }
