@@ -113,7 +113,7 @@ def test_turns_in_a_row_are_told_apart():
     assert (first.heard_frames, second.heard_frames) == (7_200, 9_600)
 
 
-def test_an_underrun_is_a_gap_of_exactly_its_silence():
+def test_an_underrun_is_a_gap_of_its_silence_and_what_leads_into_and_out_of_it():
     heard = Heard([Delivery(0.1, 1, tone(0.5)), Delivery(1.0, 1, tone(0.5), last=True)], 2.0)
     turn = heard.playback.turns[1]
     (gap,) = turn.gaps
@@ -121,7 +121,8 @@ def test_an_underrun_is_a_gap_of_exactly_its_silence():
     loud = np.flatnonzero(np.abs(heard.model) > 400)
     assert abs(loud[-1] - turn.end_frame * 2) < 20
     silence = np.max(np.diff(loud))
-    assert abs(silence - gap.frames * 2) < 48 * 11  # what is faded is silent too
+    # The voice goes on for 20 ms, and its last 5 ms come again before the rest.
+    assert 0 <= gap.frames * 2 - silence < 48 * 25
 
 
 def test_a_late_end_of_turn_is_no_underrun():
