@@ -5,6 +5,7 @@
 //! Appendix I: a voice is nearly periodic for some tens of milliseconds, and an ear forgives a
 //! repetition more easily than a hole.
 
+use super::config::frames_in;
 use super::tape::{CrossFade, Tape};
 use crate::dsp::lag::{Direction, LagSearch};
 
@@ -57,8 +58,7 @@ pub(super) struct Concealer {
 
 impl Concealer {
     pub(super) fn new(rate_hz: u32, going: Going) -> Self {
-        let frames =
-            |us: u64| usize::try_from(us * u64::from(rate_hz) / 1_000_000).unwrap_or(usize::MAX);
+        let frames = |us| frames_in(us, rate_hz);
         let (template, max_period) = (frames(TEMPLATE_US), frames(MAX_PERIOD_US));
         let merge = frames(MERGE_US);
         Self {

@@ -65,6 +65,11 @@ impl JitterBufferConfig {
     }
 }
 
+/// Frames of a duration at a rate, rounded down.
+pub(super) fn frames_in(us: u64, rate_hz: u32) -> usize {
+    usize::try_from(us * u64::from(rate_hz) / 1_000_000).unwrap_or(usize::MAX)
+}
+
 /// [`JitterBufferConfig`] in frames.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {

@@ -10,6 +10,7 @@
 //!   ├──────────────────────────┼──── made up ────┼──── media ───┤
 //! ```
 
+use super::config::frames_in;
 use crate::dsp::lag::{Direction, LagSearch, Match};
 
 /// Shortest and longest piece that is cut out or repeated: the periods of voices, 67 to 400 Hz.
@@ -40,8 +41,7 @@ pub(super) struct Lengths {
 
 impl Lengths {
     fn new(rate_hz: u32) -> Self {
-        let frames =
-            |us: u64| usize::try_from(us * u64::from(rate_hz) / 1_000_000).unwrap_or(usize::MAX);
+        let frames = |us| frames_in(us, rate_hz);
         Self {
             min_lag: frames(MIN_LAG_US),
             max_lag: frames(MAX_LAG_US),

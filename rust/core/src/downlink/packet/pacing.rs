@@ -3,6 +3,7 @@
 //! In pauses nobody hears it, so there it is done at once. In speech whole periods of the voice
 //! are repeated or left out, and only when the delay is clearly off.
 
+use crate::downlink::config::frames_in;
 use crate::downlink::loudness::Loudness;
 use crate::downlink::tape::Tape;
 
@@ -43,8 +44,7 @@ pub(super) struct Pacing {
 
 impl Pacing {
     pub(super) fn new(rate_hz: u32) -> Self {
-        let frames =
-            |us: u64| usize::try_from(us * u64::from(rate_hz) / 1_000_000).unwrap_or(usize::MAX);
+        let frames = |us| frames_in(us, rate_hz);
         Self {
             rate_hz,
             step: frames(STEP_US),

@@ -4,6 +4,7 @@
 //! time that passes to recover. A slower voice is built from pieces of itself that are played
 //! twice: pauses first, where nobody hears it, and in speech whole periods of the voice.
 
+use crate::downlink::config::frames_in;
 use crate::downlink::loudness::Loudness;
 use crate::downlink::tape::Tape;
 
@@ -38,8 +39,7 @@ pub(super) struct Slowing {
 
 impl Slowing {
     pub(super) fn new(rate_hz: u32) -> Self {
-        let frames =
-            |us: u64| usize::try_from(us * u64::from(rate_hz) / 1_000_000).unwrap_or(usize::MAX);
+        let frames = |us| frames_in(us, rate_hz);
         Self {
             step: frames(STEP_US),
             apart: frames(APART_US),
