@@ -202,9 +202,9 @@ class Resampler:
     def process_into(self, x: _Float32 | _Pcm16, out: _Float32 | _Pcm16) -> int:
         """Like `process`, into ``out``; returns the frames written.
 
-        The filter takes no memory; of the call only NumPy's record of the arrays in use does,
-        two small blocks that are given back. An input that is no array, or not in one piece, is
-        copied first. Keeps the interpreter for blocks of any length.
+        The filter takes no memory; of the call only NumPy's record of the arrays in use does, a
+        small block that is given back. An input of up to 480 samples, one that is no array, and
+        one not in one piece is copied first. Keeps the interpreter for blocks of any length.
 
         Raises:
             AudioFormatError: ``out`` is shorter than `max_output_frames` of this input, of

@@ -38,7 +38,7 @@ fn convert_with<'py, I: PySample, O: PySample>(
     let py = x.py();
     let samples = buffers::in_place::<I>(x)?;
     let out = out.unwrap_or_else(|| PyArrayDyn::<O>::zeros(py, samples.shape(), false).into_any());
-    let mut room = Room::<O>::of(&out, samples.as_slice())?;
+    let mut room = Room::<O>::of(&out, &samples.addresses())?;
     if room.shape() != samples.shape() {
         let [out, x] = [room.shape(), samples.shape()].map(shape_text);
         return Err(audio_format_error(

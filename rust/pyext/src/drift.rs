@@ -161,7 +161,7 @@ impl DriftResampler {
     ) -> PyResult<usize> {
         let py = x.py();
         let samples = buffers::mono::<T>(x)?;
-        let mut room = Room::<T>::of(out, samples.as_slice())?;
+        let mut room = Room::<T>::of(out, &samples.addresses())?;
         let room = room.as_mut_slice()?;
         lock(&self.core, py)
             .process_into(samples.as_slice(), room)

@@ -207,7 +207,7 @@ impl JitterBuffer {
     ) -> PyResult<()> {
         let py = out.py();
         let now_us = to_us(py, now_us)?;
-        let mut room = Room::<i16>::of(out, &[0_i16; 0])?;
+        let mut room = Room::<i16>::of(out, &(0..0))?;
         self.fill(py, room.as_mut_slice()?, now_us);
         Ok(())
     }
