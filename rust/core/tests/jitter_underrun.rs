@@ -118,8 +118,32 @@ fn after_400_ms_dry_nothing_is_counted_and_a_residual_chunk_plays_all_the_same()
         out[ms(120)],
         largest_step(&out)
     );
-    assert_eq!(out[ms(120) + FADE..ms(140)], vec![10_000; ms(20) - FADE]);
+    let onset = ms(2);
+    assert_eq!(out[ms(120) + onset..ms(140)], vec![10_000; ms(20) - onset]);
     assert_eq!(buffer.playhead().media_frames, ms(80) as u64);
+}
+
+#[test]
+fn a_turn_that_nobody_announced_and_that_begins_softly_is_not_faded() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(60));
+    pull(&mut buffer, ms(60 + 3_000), 0);
+    let mut turn = vec![128; 3];
+    turn.extend(source(0, ms(80)));
+    buffer.push(&turn, 3_060_000, Some(1));
+    assert_eq!(pull(&mut buffer, turn.len(), 3_060_000), turn);
+}
+
+#[test]
+fn a_turn_to_which_nothing_was_added_for_long_does_not_go_on() {
+    let mut buffer = buffer();
+    push_level(&mut buffer, ms(80));
+    let out = pull(&mut buffer, ms(100), 0);
+    assert_eq!(out[..ms(80)], vec![10_000; ms(80)]);
+    let dying = &out[ms(80)..ms(88)];
+    assert!(dying.is_sorted_by(|a, b| a >= b) && dying[ms(4)] < 7_000);
+    assert!(largest_step(&out) < 200, "{}", largest_step(&out));
+    assert_eq!(out[ms(88)..], silence(ms(12)));
 }
 
 #[test]

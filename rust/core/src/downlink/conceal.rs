@@ -42,6 +42,7 @@ pub(super) struct Concealer {
     /// What the first frame would jump by, and over how many frames that is smoothed.
     step: f32,
     step_frames: usize,
+    rate_hz: u32,
     hold: usize,
     gone: usize,
     template: usize,
@@ -57,7 +58,7 @@ pub(super) struct Concealer {
 }
 
 impl Concealer {
-    pub(super) fn new(rate_hz: u32, going: Going) -> Self {
+    pub(super) fn new(rate_hz: u32) -> Self {
         let frames = |us| frames_in(us, rate_hz);
         let (template, max_period) = (frames(TEMPLATE_US), frames(MAX_PERIOD_US));
         let merge = frames(MERGE_US);
@@ -68,8 +69,9 @@ impl Concealer {
             done: 0,
             step: 0.0,
             step_frames: frames(STEP_US),
-            hold: frames(going.hold_us),
-            gone: frames(going.gone_us),
+            rate_hz,
+            hold: 0,
+            gone: 0,
             template,
             min_period: frames(MIN_PERIOD_US),
             max_period,
@@ -83,7 +85,9 @@ impl Concealer {
     }
 
     /// Begins to go on from `past`, over a background of this level.
-    pub(super) fn start(&mut self, past: &[i16], background_rms: f32) {
+    pub(super) fn start(&mut self, past: &[i16], going: Going, background_rms: f32) {
+        self.hold = frames_in(going.hold_us, self.rate_hz);
+        self.gone = frames_in(going.gone_us, self.rate_hz);
         self.done = 0;
         self.step = 0.0;
         self.cycle_frames = 0;
@@ -232,8 +236,8 @@ mod tests {
     #[test]
     fn a_tone_goes_on_without_a_step_and_fades_into_the_background() {
         let past = tone(1_200);
-        let mut concealer = Concealer::new(24_000, GOING);
-        concealer.start(&past, 30.0);
+        let mut concealer = Concealer::new(24_000);
+        concealer.start(&past, GOING, 30.0);
         let mut out = vec![0; 4_800];
         concealer.fill(&mut out);
         let expected = &tone(1_200 + 480)[1_200..];
@@ -250,8 +254,8 @@ mod tests {
 
     #[test]
     fn nothing_to_go_on_with_is_the_background() {
-        let mut concealer = Concealer::new(8_000, GOING);
-        concealer.start(&[100; 20], 0.0);
+        let mut concealer = Concealer::new(8_000);
+        concealer.start(&[100; 20], GOING, 0.0);
         let mut out = [1; 800];
         concealer.fill(&mut out);
         assert!(out[..8].is_sorted_by(|a, b| a > b), "dies away");

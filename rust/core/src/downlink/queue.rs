@@ -132,6 +132,13 @@ impl SampleReader {
         }
     }
 
+    /// The next sample, if it has been published.
+    pub(super) fn peek(&mut self) -> Option<i16> {
+        self.current()?;
+        let block = self.block.as_ref()?;
+        Some(block[self.offset].load(Relaxed))
+    }
+
     /// Takes and forgets the next `frames` samples, which must have been published.
     pub(super) fn skip(&mut self, mut frames: u64) {
         while frames > 0 {

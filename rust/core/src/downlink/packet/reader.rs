@@ -92,7 +92,7 @@ impl PacketReader {
         notes: Consumer<Note>,
     ) -> Self {
         let sizes = link.sizes;
-        let concealer = Concealer::new(packets.rate_hz, GOING);
+        let concealer = Concealer::new(packets.rate_hz);
         let longest = concealer.merge_frames().max(to_usize(sizes.fade));
         Self {
             store: PacketStore::new(packets.stored, packets.frames),
@@ -273,7 +273,7 @@ impl PacketReader {
         self.load();
         if self.tape.ahead() == 0 {
             self.concealer
-                .start(self.tape.past(), self.pacing.background_rms());
+                .start(self.tape.past(), GOING, self.pacing.background_rms());
             self.phase = Phase::Concealing;
             return 0;
         }

@@ -13,8 +13,10 @@
 //!
 //! The start of a turn is not faded: its first samples are its own, and jitter-free input comes
 //! out bit for bit. A turn that runs dry goes on by itself for a moment, as if it were stretched,
-//! and then fades; if more comes in time nobody hears of it. After silence in the middle of a
-//! turn its last 5 ms are played once more, fading in, so that no sound is lost in a fade.
+//! and then fades; if more comes in time nobody hears of it. If it comes later, and would begin
+//! with a click, the last 5 ms of the turn are played once more, fading in, so that no sound is
+//! lost in a fade. After 400 ms of silence, when it is more likely a new turn than the rest of the
+//! old one, it is faded in itself, within 2 ms.
 //!
 //! When a turn has waited long enough is turned from microseconds into frames of output once, when
 //! its first audio is seen. So the result does not depend on how the output is cut into pulls,
@@ -28,7 +30,7 @@ use rtrb::Consumer;
 use super::slowing::Slowing;
 use super::timeline::{Segment, Timeline};
 use crate::downlink::conceal::{Concealer, Going};
-use crate::downlink::config::Sizes;
+use crate::downlink::config::{Sizes, frames_in};
 use crate::downlink::fade::{Fade, FadeShape};
 use crate::downlink::link::{Flush, Link, Note};
 use crate::downlink::monitor::{Monitor, Record, State};
@@ -42,6 +44,16 @@ const GOING: Going = Going {
     gone_us: 20_000,
 };
 
+/// One that seems to be over only dies away, as fast.
+const ENDING: Going = Going {
+    hold_us: 0,
+    gone_us: 8_000,
+};
+/// What comes after so long a silence that it may be a new turn fades in for so long.
+const ONSET_US: u64 = 2_000;
+/// A sound that begins no louder than this begins without a click: -48 dBFS.
+const SOFT: u16 = 128;
+
 /// The end of a jitter buffer from which a device pulls. It never allocates, frees or waits.
 #[derive(Debug)]
 pub struct Reader {
@@ -52,10 +64,11 @@ pub struct Reader {
     timeline: Timeline,
     /// The front segment where it is played. Its media ends at `position` plus what is ahead.
     tape: Tape,
+    onset: u64,
     slowing: Slowing,
     concealer: Concealer,
-    /// The last media before the turn ran dry, and what is loaded after it.
-    tail: Box<[i16]>,
+    /// Room for the last of what was played, and for what is loaded after it.
+    last: Box<[i16]>,
     fresh: Box<[i16]>,
     advice: Advice,
     /// Media frame that comes next.
@@ -109,9 +122,10 @@ impl Reader {
             notes,
             timeline: Timeline::new(),
             tape: Tape::new(sizes.rate_hz),
+            onset: frames_in(ONSET_US, sizes.rate_hz) as u64,
             slowing: Slowing::new(sizes.rate_hz),
-            concealer: Concealer::new(sizes.rate_hz, GOING),
-            tail: vec![0; to_usize(sizes.fade)].into(),
+            concealer: Concealer::new(sizes.rate_hz),
+            last: vec![0; to_usize(sizes.fade)].into(),
             fresh: vec![0; to_usize(sizes.fade)].into(),
             position: 0,
             visible: 0,
@@ -294,8 +308,7 @@ impl Reader {
 
     /// Plays a piece of the past again, if it is time to play slower and the sound allows it.
     fn slow_down(&mut self) {
-        let over = self.record.emitted_frames - self.grown_at > self.advice.over_after_frames;
-        let slow_below = if self.may_run_dry() && !over {
+        let slow_below = if self.may_run_dry() && !self.seems_over() {
             self.advice.slow_below_frames
         } else {
             0
@@ -318,12 +331,8 @@ impl Reader {
 
     /// The turn has no more to play, and is not over.
     fn run_dry(&mut self) {
-        let past = self.tape.past();
-        let kept = past.len().min(self.tail.len());
-        let silent = self.tail.len() - kept;
-        self.tail[..silent].fill(0);
-        self.tail[silent..].copy_from_slice(&past[past.len() - kept..]);
-        self.concealer.start(past, 0.0);
+        let going = if self.seems_over() { ENDING } else { GOING };
+        self.concealer.start(self.tape.past(), going, 0.0);
         self.record.concealment_events += 1;
         self.phase = Phase::Concealing;
     }
@@ -402,14 +411,16 @@ impl Reader {
             return;
         };
         let begun = self.is_begun(&front);
-        self.tape.clear();
-        if matches!(self.phase, Phase::Starved { .. }) {
-            self.tape.append_made_up(&self.tail);
-        }
-        let fade = if begun && self.silent {
-            self.sizes.fade
-        } else {
-            0
+        let clicks = begun && self.silent && self.starts_loud();
+        let fade = match self.phase {
+            Phase::Starved { .. } if clicks => {
+                self.take_last_again();
+                self.sizes.fade
+            }
+            _ => {
+                self.tape.clear();
+                if clicks { self.onset } else { 0 }
+            }
         };
         self.fade_in = Fade::rising(fade);
         self.slowing.start();
@@ -419,6 +430,23 @@ impl Reader {
             self.record.first_sound_delay_us = at_us.saturating_sub(front.first_us);
         }
         self.phase = Phase::Playing;
+    }
+
+    /// Whether what comes next would begin with a click after silence.
+    fn starts_loud(&mut self) -> bool {
+        let first = self.samples.peek().unwrap_or_default();
+        first.unsigned_abs() > SOFT
+    }
+
+    /// Puts the last of what was played on the tape again, to be faded in before what comes.
+    fn take_last_again(&mut self) {
+        let past = self.tape.past();
+        let kept = past.len().min(self.last.len());
+        let silent = self.last.len() - kept;
+        self.last[..silent].fill(0);
+        self.last[silent..].copy_from_slice(&past[past.len() - kept..]);
+        self.tape.clear();
+        self.tape.append_made_up(&self.last);
     }
 
     /// The front segment has no more to play: it is complete, or nobody knows.
@@ -449,6 +477,11 @@ impl Reader {
         self.timeline
             .front()
             .is_some_and(|front| front.end_frame.is_none() && !front.reopened)
+    }
+
+    /// Whether nothing has come for so long that the turn is likely complete.
+    fn seems_over(&self) -> bool {
+        self.record.emitted_frames - self.grown_at > self.advice.over_after_frames
     }
 
     /// Frames of the front segment that are there.
