@@ -85,7 +85,8 @@ impl Pacing {
         let past = tape.past();
         let recent = &past[past.len().saturating_sub(self.step)..];
         self.loudness.observe(recent);
-        if self.until_allowed > 0 {
+        let right = -TOO_SHORT_US..=TOO_LONG_IN_PAUSE_US;
+        if self.until_allowed > 0 || right.contains(&excess_us) {
             return Spliced::Nothing;
         }
         let coming = tape.coming();
