@@ -67,7 +67,12 @@ impl JitterBufferConfig {
 
 /// Frames of a duration at a rate, rounded down.
 pub(super) fn frames_in(us: u64, rate_hz: u32) -> usize {
-    usize::try_from(us * u64::from(rate_hz) / 1_000_000).unwrap_or(usize::MAX)
+    to_usize(us * u64::from(rate_hz) / 1_000_000)
+}
+
+/// As a length of something in memory.
+pub(super) fn to_usize(frames: u64) -> usize {
+    usize::try_from(frames).unwrap_or(usize::MAX)
 }
 
 /// [`JitterBufferConfig`] in frames.

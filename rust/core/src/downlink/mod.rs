@@ -27,6 +27,7 @@ mod published;
 mod conceal;
 mod fade;
 mod loudness;
+mod steps;
 mod tape;
 
 // The two ends, by regime.

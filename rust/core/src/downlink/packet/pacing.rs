@@ -3,14 +3,9 @@
 //! In pauses nobody hears it, so there it is done at once. In speech whole periods of the voice
 //! are repeated or left out, and only when the delay is clearly off.
 
-use crate::downlink::config::frames_in;
-use crate::downlink::loudness::Loudness;
+use crate::downlink::steps::Steps;
 use crate::downlink::tape::Tape;
 
-/// How often it is decided.
-const STEP_US: u64 = 10_000;
-/// Between two splices so much is played as it is.
-const APART_US: u64 = 30_000;
 /// The delay may be so much too long or too short before anything is done in speech.
 const TOO_LONG_US: i64 = 10_000;
 const TOO_SHORT_US: i64 = 5_000;
@@ -35,63 +30,44 @@ pub(super) enum Spliced {
 #[derive(Debug)]
 pub(super) struct Pacing {
     rate_hz: u32,
-    step: usize,
-    apart: usize,
-    until_due: usize,
-    until_allowed: usize,
-    loudness: Loudness,
+    steps: Steps,
 }
 
 impl Pacing {
     pub(super) fn new(rate_hz: u32) -> Self {
-        let frames = |us| frames_in(us, rate_hz);
         Self {
             rate_hz,
-            step: frames(STEP_US),
-            apart: frames(APART_US),
-            until_due: 0,
-            until_allowed: 0,
-            loudness: Loudness::new(),
+            steps: Steps::new(rate_hz),
         }
     }
 
     /// Playing begins or goes on after something else than media.
     pub(super) fn start(&mut self) {
-        self.until_due = self.step;
-        self.until_allowed = self.apart;
+        self.steps.start_apart();
     }
 
-    pub(super) fn is_due(&self) -> bool {
-        self.until_due == 0
-    }
-
+    /// Frames to play before the next decision; at 0 it is due.
     pub(super) fn until_due(&self) -> usize {
-        self.until_due
+        self.steps.until_due()
     }
 
     pub(super) fn played(&mut self, frames: usize) {
-        self.until_due -= frames.min(self.until_due);
-        self.until_allowed = self.until_allowed.saturating_sub(frames);
+        self.steps.played(frames);
     }
 
     pub(super) fn background_rms(&self) -> f32 {
-        self.loudness.background_rms()
+        self.steps.background_rms()
     }
 
     /// The delay is too long by `excess_us`, or too short if that is negative: splices if it is
     /// worth it and the sound allows it.
     pub(super) fn decide(&mut self, tape: &mut Tape, excess_us: i64) -> Spliced {
-        self.until_due = self.step;
-        let past = tape.past();
-        let recent = &past[past.len().saturating_sub(self.step)..];
-        self.loudness.observe(recent);
+        self.steps.take(tape);
         let right = -TOO_SHORT_US..=TOO_LONG_IN_PAUSE_US;
-        if self.until_allowed > 0 || right.contains(&excess_us) {
+        if right.contains(&excess_us) || !self.steps.is_splice_allowed() {
             return Spliced::Nothing;
         }
-        let coming = tape.coming();
-        let near = &coming[..coming.len().min(self.step)];
-        let pause = self.loudness.is_pause(recent) && self.loudness.is_pause(near);
+        let pause = self.steps.is_pause(tape);
         let alike = if pause {
             -1.0
         } else if excess_us.abs() > FAR_US {
@@ -119,7 +95,7 @@ impl Pacing {
         match tape.best_cut(longest) {
             Some(found) if found.correlation >= alike => {
                 tape.cut(found);
-                self.until_allowed = self.apart;
+                self.steps.spliced();
                 Spliced::Removed(found.lag)
             }
             _ => Spliced::Nothing,
@@ -130,7 +106,7 @@ impl Pacing {
         match tape.best_repeat(0) {
             Some(found) if found.correlation >= alike => {
                 tape.repeat(found);
-                self.until_allowed = self.apart;
+                self.steps.spliced();
                 Spliced::Inserted(found.lag)
             }
             _ => Spliced::Nothing,

@@ -23,7 +23,7 @@ use super::pacing::{Pacing, Spliced};
 use super::store::PacketStore;
 use super::writer::Note;
 use crate::downlink::conceal::{Concealer, Going};
-use crate::downlink::config::Sizes;
+use crate::downlink::config::{Sizes, to_usize};
 use crate::downlink::fade::{Fade, FadeShape};
 use crate::downlink::link::{Flush, Link};
 use crate::downlink::monitor::{Monitor, Record, State};
@@ -277,7 +277,7 @@ impl PacketReader {
             self.phase = Phase::Concealing;
             return 0;
         }
-        if self.pacing.is_due() {
+        if self.pacing.until_due() == 0 {
             let excess_us = self.excess_us(at_us);
             match self.pacing.decide(&mut self.tape, excess_us) {
                 Spliced::Nothing => {}
@@ -459,10 +459,6 @@ impl PacketReader {
         self.link
             .publish_consumed(self.taken_frames - waiting as u64, 0);
     }
-}
-
-fn to_usize(frames: u64) -> usize {
-    usize::try_from(frames).unwrap_or(usize::MAX)
 }
 
 fn to_i64(us: u64) -> i64 {

@@ -30,7 +30,7 @@ use rtrb::Consumer;
 use super::slowing::Slowing;
 use super::timeline::{Segment, Timeline};
 use crate::downlink::conceal::{Concealer, Going};
-use crate::downlink::config::{Sizes, frames_in};
+use crate::downlink::config::{Sizes, frames_in, to_usize};
 use crate::downlink::fade::{Fade, FadeShape};
 use crate::downlink::link::{Flush, Link, Note};
 use crate::downlink::monitor::{Monitor, Record, State};
@@ -287,7 +287,7 @@ impl Reader {
 
     fn play(&mut self, out: &mut [i16]) -> usize {
         self.load();
-        if self.slowing.is_due() {
+        if self.slowing.until_due() == 0 {
             self.slow_down();
         }
         if self.tape.ahead() == 0 {
@@ -549,8 +549,4 @@ impl Reader {
         self.link
             .publish_consumed(self.position, self.timeline.finished());
     }
-}
-
-fn to_usize(frames: u64) -> usize {
-    usize::try_from(frames).unwrap_or(usize::MAX)
 }

@@ -5,20 +5,16 @@
 //! twice: pauses first, where nobody hears it, and in speech whole periods of the voice.
 
 use crate::downlink::config::frames_in;
-use crate::downlink::loudness::Loudness;
+use crate::downlink::steps::Steps;
 use crate::downlink::tape::Tape;
 
-/// How often it is decided whether to play slower.
-const STEP_US: u64 = 10_000;
 /// Most that is added per frame that is played: a speed of 0.75.
 const MOST_ADDED: (u64, u64) = (1, 3);
 /// The full slowness is reached with half of the limit queued.
 const FULL_AT: (u64, u64) = (1, 2);
 /// In a pause the limit is half as much again: better to slow down there than in a word.
 const PAUSE_FACTOR: (u64, u64) = (3, 2);
-/// Between two repetitions so much is played as it is.
-const APART_US: u64 = 30_000;
-/// And this much at the beginning.
+/// At the beginning so much is played as it is.
 const FIRST_AFTER_US: u64 = 50_000;
 /// How alike a voice must be to its past to be played again.
 const ALIKE: f32 = 0.8;
@@ -26,73 +22,50 @@ const ALIKE: f32 = 0.8;
 /// Decides when a piece is played twice.
 #[derive(Debug)]
 pub(super) struct Slowing {
-    step: usize,
-    apart: usize,
+    steps: Steps,
     first_after: usize,
-    until_due: usize,
-    /// Frames to play before the next repetition.
-    until_allowed: usize,
     /// Frames by which the sound is to be made longer, in thirds.
     owed: i64,
-    loudness: Loudness,
 }
 
 impl Slowing {
     pub(super) fn new(rate_hz: u32) -> Self {
-        let frames = |us| frames_in(us, rate_hz);
         Self {
-            step: frames(STEP_US),
-            apart: frames(APART_US),
-            first_after: frames(FIRST_AFTER_US),
-            until_due: 0,
-            until_allowed: 0,
+            steps: Steps::new(rate_hz),
+            first_after: frames_in(FIRST_AFTER_US, rate_hz),
             owed: 0,
-            loudness: Loudness::new(),
         }
     }
 
     /// Playing begins, after silence.
     pub(super) fn start(&mut self) {
-        self.until_due = self.step;
-        self.until_allowed = self.first_after;
+        self.steps.start(self.first_after);
         self.owed = 0;
     }
 
-    pub(super) fn is_due(&self) -> bool {
-        self.until_due == 0
-    }
-
-    /// Frames to play before the next decision.
+    /// Frames to play before the next decision; at 0 it is due.
     pub(super) fn until_due(&self) -> usize {
-        self.until_due
+        self.steps.until_due()
     }
 
     pub(super) fn played(&mut self, frames: usize) {
-        self.until_due -= frames.min(self.until_due);
-        self.until_allowed = self.until_allowed.saturating_sub(frames);
+        self.steps.played(frames);
     }
 
     /// With `queued` frames queued, plays a piece twice if there should be `slow_below` and the
     /// sound allows it. Returns the frames added.
     pub(super) fn decide(&mut self, tape: &mut Tape, queued: u64, slow_below: u64) -> usize {
-        self.until_due = self.step;
-        let past = tape.past();
-        let recent = &past[past.len().saturating_sub(self.step)..];
-        self.loudness.observe(recent);
-        let coming = tape.coming();
-        let near = &coming[..coming.len().min(self.step)];
-        let pause = self.loudness.is_pause(recent) && self.loudness.is_pause(near);
-        let limit = if pause {
-            slow_below * PAUSE_FACTOR.0 / PAUSE_FACTOR.1
-        } else {
-            slow_below
-        };
+        self.steps.take(tape);
+        let limit_in_pause = slow_below * PAUSE_FACTOR.0 / PAUSE_FACTOR.1;
+        let pause = queued < limit_in_pause && self.steps.is_pause(tape);
+        let limit = if pause { limit_in_pause } else { slow_below };
         if queued >= limit {
             self.owed = 0;
             return 0;
         }
         self.owed += self.added_thirds(queued, limit);
-        if self.owed < 3 * to_i64(tape.lengths.min_lag) || self.until_allowed > 0 {
+        let least = 3 * to_i64(tape.lengths.min_lag);
+        if self.owed < least || !self.steps.is_splice_allowed() {
             return 0;
         }
         // Rather two short periods at once than one: fewer splices for the same length.
@@ -105,7 +78,7 @@ impl Slowing {
         }
         tape.repeat(found);
         self.owed -= 3 * to_i64(found.lag);
-        self.until_allowed = self.apart;
+        self.steps.spliced();
         found.lag
     }
 
@@ -115,7 +88,7 @@ impl Slowing {
         let full_at = limit * FULL_AT.0 / FULL_AT.1;
         let below = limit - queued.max(full_at);
         let (added, of) = MOST_ADDED;
-        let most = self.step as u64 * 3 * added / of;
+        let most = self.steps.frames() as u64 * 3 * added / of;
         to_i64(usize::try_from(most * below / (limit - full_at).max(1)).unwrap_or(0))
     }
 }
