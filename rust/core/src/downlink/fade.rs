@@ -1,7 +1,23 @@
 //! Raised-cosine fades.
 
+use super::config::frames_in;
+
 /// One in Q15, the unit of the gains.
 const UNITY: i32 = 1 << 15;
+
+/// A sound that begins no louder than this begins without a click: -48 dBFS.
+const SOFT: u16 = 128;
+/// A louder one is faded in within this.
+const ONSET_US: u64 = 2_000;
+
+/// Frames over which a sound is faded in after silence, if it is not known to begin there.
+pub(super) fn onset(first: i16, rate_hz: u32) -> u64 {
+    if first.unsigned_abs() > SOFT {
+        frames_in(ONSET_US, rate_hz) as u64
+    } else {
+        0
+    }
+}
 
 /// The falling half of a raised cosine, in Q15. Integers, so that a fade is the same on every
 /// machine.

@@ -84,7 +84,7 @@ impl SharedAdvice {
 }
 
 /// How many numbers the reader publishes.
-pub(super) const RECORD_LEN: usize = 22;
+pub(super) const RECORD_LEN: usize = 23;
 
 /// The part of a jitter buffer that all its handles share.
 #[derive(Debug)]
@@ -99,6 +99,8 @@ pub(super) struct Link {
     flush: AtomicU64,
     /// How the writer sees the arrivals.
     pub(super) advice: SharedAdvice,
+    /// Frames that were taken, ever.
+    pub(super) accepted_frames: AtomicU64,
     /// Frames of flushed or past turns that came late.
     pub(super) late_frames: AtomicU64,
     /// Frames that found the queue full.
@@ -116,6 +118,7 @@ impl Link {
             finished_turns: AtomicU64::new(0),
             flush: AtomicU64::new(Flush::default().pack()),
             advice: SharedAdvice::default(),
+            accepted_frames: AtomicU64::new(0),
             late_frames: AtomicU64::new(0),
             refused_frames: AtomicU64::new(0),
             record: Published::default(),

@@ -10,6 +10,10 @@ const ABOVE_BACKGROUND: f32 = 8.0;
 /// every 10 ms, so that it follows a background that gets louder.
 const RISE: f32 = 1.005;
 
+/// The estimate falls to this and can rise again; below twice of it there is nothing to hear.
+const LEAST: f32 = 1.0;
+const SILENCE: f32 = 2.0 * LEAST;
+
 /// Follows the level of the background.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Loudness {
@@ -25,7 +29,7 @@ impl Loudness {
 
     /// Takes in what was played in the last 10 ms.
     pub(super) fn observe(&mut self, sound: &[i16]) {
-        self.background = (self.background * RISE).min(mean_square(sound)).max(1.0);
+        self.background = (self.background * RISE).min(mean_square(sound)).max(LEAST);
     }
 
     /// Whether `sound` is of a pause.
@@ -34,9 +38,14 @@ impl Loudness {
         mean_square(sound) <= limit
     }
 
-    /// Root mean square of the background.
+    /// Root mean square of the background; 0 where it is digital silence, or unknown because
+    /// there was no pause yet.
     pub(super) fn background_rms(self) -> f32 {
-        self.background.min(NEVER_QUIET).sqrt()
+        if (SILENCE..NEVER_QUIET).contains(&self.background) {
+            self.background.sqrt()
+        } else {
+            0.0
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Stats {
     /// Sum over all frames of the time spent in the queue. Divided by
     /// `jitter_buffer_emitted_count` it is the mean delay.
     pub jitter_buffer_delay_s: f64,
-    /// Sum over all frames of the cushion aimed for.
+    /// Sum over all frames of the delay aimed for: the cushion, or that of the packets.
     pub jitter_buffer_target_delay_s: f64,
     /// Frames of audio that came out.
     pub jitter_buffer_emitted_count: u64,
@@ -134,6 +134,8 @@ pub(super) struct Record {
     /// Sum over all frames of output of the frames queued then. By Little's law this is also
     /// the time, in frames, that all frames together have spent in the queue.
     pub(super) queue_frame_sum: u64,
+    /// Sum over all frames of media of the delay aimed for then, in frames.
+    pub(super) target_frame_sum: u64,
 }
 
 impl Record {
@@ -162,6 +164,7 @@ impl Record {
             self.duplicate_frames,
             self.lost_frames,
             self.interruptions,
+            self.target_frame_sum,
         ]
     }
 
@@ -189,6 +192,7 @@ impl Record {
             duplicate_frames: words[19],
             lost_frames: words[20],
             interruptions: words[21],
+            target_frame_sum: words[22],
         }
     }
 }
@@ -230,7 +234,7 @@ impl Monitor {
         let seconds = |frames: u64| frames as f64 / f64::from(sizes.rate_hz);
         Stats {
             jitter_buffer_delay_s: seconds(record.queue_frame_sum),
-            jitter_buffer_target_delay_s: seconds(sizes.cushion) * record.played_frames as f64,
+            jitter_buffer_target_delay_s: seconds(record.target_frame_sum),
             jitter_buffer_emitted_count: record.played_frames,
             total_samples_received: record.played_frames + record.concealed_frames,
             concealed_samples: record.concealed_frames,
@@ -241,7 +245,7 @@ impl Monitor {
             first_sound_delay_us: record.first_sound_delay_us,
             underrun_us: sizes.micros(record.concealed_frames),
             flush_count: record.flushes.into(),
-            pushed_frames: self.link.published_frames(),
+            pushed_frames: self.link.accepted_frames.load(Relaxed),
             flushed_frames: record.dropped_frames,
             dropped_late_frames: self.link.late_frames.load(Relaxed) + record.late_frames,
             duplicate_frames: record.duplicate_frames,

@@ -124,6 +124,11 @@ impl Tape {
         (self.from, self.at, self.end, self.made_up) = (0, 0, 0, 0);
     }
 
+    /// Forgets what comes next.
+    pub(super) fn drop_coming(&mut self) {
+        (self.end, self.made_up) = (self.at, 0);
+    }
+
     /// Adds `frames` of media at the end, which `read` fills in.
     pub(super) fn append_media(&mut self, frames: usize, read: impl FnOnce(&mut [i16])) {
         read(self.extend(frames));

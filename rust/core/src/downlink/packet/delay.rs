@@ -89,25 +89,29 @@ impl DelayEstimator {
         estimator
     }
 
-    /// Packet number `packet` came. Returns whether it seems to be of another stream.
-    pub(super) fn arrived(&mut self, packet: u64, now_us: u64) -> bool {
-        let now_us = i64::try_from(now_us).unwrap_or(i64::MAX);
-        let ends_us = i64::try_from(packet + 1)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(self.packet_us);
-        let offset_us = now_us.saturating_sub(ends_us);
+    /// Whether packet number `packet` may come at this time: if not, it is of another stream.
+    pub(super) fn fits(&self, packet: u64, now_us: u64) -> bool {
         let known = self.fastest();
-        if known != i64::MAX && offset_us.saturating_sub(known).abs() > ANOTHER_STREAM_US {
-            return true;
-        }
-        self.note_fastest(offset_us, now_us);
-        let late_us = offset_us - self.fastest();
+        known == i64::MAX
+            || self.offset_us(packet, now_us).saturating_sub(known).abs() <= ANOTHER_STREAM_US
+    }
+
+    /// Packet number `packet` came.
+    pub(super) fn arrived(&mut self, packet: u64, now_us: u64) {
+        let offset_us = self.offset_us(packet, now_us);
+        self.note_fastest(offset_us, to_i64(now_us));
+        let late_us = offset_us.saturating_sub(self.fastest());
         for histogram in &mut self.histograms {
             histogram.forget();
             histogram.add(late_us, 1.0);
         }
         self.target_us = self.cheapest_us();
-        false
+    }
+
+    /// Arrival of a packet minus the end of its media time.
+    fn offset_us(&self, packet: u64, now_us: u64) -> i64 {
+        let ends_us = to_i64(packet + 1).saturating_mul(self.packet_us);
+        to_i64(now_us).saturating_sub(ends_us)
     }
 
     /// Forgets which packet was fastest: numbers or clock have jumped.
@@ -133,7 +137,9 @@ impl DelayEstimator {
             self.fastest_us.rotate_left(1);
             self.fastest_us[FASTEST_OF_SECONDS - 1] = i64::MAX;
         }
-        self.second_us += passed * 1_000_000;
+        self.second_us = self
+            .second_us
+            .saturating_add(passed.saturating_mul(1_000_000));
         let newest = &mut self.fastest_us[FASTEST_OF_SECONDS - 1];
         *newest = (*newest).min(offset_us);
     }
@@ -158,6 +164,10 @@ impl DelayEstimator {
         }
         best_us
     }
+}
+
+fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Weights per difference, of which the older ones fade.

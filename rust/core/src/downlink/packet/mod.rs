@@ -1,6 +1,7 @@
 //! The *packet* regime: numbered packets of one duration, some late, lost, twice or out of order.
 //! Delay is what it costs to lose little; what a network does to the packets decides how much.
 
+mod blocks;
 mod delay;
 mod pacing;
 mod reader;

@@ -13,7 +13,7 @@ const TOO_SHORT_US: i64 = 5_000;
 /// again, so that it does not have to be undone.
 const TOO_LONG_IN_PAUSE_US: i64 = 8_000;
 /// A delay this far off is urgent.
-const FAR_US: i64 = 60_000;
+const FAR_US: u64 = 60_000;
 /// How alike a voice must be on both sides of a splice, and how much if it is urgent.
 const ALIKE: f32 = 0.9;
 const ALIKE_URGENT: f32 = 0.75;
@@ -70,7 +70,7 @@ impl Pacing {
         let pause = self.steps.is_pause(tape);
         let alike = if pause {
             -1.0
-        } else if excess_us.abs() > FAR_US {
+        } else if excess_us.unsigned_abs() > FAR_US {
             ALIKE_URGENT
         } else {
             ALIKE
@@ -90,7 +90,8 @@ impl Pacing {
     }
 
     fn shorten(&mut self, tape: &mut Tape, excess_us: i64, alike: f32) -> Spliced {
-        let excess = excess_us.unsigned_abs() * u64::from(self.rate_hz) / 1_000_000;
+        let rate_hz = u64::from(self.rate_hz);
+        let excess = excess_us.unsigned_abs().saturating_mul(rate_hz) / 1_000_000;
         let longest = usize::try_from(excess).unwrap_or(usize::MAX);
         match tape.best_cut(longest) {
             Some(found) if found.correlation >= alike => {

@@ -18,13 +18,14 @@ use std::sync::Arc;
 use rtrb::Consumer;
 
 use super::Packets;
+use super::blocks::Blocks;
 use super::delay::SharedDelay;
 use super::pacing::{Pacing, Spliced};
 use super::store::PacketStore;
 use super::writer::Note;
 use crate::downlink::conceal::{Concealer, Going};
 use crate::downlink::config::{Sizes, to_usize};
-use crate::downlink::fade::{Fade, FadeShape};
+use crate::downlink::fade::{Fade, FadeShape, onset};
 use crate::downlink::link::{Flush, Link};
 use crate::downlink::monitor::{Monitor, Record, State};
 use crate::downlink::queue::SampleReader;
@@ -37,6 +38,15 @@ const GOING: Going = Going {
     hold_us: 20_000,
     gone_us: 120_000,
 };
+/// Behind the end of what was said, it only dies away, and so does what is flushed.
+const ENDING: Going = Going {
+    hold_us: 0,
+    gone_us: 8_000,
+};
+/// Packets that come this much before the first one were sent before it.
+const REORDERED: u64 = 8;
+/// A delay that is too short by this is left alone by `pacing`.
+const TOLERATED_US: i64 = 5_000;
 /// Concealment this long is an interruption, as webrtc-stats counts them.
 const INTERRUPTION_US: u64 = 150_000;
 /// After so long without a packet the stream is over.
@@ -61,12 +71,16 @@ pub struct PacketReader {
     /// The writer said that no more comes.
     ended: bool,
     newest: u64,
+    /// The first packet that was neither played nor given up before this stream of packets.
+    floor: u64,
+    /// With this packet begins another stream: its sound has to be led over to.
+    joint: Option<u64>,
     flush: Flush,
     fade_shape: FadeShape,
+    fade_in: Fade,
     fade_out: Fade,
     taken_frames: u64,
-    /// Frames of the longest pull lately: what comes during one is seen at the next.
-    block: usize,
+    blocks: Blocks,
     record: Record,
 }
 
@@ -109,11 +123,14 @@ impl PacketReader {
             phase: Phase::Idle,
             ended: false,
             newest: 0,
+            floor: 0,
+            joint: None,
             flush: Flush::default(),
             fade_shape: FadeShape::new(sizes.fade),
+            fade_in: Fade::rising(0),
             fade_out: Fade::falling(0),
             taken_frames: 0,
-            block: 0,
+            blocks: Blocks::default(),
             record: Record::default(),
         }
     }
@@ -122,7 +139,7 @@ impl PacketReader {
     /// when its first frame is due.
     pub fn pull(&mut self, out: &mut [i16], now_us: u64) {
         self.observe();
-        self.block = (self.block - self.block / 64).max(out.len());
+        self.blocks.pulled(out.len());
         let mut filled = 0;
         while filled < out.len() {
             let at_us = now_us.saturating_add(self.sizes.micros(filled as u64));
@@ -146,47 +163,32 @@ impl PacketReader {
         let flush = self.link.flush();
         if flush != self.flush {
             self.flush = flush;
-            self.record.flushes = flush.count;
             self.cut();
         }
         for _ in 0..self.notes.slots() {
             match self.notes.pop() {
-                Ok(Note::Packet { number, restart }) => self.receive(number, restart),
+                Ok(Note::Packet { number, joint }) => self.receive(number, joint),
                 Ok(Note::End) => self.ended = true,
                 Err(_) => break,
             }
         }
     }
 
-    fn receive(&mut self, number: u64, restart: bool) {
+    fn receive(&mut self, number: u64, joint: bool) {
         let frames = self.packets.frames as u64;
         self.taken_frames += frames;
-        self.ended = false;
-        let fresh_start = self.phase == Phase::Idle && self.store.held() == 0;
-        if restart || fresh_start && number >= self.store.next() {
-            // Nothing before it belongs to it: what waits is dropped, what sounds is led over.
-            self.drop_stored(number);
-        }
         self.newest = self.newest.max(number);
-        let is_first = matches!(self.phase, Phase::Idle | Phase::Waiting { .. })
-            && self.store.offset() == 0
-            && number < self.store.next()
-            && self.store.next() - number < 8
-            && !self.is_flushed(number)
-            && self.record.played_frames == 0;
-        if is_first {
-            // It was sent before the one that came first, and nothing was played yet.
-            self.store.step_back_to(number);
+        if number >= self.floor {
+            self.make_way(number);
         }
-        if number < self.store.next() || self.is_flushed(number) {
+        if number < self.store.next().max(self.floor) {
             self.samples.skip(frames);
             self.record.late_frames += frames;
             return;
         }
-        let beyond = (number + 1).saturating_sub(self.store.next() + self.store.capacity() as u64);
-        if beyond > 0 {
-            let next = self.store.next() + beyond;
-            self.drop_stored(next);
+        self.ended = false;
+        if joint {
+            self.joint = Some(number);
         }
         if let Some(room) = self.store.room(number) {
             self.samples.read(room);
@@ -196,42 +198,93 @@ impl PacketReader {
         }
     }
 
-    fn drop_stored(&mut self, next: u64) {
-        let partly = self.store.offset() as u64;
-        let dropped = self.store.skip_to(next) as u64 * self.packets.frames as u64;
-        self.record.dropped_frames += dropped.saturating_sub(partly);
+    /// Sees to it that a packet can be stored, if it may still be played.
+    fn make_way(&mut self, number: u64) {
+        let next = self.store.next();
+        let last = next + self.store.capacity() as u64 - 1;
+        match self.phase {
+            // The first of a stream of packets says where it begins.
+            Phase::Idle if self.store.held() == 0 => {
+                self.store.skip_to(number);
+            }
+            // Nothing was played of it yet, and this was sent before the one that came first.
+            Phase::Idle | Phase::Waiting { .. } if number < next && next - number <= REORDERED => {
+                let dropped = self.store.step_back_to(number);
+                self.count_dropped(dropped);
+            }
+            _ if number > last => self.drop_stored(next + (number - last)),
+            _ => {}
+        }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "numbers are compared as 32 bits"
-    )]
-    fn is_flushed(&self, number: u64) -> bool {
-        self.flush
-            .through_turn
-            .is_some_and(|through| (number as u32).wrapping_sub(through).cast_signed() <= 0)
+    fn drop_stored(&mut self, next: u64) {
+        let partly = self.partly();
+        let dropped = self.store.skip_to(next);
+        self.count_dropped(dropped);
+        // What was played of the first one is not dropped.
+        self.record.dropped_frames -= partly as u64;
+    }
+
+    fn count_dropped(&mut self, packets: usize) {
+        self.record.dropped_frames += (packets * self.packets.frames) as u64;
     }
 
     /// A flush takes effect on what is here.
     fn cut(&mut self) {
-        self.record.flushed_media_frames = self.record.media_frames;
-        let next = self.newest.max(self.store.next()) + 1;
-        match self.phase {
-            Phase::Playing | Phase::Concealing => {
-                self.load();
-                let missing = to_usize(self.sizes.fade).saturating_sub(self.tape.ahead());
-                if self.phase == Phase::Concealing {
-                    self.concealer.fill(&mut self.fresh[..missing]);
-                    self.tape.append_made_up(&self.fresh[..missing]);
-                }
-                let left = self.tape.ahead() as u64;
-                self.fade_out = Fade::falling(left.min(self.sizes.fade));
-                self.phase = Phase::Fading;
-            }
-            Phase::Fading => {}
-            Phase::Idle | Phase::Waiting { .. } => self.phase = Phase::Idle,
+        self.record.flushes = self.flush.count;
+        let floor = self.flushed_through().map_or(self.floor, |it| it + 1);
+        self.floor = floor.max(self.floor);
+        let sounding = matches!(self.phase, Phase::Playing | Phase::Concealing);
+        self.record.flushed_turn = self.record.turn.filter(|_| sounding);
+        self.record.flushed_media_frames = if sounding {
+            self.record.media_frames
+        } else {
+            0
+        };
+        if sounding {
+            self.load();
+            self.die_away();
+            self.phase = Phase::Fading;
+        } else if self.phase != Phase::Fading {
+            self.phase = Phase::Idle;
         }
-        self.drop_stored(next);
+        if self.store.next() < self.floor {
+            self.drop_stored(self.floor);
+        }
+    }
+
+    /// Number of the newest packet that was flushed. It is told in 32 bits.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the lower half, to compare"
+    )]
+    fn flushed_through(&self) -> Option<u64> {
+        let through = self.flush.through_turn?;
+        let base = self.newest.max(self.store.next());
+        let ahead = through.wrapping_sub(base as u32).cast_signed();
+        Some(base.saturating_add_signed(ahead.into()))
+    }
+
+    /// Begins the fade of what is sounding: of what comes next, or, if that is too little, of
+    /// how it would go on.
+    fn die_away(&mut self) {
+        let fade = to_usize(self.sizes.fade);
+        if self.tape.ahead() < fade {
+            self.record.dropped_frames += self.tape.media() as u64;
+            self.tape.drop_coming();
+            if self.phase == Phase::Playing {
+                self.conceal_from_here(ENDING);
+            }
+            self.concealer.fill(&mut self.fresh[..fade]);
+            self.tape.append_made_up(&self.fresh[..fade]);
+        }
+        self.fade_out = Fade::falling(self.sizes.fade);
+    }
+
+    fn conceal_from_here(&mut self, going: Going) {
+        let background_rms = self.pacing.background_rms();
+        self.concealer
+            .start(self.tape.past(), going, background_rms);
     }
 
     fn advance(&mut self, out: &mut [i16], at_us: u64) -> usize {
@@ -261,19 +314,34 @@ impl PacketReader {
         if let Some(missing) = self.store.missing() {
             self.drop_stored(self.store.next() + missing);
         }
-        self.tape.clear();
-        self.pacing.start();
+        self.joint = None;
+        self.record.first_sound_delay_us = START_US;
+        self.begin_sound();
         self.record.turn = Some(self.record.turn.map_or(1, |turn| turn.wrapping_add(1)));
         self.record.media_frames = 0;
         self.phase = Phase::Playing;
         0
     }
 
+    /// After silence; it is faded in where it would begin with a click in the middle of a word.
+    fn begin_sound(&mut self) {
+        self.tape.clear();
+        self.pacing.start();
+        let first = self.store.ready().first().copied().unwrap_or_default();
+        let is_first = self.record.turn.is_none();
+        let fade = if is_first {
+            0
+        } else {
+            onset(first, self.sizes.rate_hz)
+        };
+        self.fade_in = Fade::rising(fade);
+    }
+
     fn play(&mut self, out: &mut [i16], at_us: u64) -> usize {
         self.load();
         if self.tape.ahead() == 0 {
-            self.concealer
-                .start(self.tape.past(), GOING, self.pacing.background_rms());
+            let over = self.ended && self.store.held() == 0;
+            self.conceal_from_here(if over { ENDING } else { GOING });
             self.phase = Phase::Concealing;
             return 0;
         }
@@ -304,7 +372,11 @@ impl PacketReader {
                 let lost = to_usize(missing) * self.packets.frames;
                 // When it is the turn of what comes after; sooner, if the delay was too long.
                 let done_us = to_i64(self.sizes.micros(done as u64));
-                let behind = (self.excess_us(at_us) - done_us).max(0).unsigned_abs();
+                let behind = self
+                    .excess_us(at_us)
+                    .saturating_sub(done_us)
+                    .max(0)
+                    .unsigned_abs();
                 let shorter = to_usize(self.sizes.frames_covering(behind));
                 Some(
                     lost.saturating_sub(self.concealer.merge_frames())
@@ -319,8 +391,7 @@ impl PacketReader {
         }
         let over = done as u64 >= self.sizes.frames_covering(OVER_US);
         if missing.is_none() && (over || self.ended && self.concealer.left() == 0) {
-            self.tape.clear();
-            self.phase = Phase::Idle;
+            self.fall_silent();
             return 0;
         }
         let step = to_usize(self.sizes.frames_covering(10_000));
@@ -331,6 +402,12 @@ impl PacketReader {
         self.tape.played(out);
         self.count_concealed(done, frames);
         frames
+    }
+
+    fn fall_silent(&mut self) {
+        self.tape.clear();
+        self.floor = self.floor.max(self.store.next());
+        self.phase = Phase::Idle;
     }
 
     fn count_concealed(&mut self, done: usize, frames: usize) {
@@ -359,6 +436,7 @@ impl PacketReader {
             self.pass(missing * frames);
             self.drop_stored(self.store.next() + missing);
         }
+        self.joint = None;
         let ready = self.store.ready();
         let frames = ready.len().min(self.concealer.merge_frames());
         self.fresh[..frames].copy_from_slice(&ready[..frames]);
@@ -376,10 +454,8 @@ impl PacketReader {
         self.fade_out.apply(&mut out[..emitted], &self.fade_shape);
         self.record.flushed_media_frames = self.record.media_frames;
         if self.fade_out.left() == 0 || emitted == 0 {
-            self.record.flushed_turn = self.record.turn;
             self.record.dropped_frames += self.tape.media() as u64;
-            self.tape.clear();
-            self.phase = Phase::Idle;
+            self.fall_silent();
         }
         emitted
     }
@@ -391,10 +467,13 @@ impl PacketReader {
         let media_us = self.sizes.micros(frames - behind);
         let since_us = to_i64(at_us).saturating_sub(to_i64(media_us)) - self.packets.us;
         let delay_us = since_us.saturating_sub(self.delay.fastest_us());
-        let block_us = to_i64(self.sizes.micros(self.block as u64));
+        let block_us = to_i64(self.sizes.micros(self.blocks.frames() as u64));
+        // Packets that come during a pull are seen at the next. That is half of a short block on
+        // average; a packet at the end of a long one must wait for all of it.
+        let unseen_us = (block_us / 2).max(block_us - TOLERATED_US);
         delay_us
             .saturating_sub(self.delay.target_us())
-            .saturating_sub(block_us / 2)
+            .saturating_sub(unseen_us)
     }
 
     /// Fills the tape from the store.
@@ -403,6 +482,9 @@ impl PacketReader {
             return;
         }
         while self.tape.media() < self.tape.lengths.ahead {
+            if self.joint == Some(self.store.next()) {
+                return;
+            }
             let room = self.tape.lengths.ahead - self.tape.media();
             let ready = self.store.ready();
             let frames = ready.len().min(room);
@@ -417,12 +499,30 @@ impl PacketReader {
     }
 
     fn emit_tape(&mut self, out: &mut [i16]) -> usize {
+        let queued = self.queued() as u64;
         let taken = self.tape.take(out);
-        let frames = taken.media + taken.made_up;
+        let (media, frames) = (taken.media as u64, taken.media + taken.made_up);
+        self.fade_in.apply(&mut out[..frames], &self.fade_shape);
         self.record.emitted_frames += frames as u64;
-        self.record.played_frames += taken.media as u64;
-        self.pass(taken.media as u64);
+        self.record.played_frames += media;
+        self.pass(media);
+        self.count_time(queued, frames as u64, media);
         frames
+    }
+
+    /// Counts the time spent in the queue, and that aimed for, by frames that come out while
+    /// `queued` are here.
+    fn count_time(&mut self, queued: u64, frames: u64, media: u64) {
+        let record = &mut self.record;
+        record.queue_frame_sum = record.queue_frame_sum.saturating_add(queued * frames);
+        let target_us = self.delay.target_us().unsigned_abs();
+        let target = self.sizes.frames_covering(target_us);
+        record.target_frame_sum = record.target_frame_sum.saturating_add(target * media);
+    }
+
+    /// Frames that are here and not yet played.
+    fn queued(&self) -> usize {
+        self.store.held() * self.packets.frames - self.partly() + self.tape.media()
     }
 
     /// Frames of the needed packet that are used already.
@@ -455,9 +555,8 @@ impl PacketReader {
             Phase::Fading => State::Fading,
         };
         self.link.record.publish(&self.record.pack());
-        let waiting = self.store.held() * self.packets.frames - self.partly() + self.tape.media();
         self.link
-            .publish_consumed(self.taken_frames - waiting as u64, 0);
+            .publish_consumed(self.taken_frames - self.queued() as u64, 0);
     }
 }
 

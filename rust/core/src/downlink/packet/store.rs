@@ -86,9 +86,10 @@ impl PacketStore {
     }
 
     /// Needs an earlier packet first, which came later; those from `number` on stay, as far as
-    /// there is room for them.
-    pub(super) fn step_back_to(&mut self, number: u64) {
+    /// there is room for them. Returns how many do not.
+    pub(super) fn step_back_to(&mut self, number: u64) -> usize {
         debug_assert_eq!(self.offset, 0, "nothing of the next one was used");
+        let held = self.held;
         let last = number + self.numbers.len() as u64;
         for place in 0..self.numbers.len() {
             if self.numbers[place].take_if(|it| *it >= last).is_some() {
@@ -96,6 +97,7 @@ impl PacketStore {
             }
         }
         self.next = number;
+        held - self.held
     }
 
     /// Forgets all packets before `number`, which is needed next; returns how many were here.

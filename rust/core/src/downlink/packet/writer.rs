@@ -12,13 +12,16 @@ use crate::downlink::queue::SampleWriter;
 use crate::error::FormatError;
 
 /// A jump of the numbers by more than this is another stream.
-const ANOTHER_STREAM: i16 = 3_000;
+const ANOTHER_STREAM: u16 = 3_000;
+/// Packets this close together are of one stream.
+const NEIGHBOURS: u16 = 8;
 
 /// What the writer says, in order. The samples of a packet are published before its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
-    /// A packet, counted without wrapping around; `restart` if nothing before it belongs to it.
-    Packet { number: u64, restart: bool },
+    /// A packet. Numbers go on without wrapping around, and across streams; `joint` if another
+    /// stream begins with it, whose sound does not follow from what was before.
+    Packet { number: u64, joint: bool },
     /// No more comes for now: silence is no loss.
     End,
 }
@@ -36,7 +39,18 @@ pub struct PacketWriter {
     written_frames: u64,
     /// The highest number so far, of 16 bits and counted on.
     newest: Option<(u16, u64)>,
+    /// The last packet, if it seems to be of another stream: a second one must confirm it.
+    stray: Option<Stray>,
+    /// Nothing belongs to what was before.
+    ended: bool,
     flush: Flush,
+}
+
+#[derive(Debug)]
+struct Stray {
+    seq: u16,
+    pcm: Box<[i16]>,
+    now_us: u64,
 }
 
 impl PacketWriter {
@@ -58,6 +72,8 @@ impl PacketWriter {
             estimator,
             written_frames: 0,
             newest: None,
+            stray: None,
+            ended: true,
             flush: Flush::default(),
         }
     }
@@ -65,7 +81,8 @@ impl PacketWriter {
     /// Queues a packet; returns the frames accepted: all, or none if 1,024 packets wait for a
     /// pull already (counted). `seq` counts packets and wraps around at 65,536; they may come in
     /// any order and more than once. A jump of more than 3,000, or of two seconds between number
-    /// and clock, begins anew behind what is queued.
+    /// and clock, begins anew behind what is queued, once a second packet confirms it (RFC 3550,
+    /// appendix A.1); a single one is dropped and counted as late.
     ///
     /// # Errors
     /// A packet that is not as long as all are.
@@ -79,27 +96,26 @@ impl PacketWriter {
             });
         }
         self.samples.reclaim();
-        if self.notes.slots() == 0 {
+        // A stray packet may have to go first.
+        if self.notes.slots() < 2 {
             count(&self.link.refused_frames, pcm.len());
             return Ok(0);
         }
-        let (number, jumped) = self.number(seq);
-        let restart = if jumped || self.estimator.arrived(number, now_us) {
-            self.estimator.restart();
-            self.estimator.arrived(number, now_us);
-            true
+        count(&self.link.accepted_frames, pcm.len());
+        if let Some(number) = self.number(seq, now_us) {
+            self.drop_stray();
+            self.enter(number, false, pcm, now_us);
+            self.advance_to(seq, number);
+        } else if let Some(stray) = self.stray.take_if(|it| distance(it.seq, seq) <= NEIGHBOURS) {
+            self.begin_anew(&stray, seq, pcm, now_us);
         } else {
-            self.newest.is_none()
-        };
-        self.estimator.publish(&self.delay);
-        if self.newest.is_none_or(|(_, newest)| number > newest) {
-            self.newest = Some((seq, number));
+            self.drop_stray();
+            self.stray = Some(Stray {
+                seq,
+                pcm: pcm.into(),
+                now_us,
+            });
         }
-        self.samples.write(pcm);
-        self.written_frames += pcm.len() as u64;
-        self.link.publish_frames(self.written_frames);
-        let sent = self.notes.push(Note::Packet { number, restart });
-        debug_assert!(sent.is_ok(), "there was a slot");
         Ok(pcm.len())
     }
 
@@ -107,6 +123,8 @@ impl PacketWriter {
     /// loss. The next packet begins anew.
     pub fn end(&mut self) {
         self.samples.reclaim();
+        self.drop_stray();
+        self.ended = true;
         let _ = self.notes.push(Note::End);
     }
 
@@ -114,6 +132,7 @@ impl PacketWriter {
     /// newest one are dropped when they come.
     pub fn flush(&mut self) {
         self.samples.reclaim();
+        self.drop_stray();
         // 2^32 packets are months.
         #[expect(
             clippy::cast_possible_truncation,
@@ -132,22 +151,74 @@ impl PacketWriter {
         Monitor::new(Arc::clone(&self.link))
     }
 
-    /// The number without wrapping around, and whether it is far from the others.
-    fn number(&self, seq: u16) -> (u64, bool) {
-        // The first has room below it, for packets that come after it but were sent before.
+    /// The number of a packet, without wrapping around; none if it seems to be of another stream.
+    fn number(&self, seq: u16, now_us: u64) -> Option<u64> {
         let Some((newest_seq, newest)) = self.newest else {
-            return (1 << 16 | u64::from(seq), false);
+            // Room below it for packets that come after it but were sent before.
+            return Some(1 << 16 | u64::from(seq));
         };
-        #[expect(clippy::cast_possible_wrap, reason = "the distance around a circle")]
-        let ahead = seq.wrapping_sub(newest_seq) as i16;
-        if (-ANOTHER_STREAM..=ANOTHER_STREAM).contains(&ahead) {
-            (newest.saturating_add_signed(i64::from(ahead)), false)
+        let near = distance(newest_seq, seq) <= ANOTHER_STREAM;
+        let number = newest.saturating_add_signed(i64::from(ahead(newest_seq, seq)));
+        if self.ended {
+            // Whatever it is, it is the next; or it was on its way when the end was told.
+            return Some(if near { number } else { newest + 1 });
+        }
+        (near && self.estimator.fits(number, now_us)).then_some(number)
+    }
+
+    /// Another stream, of which two packets have come.
+    fn begin_anew(&mut self, stray: &Stray, seq: u16, pcm: &[i16], now_us: u64) {
+        let next = self.newest.map_or(1 << 16, |(_, newest)| newest + 1);
+        self.estimator.restart();
+        let apart = u64::from(distance(stray.seq, seq));
+        if ahead(stray.seq, seq) >= 0 {
+            self.enter(next, true, &stray.pcm, stray.now_us);
+            self.enter(next + apart, false, pcm, now_us);
+            self.newest = Some((seq, next + apart));
         } else {
-            // On the same circle, so that later ones are counted on.
-            (
-                newest + u64::from(seq.wrapping_sub(newest_seq)).max(1),
-                true,
-            )
+            self.enter(next, true, pcm, now_us);
+            self.enter(next + apart, false, &stray.pcm, stray.now_us);
+            self.newest = Some((stray.seq, next + apart));
         }
     }
+
+    /// Hands a packet over.
+    fn enter(&mut self, number: u64, joint: bool, pcm: &[i16], now_us: u64) {
+        let is_next = self.newest.is_none_or(|(_, newest)| number > newest);
+        if self.ended && is_next {
+            self.ended = false;
+            self.estimator.restart();
+        }
+        if !self.ended {
+            self.estimator.arrived(number, now_us);
+            self.estimator.publish(&self.delay);
+        }
+        self.samples.write(pcm);
+        self.written_frames += pcm.len() as u64;
+        self.link.publish_frames(self.written_frames);
+        let sent = self.notes.push(Note::Packet { number, joint });
+        debug_assert!(sent.is_ok(), "there was a slot");
+    }
+
+    fn advance_to(&mut self, seq: u16, number: u64) {
+        if self.newest.is_none_or(|(_, newest)| number > newest) {
+            self.newest = Some((seq, number));
+        }
+    }
+
+    fn drop_stray(&mut self) {
+        if let Some(stray) = self.stray.take() {
+            count(&self.link.late_frames, stray.pcm.len());
+        }
+    }
+}
+
+/// How far `to` is ahead of `from`, around the circle of 16-bit numbers.
+#[expect(clippy::cast_possible_wrap, reason = "the distance around a circle")]
+fn ahead(from: u16, to: u16) -> i16 {
+    to.wrapping_sub(from) as i16
+}
+
+fn distance(one: u16, other: u16) -> u16 {
+    ahead(one, other).unsigned_abs()
 }

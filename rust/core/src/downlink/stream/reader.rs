@@ -505,6 +505,7 @@ impl Reader {
         self.position += media;
         self.record.media_frames += media;
         self.record.played_frames += media;
+        self.record.target_frame_sum += media * self.advice.cushion_frames;
         self.silent = false;
         frames
     }

@@ -76,6 +76,7 @@ impl Writer {
         self.link.advice.publish(self.pace.advice());
         self.samples.write(pcm);
         self.written_frames += pcm.len() as u64;
+        count(&self.link.accepted_frames, pcm.len());
         self.link.publish_frames(self.written_frames);
         pcm.len()
     }
