@@ -66,6 +66,8 @@ pub(super) struct DelayEstimator {
     fastest_us: [i64; FASTEST_OF_SECONDS],
     second_us: i64,
     histograms: [Histogram; 2],
+    /// What the histograms are off by, less than a bucket.
+    rest_us: i64,
     target_us: i64,
 }
 
@@ -80,6 +82,7 @@ impl DelayEstimator {
             fastest_us: [i64::MAX; FASTEST_OF_SECONDS],
             second_us: i64::MIN,
             histograms: FORGET_US.map(|forget_us| Histogram::new(packet_us / forget_us)),
+            rest_us: 0,
             target_us: 0,
         };
         for histogram in &mut estimator.histograms {
@@ -99,13 +102,29 @@ impl DelayEstimator {
     /// Packet number `packet` came.
     pub(super) fn arrived(&mut self, packet: u64, now_us: u64) {
         let offset_us = self.offset_us(packet, now_us);
+        let before_us = self.fastest();
         self.note_fastest(offset_us, to_i64(now_us));
+        self.rebase(before_us, self.fastest());
         let late_us = offset_us.saturating_sub(self.fastest());
         for histogram in &mut self.histograms {
             histogram.forget();
             histogram.add(late_us, 1.0);
         }
         self.target_us = self.cheapest_us();
+    }
+
+    /// Other packets are measured against another fastest one from now on, and so are those that
+    /// came before: after a change of route, or of a clock, what is known stays true.
+    fn rebase(&mut self, before_us: i64, now_us: i64) {
+        if before_us == i64::MAX || now_us == i64::MAX {
+            return;
+        }
+        let earlier_us = self.rest_us + now_us.saturating_sub(before_us);
+        let buckets = earlier_us / BUCKET_US;
+        self.rest_us = earlier_us % BUCKET_US;
+        for histogram in &mut self.histograms {
+            histogram.shift_down(buckets);
+        }
     }
 
     /// Arrival of a packet minus the end of its media time.
@@ -191,6 +210,23 @@ impl Histogram {
     fn forget(&mut self) {
         for weight in &mut *self.weights {
             *weight *= self.kept;
+        }
+    }
+
+    /// Every difference becomes less by so many buckets, but not less than nothing.
+    fn shift_down(&mut self, buckets: i64) {
+        let by = usize::try_from(buckets.unsigned_abs()).map_or(BUCKETS, |by| by.min(BUCKETS));
+        let weights = &mut self.weights;
+        if buckets > 0 {
+            let none: f32 = weights[..by].iter().sum();
+            weights.copy_within(by.., 0);
+            weights[BUCKETS - by..].fill(0.0);
+            weights[0] += none;
+        } else if buckets < 0 {
+            let most: f32 = weights[BUCKETS - by..].iter().sum();
+            weights.copy_within(..BUCKETS - by, by);
+            weights[..by].fill(0.0);
+            weights[BUCKETS - 1] += most;
         }
     }
 

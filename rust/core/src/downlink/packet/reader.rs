@@ -12,6 +12,10 @@
 //! If it comes a little later it is played then: the delay has become longer, as the network
 //! asked for. If packets behind it are here it is lost, and those play when their time has come,
 //! or sooner if the delay is longer than it should be.
+//!
+//! Numbers only grow, also from one stream of packets to another (the writer sees to that). Where
+//! the sound does not follow from what was before, at a *joint*, it is led over to as after a
+//! loss, or faded in after silence.
 
 use std::sync::Arc;
 
