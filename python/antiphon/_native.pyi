@@ -776,9 +776,11 @@ class JitterBuffer:
         """Queue audio of ``turn`` (None: the current one), or packet ``seq``. Returns the frames
         accepted.
 
-        Packets: ``seq``, 0 to 65,535, counts them and wraps around. A jump of more than 3,000, or
-        of 2 s between number and clock, begins anew. Packets that come after their time, or
-        twice, are dropped and counted when they are seen; when 1,024 wait for a pull, one more is
+        Packets: ``seq``, 0 to 65,535, counts them and wraps around; it does not count pauses, so
+        say `end_of_turn` where the sender pauses. A jump of more than 3,000, or of 2 s between
+        number and clock, begins anew behind what is queued as soon as a second packet confirms it
+        (RFC 3550, A.1); a single one counts as late. Packets that come after their time, or twice,
+        are dropped and counted when they are seen; when 1,024 wait for a pull, one more is
         refused.
 
         Turn numbers, 0 to 2**32 - 1, only grow; a new turn queues behind the ones before it. The
