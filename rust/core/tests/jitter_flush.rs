@@ -99,7 +99,7 @@ fn nothing_is_cut_if_nothing_plays() {
         (2, None)
     );
     // Played to its known end.
-    buffer.push(&source(0, ms(20)), 0, Some(4));
+    buffer.push(&soft_ended(0, ms(20)), 0, Some(4));
     buffer.end_of_turn(None);
     pull(&mut buffer, ms(20), 0);
     buffer.flush(None);
