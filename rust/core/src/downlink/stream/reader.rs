@@ -223,8 +223,7 @@ impl Reader {
         match self.phase {
             Phase::Playing if begun.is_some() => {
                 self.load();
-                let left = self.tape.ahead() as u64;
-                self.fade_out = Fade::falling(left.min(self.sizes.fade));
+                self.go_on_fading();
                 self.phase = Phase::Fading;
             }
             Phase::Concealing if begun.is_some() => {
@@ -413,6 +412,12 @@ impl Reader {
         emitted
     }
 
+    /// From here on the sound fades; where it ends before the fade does, it goes on by itself.
+    fn go_on_fading(&mut self) {
+        self.concealer.start(self.tape.sound(), GOING, 0.0);
+        self.fade_out = Fade::falling(self.sizes.fade);
+    }
+
     /// Puts out what is to fade, until it is gone: the rest of what was flushed, or what was
     /// heard last, going on by itself.
     fn fade_away(&mut self, out: &mut [i16]) -> usize {
@@ -561,8 +566,7 @@ impl Reader {
     /// turn that was ended in the middle of a word, it dies away first, and this returns 0.
     fn emit_silence(&mut self, out: &mut [i16], limit: u64) -> usize {
         if self.ends_loud() {
-            self.concealer.start(self.tape.past(), GOING, 0.0);
-            self.fade_out = Fade::falling(self.sizes.fade);
+            self.go_on_fading();
             return 0;
         }
         let frames = out.len().min(to_usize(limit));
