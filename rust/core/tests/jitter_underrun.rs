@@ -223,3 +223,26 @@ fn audio_after_the_announced_end_plays_unfaded_if_it_comes_in_time() {
     pull(&mut buffer, 1, 0);
     assert_eq!(buffer.playhead().state, State::Idle);
 }
+
+/// A turn that comes in pieces shorter than a lead-over and slower than it plays, so that it runs
+/// dry behind each: no piece begins or ends with a click.
+#[test]
+fn a_turn_that_drips_in_goes_on_from_what_was_heard_before() {
+    for (chunk, every) in [(120, 192), (48, 72), (24, 36)] {
+        let (mut buffer, sound) = (buffer(), tone(0, ms(4_000)));
+        let (mut out, mut chunks, mut due) = (Vec::new(), sound.chunks(chunk), 0);
+        while out.len() < sound.len() * every / chunk {
+            while due <= out.len() {
+                buffer.push(chunks.next().unwrap_or_default(), micros(due), Some(1));
+                due += every;
+            }
+            let now_us = micros(out.len());
+            out.extend(pull(&mut buffer, ms(1), now_us));
+        }
+        // The tone itself bends by 27; from silence it begins with its own first step.
+        let start = out.iter().position(|&sample| sample != 0).expect("sounds");
+        let bend = |x: &[i16]| (i32::from(x[0]) - 2 * i32::from(x[1]) + i32::from(x[2])).abs();
+        let largest = out[start..].windows(3).map(bend).max();
+        assert!(largest < Some(90), "{largest:?} in pieces of {chunk}");
+    }
+}

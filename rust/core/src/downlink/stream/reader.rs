@@ -356,7 +356,7 @@ impl Reader {
     }
 
     fn conceal(&mut self, out: &mut [i16]) -> usize {
-        if self.available() > 0 {
+        if self.may_resume() {
             self.resume();
             return 0;
         }
@@ -376,12 +376,19 @@ impl Reader {
         frames
     }
 
-    /// More came before the turn fell silent.
+    /// Whether enough has come to lead over into it without a click, or it is all there will be.
+    fn may_resume(&self) -> bool {
+        let enough = self.concealer.merge_frames() as u64;
+        let available = self.available();
+        available >= enough || (available > 0 && !self.may_run_dry())
+    }
+
+    /// More came before the turn fell silent. The tape keeps what was heard: a turn that runs dry
+    /// again at once has something to go on with.
     fn resume(&mut self) {
         let frames = to_usize(self.available()).min(self.fresh.len());
         let fresh = &mut self.fresh[..frames];
         self.samples.read(fresh);
-        self.tape.clear();
         self.concealer.merge(&mut self.tape, fresh);
         self.record.concealed_frames += self.tape.made_up() as u64;
         self.slowing.start();
