@@ -26,11 +26,11 @@ fn waits_for_the_cushion_and_then_plays_from_the_very_first_sample() {
 #[test]
 fn a_known_end_starts_a_short_reply_at_once_and_plays_it_unfaded() {
     let mut buffer = buffer();
-    buffer.push(&source(0, 50), 0, Some(7));
+    buffer.push(&soft_ended(0, 50), 0, Some(7));
     buffer.end_of_turn(Some(7));
     assert_eq!(
         pull(&mut buffer, 100, 0),
-        [source(0, 50), silence(50)].concat()
+        [soft_ended(0, 50), silence(50)].concat()
     );
     assert_eq!(buffer.stats().concealment_events, 0);
     assert_eq!(buffer.playhead().state, State::Idle);

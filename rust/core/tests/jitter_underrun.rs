@@ -78,15 +78,62 @@ fn recovery_waits_no_longer_than_max_wait() {
 #[test]
 fn an_end_that_is_known_in_time_is_no_underrun() {
     let mut buffer = buffer();
-    push_level(&mut buffer, ms(60));
+    buffer.push(&soft_ended(0, ms(60)), 0, None);
     pull(&mut buffer, ms(55), 0);
     buffer.end_of_turn(None);
+    let end = &soft_ended(0, ms(60))[ms(55)..];
     assert_eq!(
         pull(&mut buffer, ms(10), 0),
-        [vec![10_000; ms(5)], silence(ms(5))].concat()
+        [end, &silence(ms(5))].concat()
     );
     assert_eq!(buffer.stats().concealment_events, 0);
     assert_eq!(buffer.playhead().state, State::Idle);
+}
+
+#[test]
+fn an_end_in_the_middle_of_a_sound_dies_away_behind_its_last_sample() {
+    let mut buffer = buffer();
+    buffer.push(&tone(0, ms(60)), 0, Some(1));
+    buffer.end_of_turn(None);
+    let out = pull(&mut buffer, ms(100), 0);
+    assert_eq!(out[..ms(60)], tone(0, ms(60)));
+    assert!(largest_step(&out) < TONE_STEP, "{}", largest_step(&out));
+    assert_eq!(out[ms(65)..], silence(ms(35)));
+    // More of it all the same, a piece that stands alone.
+    buffer.push(&tone(ms(60), ms(10)), 0, Some(1));
+    let out = pull(&mut buffer, ms(30), 0);
+    assert!(largest_step(&out) < TONE_STEP, "{}", largest_step(&out));
+    let stats = buffer.stats();
+    assert_eq!(stats.jitter_buffer_emitted_count, ms(70) as u64);
+    assert_eq!((stats.concealment_events, stats.underrun_us), (0, 0));
+}
+
+#[test]
+fn whatever_ends_a_turn_that_goes_on_by_itself_lets_it_die_away() {
+    let rest = [silence(1), vec![1; ms(80)]].concat();
+    for going in [1, 48, ms(5), ms(10), ms(15)] {
+        for next in [0, 24, rest.len()] {
+            let mut buffer = buffer();
+            buffer.push(&tone(0, ms(60)), 0, Some(1));
+            let mut out = pull(&mut buffer, ms(50), 0);
+            buffer.push(&tone(ms(60), 17), 0, Some(1));
+            out.extend(pull(&mut buffer, ms(10) + 17 + going, 0));
+            let played = out.len();
+            if next == 0 {
+                buffer.end_of_turn(None);
+            } else {
+                buffer.push(&rest[..next], 0, Some(2));
+            }
+            out.extend(pull(&mut buffer, ms(30), 0));
+            assert!(
+                largest_step(&out) < TONE_STEP,
+                "{} after {going}, {next}",
+                largest_step(&out)
+            );
+            assert_eq!(out[played + FADE], 0, "as short as a fade");
+            assert_eq!(buffer.stats().concealed_samples, going as u64);
+        }
+    }
 }
 
 #[test]
@@ -164,14 +211,38 @@ fn audio_after_the_announced_end_plays_unfaded_if_it_comes_in_time() {
     buffer.end_of_turn(None);
     assert_eq!(pull(&mut buffer, ms(10), 0), source(0, ms(10)));
     buffer.push(&source(ms(20), ms(10)), 0, Some(1));
-    buffer.push(&source(ms(30), ms(10)), 0, Some(1));
+    buffer.push(&soft_ended(ms(30), ms(10)), 0, Some(1));
+    let rest = [source(ms(10), ms(20)), soft_ended(ms(30), ms(10))].concat();
     assert_eq!(
         pull(&mut buffer, ms(40), 0),
-        [source(ms(10), ms(30)), silence(ms(10))].concat()
+        [rest, silence(ms(10))].concat()
     );
     assert_eq!(buffer.playhead().media_frames, ms(40) as u64);
     assert_eq!(buffer.stats().concealment_events, 0);
     buffer.end_of_turn(Some(1));
     pull(&mut buffer, 1, 0);
     assert_eq!(buffer.playhead().state, State::Idle);
+}
+
+/// A turn that comes in pieces shorter than a lead-over and slower than it plays, so that it runs
+/// dry behind each: no piece begins or ends with a click.
+#[test]
+fn a_turn_that_drips_in_goes_on_from_what_was_heard_before() {
+    for (chunk, every) in [(120, 192), (48, 72), (24, 36)] {
+        let (mut buffer, sound) = (buffer(), tone(0, ms(4_000)));
+        let (mut out, mut chunks, mut due) = (Vec::new(), sound.chunks(chunk), 0);
+        while out.len() < sound.len() * every / chunk {
+            while due <= out.len() {
+                buffer.push(chunks.next().unwrap_or_default(), micros(due), Some(1));
+                due += every;
+            }
+            let now_us = micros(out.len());
+            out.extend(pull(&mut buffer, ms(1), now_us));
+        }
+        // The tone itself bends by 27; from silence it begins with its own first step.
+        let start = out.iter().position(|&sample| sample != 0).expect("sounds");
+        let bend = |x: &[i16]| (i32::from(x[0]) - 2 * i32::from(x[1]) + i32::from(x[2])).abs();
+        let largest = out[start..].windows(3).map(bend).max();
+        assert!(largest < Some(90), "{largest:?} in pieces of {chunk}");
+    }
 }

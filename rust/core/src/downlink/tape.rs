@@ -119,6 +119,11 @@ impl Tape {
         &self.samples[self.at..self.end]
     }
 
+    /// What was played and what comes next.
+    pub(super) fn sound(&self) -> &[i16] {
+        &self.samples[self.from..self.end]
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         (self.from, self.at, self.end, self.made_up) = (0, 0, 0, 0);

@@ -17,6 +17,15 @@ pub fn source(from: usize, frames: usize) -> Vec<i16> {
     (from..from + frames).map(sample).collect()
 }
 
+/// The same with an end as soft as a voice's, which needs no fade before silence.
+pub fn soft_ended(from: usize, frames: usize) -> Vec<i16> {
+    let mut samples = source(from, frames);
+    if let Some(last) = samples.last_mut() {
+        *last = 99;
+    }
+    samples
+}
+
 pub fn ms(ms: usize) -> usize {
     ms * 24
 }
@@ -38,6 +47,24 @@ pub fn pull(buffer: &mut JitterBuffer, frames: usize, now_us: u64) -> Vec<i16> {
 pub fn silence(frames: usize) -> Vec<i16> {
     vec![0; frames]
 }
+
+/// A tone of 223.7 Hz and 8,000 at most: no whole number of frames is a period of it, and its
+/// steps are small.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "8,000 at most; thousands of frames"
+)]
+pub fn tone(from: usize, frames: usize) -> Vec<i16> {
+    let step = std::f64::consts::TAU * 223.7 / RATE_HZ as f64;
+    (from..from + frames)
+        .map(|k| (8_000.0 * (step * k as f64).sin()).round() as i16)
+        .collect()
+}
+
+/// Most that a sound which is made of a tone may differ between neighbours: the tone's own steps
+/// are below 469, and a fade adds little.
+pub const TONE_STEP: i32 = 600;
 
 /// The largest step between neighbours, which a fade keeps small on a constant signal.
 pub fn largest_step(samples: &[i16]) -> i32 {

@@ -18,6 +18,10 @@
 //! lost in a fade. After 400 ms of silence, when it is more likely a new turn than the rest of the
 //! old one, it is faded in itself, within 2 ms.
 //!
+//! Where a sound stops at full level, because a turn that goes on by itself turns out to be over
+//! or because it was ended in the middle of a word, it goes on for 5 ms more, dying away: silence
+//! never comes with a click. An end that is as soft as a voice's is left as it is.
+//!
 //! When a turn has waited long enough is turned from microseconds into frames of output once, when
 //! its first audio is seen. So the result does not depend on how the output is cut into pulls,
 //! and a clock that jitters does no harm. Only when the device stood still, and `now_us` is
@@ -51,7 +55,7 @@ const ENDING: Going = Going {
 };
 /// What comes after so long a silence that it may be a new turn fades in for so long.
 const ONSET_US: u64 = 2_000;
-/// A sound that begins no louder than this begins without a click: -48 dBFS.
+/// A sound that begins or ends no louder than this does so without a click: -48 dBFS.
 const SOFT: u16 = 128;
 
 /// The end of a jitter buffer from which a device pulls. It never allocates, frees or waits.
@@ -189,12 +193,23 @@ impl Reader {
         }
         self.timeline.hasten(u64::from(sizes.rate_hz / 1_000), due);
         if self.timeline.finish_front(self.position) {
-            self.phase = Phase::Idle;
+            self.stop();
         }
         if flush != self.flush {
             self.flush = flush;
             self.cut();
         }
+    }
+
+    /// The front segment is over, though a moment ago more of it was to be expected.
+    fn stop(&mut self) {
+        match self.phase {
+            // What fades goes on fading, and is done with then.
+            Phase::Fading => return,
+            Phase::Concealing => self.fade_out = Fade::falling(self.sizes.fade),
+            _ => {}
+        }
+        self.phase = Phase::Idle;
     }
 
     /// A flush takes effect.
@@ -208,15 +223,11 @@ impl Reader {
         match self.phase {
             Phase::Playing if begun.is_some() => {
                 self.load();
-                let left = self.tape.ahead() as u64;
-                self.fade_out = Fade::falling(left.min(self.sizes.fade));
+                self.go_on_fading();
                 self.phase = Phase::Fading;
             }
             Phase::Concealing if begun.is_some() => {
-                let frames = to_usize(self.sizes.fade).min(self.fresh.len());
-                self.concealer.fill(&mut self.fresh[..frames]);
-                self.tape.append_made_up(&self.fresh[..frames]);
-                self.fade_out = Fade::falling(frames as u64);
+                self.fade_out = Fade::falling(self.sizes.fade);
                 self.phase = Phase::Fading;
             }
             Phase::Fading => {}
@@ -244,13 +255,19 @@ impl Reader {
 
     /// Fills the beginning of `out` and returns how far, or changes the phase and returns 0.
     fn advance(&mut self, out: &mut [i16], at_us: u64) -> usize {
+        if self.fade_out.left() > 0 {
+            return self.fade_away(out);
+        }
         match self.phase {
             Phase::Idle => self.idle(out),
             Phase::Prebuffer { due } => self.prebuffer(out, due, at_us),
             Phase::Playing => self.play(out),
             Phase::Concealing => self.conceal(out),
             Phase::Starved { dry, due } => self.starve(out, dry, due, at_us),
-            Phase::Fading => self.fade_flushed(out),
+            Phase::Fading => {
+                self.drop_flushed();
+                0
+            }
         }
     }
 
@@ -332,18 +349,20 @@ impl Reader {
     /// The turn has no more to play, and is not over.
     fn run_dry(&mut self) {
         let going = if self.seems_over() { ENDING } else { GOING };
+        self.keep_last();
         self.concealer.start(self.tape.past(), going, 0.0);
         self.record.concealment_events += 1;
         self.phase = Phase::Concealing;
     }
 
     fn conceal(&mut self, out: &mut [i16]) -> usize {
-        if self.available() > 0 {
+        if self.may_resume() {
             self.resume();
             return 0;
         }
         let frames = out.len().min(self.concealer.left());
         if frames == 0 {
+            self.silent = true;
             if self.may_run_dry() {
                 let dry = self.concealer.done() as u64;
                 self.phase = Phase::Starved { dry, due: None };
@@ -352,20 +371,24 @@ impl Reader {
             }
             return 0;
         }
-        let out = &mut out[..frames];
-        self.concealer.fill(out);
-        self.count_emitted(frames as u64, false);
+        self.emit_going_on(&mut out[..frames]);
         self.record.concealed_frames += frames as u64;
-        self.silent = false;
         frames
     }
 
-    /// More came before the turn fell silent.
+    /// Whether enough has come to lead over into it without a click, or it is all there will be.
+    fn may_resume(&self) -> bool {
+        let enough = self.concealer.merge_frames() as u64;
+        let available = self.available();
+        available >= enough || (available > 0 && !self.may_run_dry())
+    }
+
+    /// More came before the turn fell silent. The tape keeps what was heard: a turn that runs dry
+    /// again at once has something to go on with.
     fn resume(&mut self) {
         let frames = to_usize(self.available()).min(self.fresh.len());
         let fresh = &mut self.fresh[..frames];
         self.samples.read(fresh);
-        self.tape.clear();
         self.concealer.merge(&mut self.tape, fresh);
         self.record.concealed_frames += self.tape.made_up() as u64;
         self.slowing.start();
@@ -396,13 +419,32 @@ impl Reader {
         emitted
     }
 
-    fn fade_flushed(&mut self, out: &mut [i16]) -> usize {
-        let emitted = self.emit_faded(out);
-        self.record.flushed_media_frames = self.record.media_frames;
-        if self.fade_out.left() == 0 {
-            self.drop_flushed();
+    /// From here on the sound fades; where it ends before the fade does, it goes on by itself.
+    fn go_on_fading(&mut self) {
+        self.concealer.start(self.tape.sound(), GOING, 0.0);
+        self.fade_out = Fade::falling(self.sizes.fade);
+    }
+
+    /// Puts out what is to fade, until it is gone: the rest of what was flushed, or what was
+    /// heard last, going on by itself.
+    fn fade_away(&mut self, out: &mut [i16]) -> usize {
+        let limit = self.fade_out.left();
+        let frames = if self.tape.ahead() > 0 {
+            self.emit_audio(out, limit as u64)
+        } else {
+            let frames = out.len().min(limit);
+            self.emit_going_on(&mut out[..frames]);
+            frames
+        };
+        self.fade_out.apply(&mut out[..frames], &self.fade_shape);
+        self.silent = self.fade_out.left() == 0;
+        if matches!(self.phase, Phase::Fading) {
+            self.record.flushed_media_frames = self.record.media_frames;
+            if self.silent {
+                self.drop_flushed();
+            }
         }
-        emitted
+        frames
     }
 
     /// Begins or resumes the front segment.
@@ -438,13 +480,23 @@ impl Reader {
         first.unsigned_abs() > SOFT
     }
 
-    /// Puts the last of what was played on the tape again, to be faded in before what comes.
-    fn take_last_again(&mut self) {
+    /// Whether silence would come with a click now.
+    fn ends_loud(&self) -> bool {
+        let last = self.tape.past().last().copied().unwrap_or_default();
+        !self.silent && last.unsigned_abs() > SOFT
+    }
+
+    /// Remembers the last of what was played.
+    fn keep_last(&mut self) {
         let past = self.tape.past();
         let kept = past.len().min(self.last.len());
         let silent = self.last.len() - kept;
         self.last[..silent].fill(0);
         self.last[silent..].copy_from_slice(&past[past.len() - kept..]);
+    }
+
+    /// Puts the last of what was played on the tape again, to be faded in before what comes.
+    fn take_last_again(&mut self) {
         self.tape.clear();
         self.tape.append_made_up(&self.last);
     }
@@ -510,13 +562,21 @@ impl Reader {
         frames
     }
 
-    fn emit_faded(&mut self, out: &mut [i16]) -> usize {
-        let frames = self.emit_audio(out, self.fade_out.left() as u64);
-        self.fade_out.apply(&mut out[..frames], &self.fade_shape);
-        frames
+    /// Fills `out` with what was heard last, going on by itself.
+    fn emit_going_on(&mut self, out: &mut [i16]) {
+        self.concealer.fill(out);
+        self.tape.played(out);
+        self.count_emitted(out.len() as u64, false);
+        self.silent = false;
     }
 
+    /// Puts out up to `limit` frames of silence; but where a sound would end with a click, as a
+    /// turn that was ended in the middle of a word, it dies away first, and this returns 0.
     fn emit_silence(&mut self, out: &mut [i16], limit: u64) -> usize {
+        if self.ends_loud() {
+            self.go_on_fading();
+            return 0;
+        }
         let frames = out.len().min(to_usize(limit));
         out[..frames].fill(0);
         self.count_emitted(frames as u64, false);
