@@ -8,7 +8,7 @@ PEERS := .venv-peers
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
+.PHONY: help demo test test-rust test-loom test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,6 +21,10 @@ test: test-rust test-python types test-wheel lint ## Run every test, check and l
 test-rust: ## Test the Rust core and its callbacks
 	@tools/find-toolchain.sh >/dev/null
 	cargo test --release --locked --workspace --exclude antiphon-pyext --exclude antiphon-benches
+
+test-loom: ## Model the hand-over between the two threads, in every order of memory
+	@tools/find-toolchain.sh >/dev/null
+	RUSTFLAGS="--cfg loom" cargo test --release --locked -p antiphon-core --lib --target-dir target/loom model
 
 test-python: $(VENV)/.test $(VENV)/.native ## Test the Python side, the docs and the examples
 	$(BIN)/python -m pytest

@@ -1,10 +1,8 @@
 //! What the two threads tell each other about the samples.
 
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use super::atomics::AtomicU64;
 use super::config::Sizes;
 use super::published::Published;
 use super::stream::pace::Advice;

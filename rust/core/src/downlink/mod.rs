@@ -20,7 +20,10 @@ mod config;
 mod queue;
 
 // What the two threads tell each other about the samples.
+mod atomics;
 mod link;
+#[cfg(all(test, loom))]
+mod model;
 mod published;
 
 // The sound around the play position: what is spliced, made up, faded.

@@ -4,11 +4,9 @@
 //! current. A reader tries again only if a whole record was published while it copied, so a
 //! writer that is held up in the middle holds nobody else up.
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, fence};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicU64, fence};
+
+use super::atomics::{AtomicU64, fence};
 
 /// `N` numbers that are always seen together.
 #[derive(Debug)]
@@ -84,7 +82,6 @@ mod tests {
     }
 }
 
-// RUSTFLAGS="--cfg loom" cargo test -p antiphon-core --release --lib published
 #[cfg(all(test, loom))]
 mod model {
     use super::*;

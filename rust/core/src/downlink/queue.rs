@@ -6,9 +6,11 @@
 //! allocates nor frees, and memory follows what is queued.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI16, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::atomics::AtomicI16;
 
 /// Empty blocks that the writer keeps instead of freeing them.
 const SPARE_BLOCKS: usize = 2;

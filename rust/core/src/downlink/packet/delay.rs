@@ -6,12 +6,10 @@
 //! together cost least. That needs no threshold for what a spike or a change of route is: both
 //! are in the histograms, and are forgotten at their pace.
 
-use std::sync::atomic::{
-    AtomicI64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::Packets;
+use crate::downlink::atomics::AtomicI64;
 
 /// Differences are told apart by this much, up to the last bucket.
 const BUCKET_US: i64 = 2_500;
