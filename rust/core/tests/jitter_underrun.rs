@@ -246,3 +246,32 @@ fn a_turn_that_drips_in_goes_on_from_what_was_heard_before() {
         assert!(largest < Some(90), "{largest:?} in pieces of {chunk}");
     }
 }
+
+/// Plays a tone that comes in chunks of `chunk` frames, one every `every_us`, until the last of
+/// them is queued.
+fn play_at_pace(chunk: usize, every_us: u64, start_us: impl Fn(u64) -> u64) -> JitterBuffer {
+    let (mut buffer, sound, mut played) = (buffer(), tone(0, ms(10_000)), 0);
+    for (k, chunk) in (0..).zip(sound.chunks(chunk)) {
+        let due_us = k * every_us;
+        while micros(played) < due_us {
+            pull(&mut buffer, 48, start_us(micros(played)));
+            played += 48;
+        }
+        buffer.push(chunk, start_us(due_us), Some(1));
+    }
+    buffer
+}
+
+#[test]
+fn a_turn_that_is_slower_than_its_sound_by_a_little_with_each_chunk_is_played_slower() {
+    for (chunk_ms, every_us) in [(10, 12_000), (20, 22_000), (100, 101_900), (40, 44_000)] {
+        let stats = play_at_pace(ms(chunk_ms), every_us, |us| us).stats();
+        assert!(stats.concealment_events <= 1, "{stats:?}");
+        assert!(stats.inserted_samples_for_deceleration > ms(100) as u64);
+    }
+    for chunk_ms in [10, 20, 40, 100] {
+        let stats = play_at_pace(ms(chunk_ms), chunk_ms as u64 * 1_000, |us| us).stats();
+        assert_eq!(stats.concealment_events, 0);
+        assert_eq!(stats.inserted_samples_for_deceleration, 0);
+    }
+}

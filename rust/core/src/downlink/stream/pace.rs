@@ -44,7 +44,8 @@ pub(in crate::downlink) struct Pace {
     turn: Option<Turn>,
     /// What the last turns lacked, in microseconds, newest last.
     shortfalls_us: [u64; TURNS],
-    /// Longest hesitation beyond a chunk's own duration, and mean pause between chunks.
+    /// Longest hesitation: of a chunk beyond the duration of the one before it, or of all chunks
+    /// of a turn together; and mean pause between chunks.
     hesitation_us: u64,
     gap_us: u64,
 }
@@ -104,6 +105,8 @@ impl Pace {
         let elapsed_us = now_us.saturating_sub(turn.first_us);
         let lacking_us = elapsed_us.saturating_sub(duration_us(turn.frames));
         turn.shortfall_us = turn.shortfall_us.max(lacking_us);
+        // A turn that is slower than its sound, if only by a little with each chunk, runs dry too.
+        self.hesitation_us = self.hesitation_us.max(lacking_us);
         turn.frames += frames;
         turn.played_us = turn.played_us.max(now_us) + duration_us(frames);
     }
