@@ -275,3 +275,21 @@ fn a_turn_that_is_slower_than_its_sound_by_a_little_with_each_chunk_is_played_sl
         assert_eq!(stats.inserted_samples_for_deceleration, 0);
     }
 }
+
+#[test]
+fn a_clock_that_jumps_changes_little_and_breaks_nothing() {
+    let inserted = |start_us: &dyn Fn(u64) -> u64| {
+        let stats = play_at_pace(ms(20), 22_000, start_us).stats();
+        stats.inserted_samples_for_deceleration
+    };
+    let plain = inserted(&|us| us);
+    // Before anybody can know how slow it is: an hour back, and ahead as far as it goes.
+    let jump_us = 20_000;
+    for (before_us, after_us) in [(3_600_000_000, 0), (0, 1 << 63), (0, u64::MAX - 12_000_000)] {
+        let jumping = inserted(&|us| us + if us < jump_us { before_us } else { after_us });
+        assert!(jumping > plain * 3 / 4, "{jumping} {plain}");
+    }
+    for last_us in [u64::MAX, u64::MAX - 5_000_000] {
+        play_at_pace(ms(20), 22_000, |us| last_us.saturating_add(us));
+    }
+}

@@ -79,9 +79,11 @@ impl Pace {
     }
 
     /// Audio came. `is_new` if it is of another turn than the audio before it; a turn whose end
-    /// nobody announced ends by its silence.
+    /// nobody announced ends by its silence. Where the clock went back far, what comes is
+    /// measured like a new turn.
     pub(in crate::downlink) fn arrived(&mut self, frames: u64, now_us: u64, is_new: bool) {
-        let over = |turn: &Turn| now_us > turn.played_us.saturating_add(self.idle_tail_us);
+        let after = |us: u64| us.saturating_add(self.idle_tail_us);
+        let over = |turn: &Turn| now_us > after(turn.played_us) || after(now_us) < turn.last_us;
         if is_new || self.turn.as_ref().is_none_or(over) {
             self.begin(frames, now_us);
             return;
@@ -108,7 +110,8 @@ impl Pace {
         // A turn that is slower than its sound, if only by a little with each chunk, runs dry too.
         self.hesitation_us = self.hesitation_us.max(lacking_us);
         turn.frames += frames;
-        turn.played_us = turn.played_us.max(now_us) + duration_us(frames);
+        let from_us = turn.played_us.max(now_us);
+        turn.played_us = from_us.saturating_add(duration_us(frames));
     }
 
     pub(in crate::downlink) fn advice(&self) -> Advice {
