@@ -39,7 +39,7 @@ fn a_turn_that_runs_dry_goes_on_for_a_moment_and_resumes_where_it_was() {
     assert_eq!(stats.concealment_events, 1);
     assert_eq!(stats.concealed_samples, ms(50) as u64);
     assert_eq!(stats.silent_concealed_samples, ms(50 - GOING) as u64);
-    assert_eq!(stats.underrun_us, 50_000);
+    assert_eq!((stats.underrun_us, stats.interruption_count), (50_000, 0));
     // The fade is of sound that was played already: nothing is lost in it, and nothing counted.
     assert_eq!(stats.jitter_buffer_emitted_count, ms(80) as u64);
     assert_eq!(playhead.media_frames, ms(80) as u64);
@@ -154,6 +154,7 @@ fn after_400_ms_dry_nothing_is_counted_and_a_residual_chunk_plays_all_the_same()
     pull(&mut buffer, ms(60 + 3_000), 0);
     let stats = buffer.stats();
     assert_eq!((stats.underrun_us, stats.concealment_events), (400_000, 1));
+    assert_eq!(stats.interruption_count, 1);
     assert_eq!(buffer.playhead().state, State::Idle);
     // It may be the beginning of a turn that nobody announced, so it waits like one.
     push_level(&mut buffer, ms(20));
@@ -244,5 +245,52 @@ fn a_turn_that_drips_in_goes_on_from_what_was_heard_before() {
         let bend = |x: &[i16]| (i32::from(x[0]) - 2 * i32::from(x[1]) + i32::from(x[2])).abs();
         let largest = out[start..].windows(3).map(bend).max();
         assert!(largest < Some(90), "{largest:?} in pieces of {chunk}");
+    }
+}
+
+/// Plays a tone that comes in chunks of `chunk` frames, one every `every_us`, until the last of
+/// them is queued.
+fn play_at_pace(chunk: usize, every_us: u64, start_us: impl Fn(u64) -> u64) -> JitterBuffer {
+    let (mut buffer, sound, mut played) = (buffer(), tone(0, ms(10_000)), 0);
+    for (k, chunk) in (0..).zip(sound.chunks(chunk)) {
+        let due_us = k * every_us;
+        while micros(played) < due_us {
+            pull(&mut buffer, 48, start_us(micros(played)));
+            played += 48;
+        }
+        buffer.push(chunk, start_us(due_us), Some(1));
+    }
+    buffer
+}
+
+#[test]
+fn a_turn_that_is_slower_than_its_sound_by_a_little_with_each_chunk_is_played_slower() {
+    for (chunk_ms, every_us) in [(10, 12_000), (20, 22_000), (100, 101_900), (40, 44_000)] {
+        let stats = play_at_pace(ms(chunk_ms), every_us, |us| us).stats();
+        assert!(stats.concealment_events <= 1, "{stats:?}");
+        assert!(stats.inserted_samples_for_deceleration > ms(100) as u64);
+    }
+    for chunk_ms in [10, 20, 40, 100] {
+        let stats = play_at_pace(ms(chunk_ms), chunk_ms as u64 * 1_000, |us| us).stats();
+        assert_eq!(stats.concealment_events, 0);
+        assert_eq!(stats.inserted_samples_for_deceleration, 0);
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_changes_little_and_breaks_nothing() {
+    let inserted = |start_us: &dyn Fn(u64) -> u64| {
+        let stats = play_at_pace(ms(20), 22_000, start_us).stats();
+        stats.inserted_samples_for_deceleration
+    };
+    let plain = inserted(&|us| us);
+    // Before anybody can know how slow it is: an hour back, and ahead as far as it goes.
+    let jump_us = 20_000;
+    for (before_us, after_us) in [(3_600_000_000, 0), (0, 1 << 63), (0, u64::MAX - 12_000_000)] {
+        let jumping = inserted(&|us| us + if us < jump_us { before_us } else { after_us });
+        assert!(jumping > plain * 3 / 4, "{jumping} {plain}");
+    }
+    for last_us in [u64::MAX, u64::MAX - 5_000_000] {
+        play_at_pace(ms(20), 22_000, |us| last_us.saturating_add(us));
     }
 }

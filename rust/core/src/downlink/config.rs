@@ -13,6 +13,9 @@ const SLOW_BELOW_MS: u32 = 280;
 /// After running dry for this long the turn is taken to be over, though nobody said so.
 const IDLE_TAIL_MS: u32 = 400;
 
+/// Concealment this long is an interruption, as webrtc-stats counts them.
+pub(super) const INTERRUPTION_US: u64 = 150_000;
+
 /// Settings of a jitter buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JitterBufferConfig {

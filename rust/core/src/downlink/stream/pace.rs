@@ -44,7 +44,8 @@ pub(in crate::downlink) struct Pace {
     turn: Option<Turn>,
     /// What the last turns lacked, in microseconds, newest last.
     shortfalls_us: [u64; TURNS],
-    /// Longest hesitation beyond a chunk's own duration, and mean pause between chunks.
+    /// Longest hesitation: of a chunk beyond the duration of the one before it, or of all chunks
+    /// of a turn together; and mean pause between chunks.
     hesitation_us: u64,
     gap_us: u64,
 }
@@ -78,9 +79,11 @@ impl Pace {
     }
 
     /// Audio came. `is_new` if it is of another turn than the audio before it; a turn whose end
-    /// nobody announced ends by its silence.
+    /// nobody announced ends by its silence. Where the clock went back far, what comes is
+    /// measured like a new turn.
     pub(in crate::downlink) fn arrived(&mut self, frames: u64, now_us: u64, is_new: bool) {
-        let over = |turn: &Turn| now_us > turn.played_us.saturating_add(self.idle_tail_us);
+        let after = |us: u64| us.saturating_add(self.idle_tail_us);
+        let over = |turn: &Turn| now_us > after(turn.played_us) || after(now_us) < turn.last_us;
         if is_new || self.turn.as_ref().is_none_or(over) {
             self.begin(frames, now_us);
             return;
@@ -104,8 +107,11 @@ impl Pace {
         let elapsed_us = now_us.saturating_sub(turn.first_us);
         let lacking_us = elapsed_us.saturating_sub(duration_us(turn.frames));
         turn.shortfall_us = turn.shortfall_us.max(lacking_us);
+        // A turn that is slower than its sound, if only by a little with each chunk, runs dry too.
+        self.hesitation_us = self.hesitation_us.max(lacking_us);
         turn.frames += frames;
-        turn.played_us = turn.played_us.max(now_us) + duration_us(frames);
+        let from_us = turn.played_us.max(now_us);
+        turn.played_us = from_us.saturating_add(duration_us(frames));
     }
 
     pub(in crate::downlink) fn advice(&self) -> Advice {
