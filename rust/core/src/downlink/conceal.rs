@@ -16,6 +16,14 @@ pub(super) struct Going {
     pub(super) gone_us: u64,
 }
 
+impl Going {
+    /// Behind an end, a voice only dies away.
+    pub(super) const ENDING: Self = Self {
+        hold_us: 0,
+        gone_us: 8_000,
+    };
+}
+
 /// What follows is led over into within so long.
 const MERGE_US: u64 = 5_000;
 /// Compared to find the period.

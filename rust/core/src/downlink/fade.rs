@@ -5,17 +5,22 @@ use super::config::frames_in;
 /// One in Q15, the unit of the gains.
 const UNITY: i32 = 1 << 15;
 
-/// A sound that begins no louder than this begins without a click: -48 dBFS.
+/// A sound that begins or ends no louder than this does so without a click: -48 dBFS.
 const SOFT: u16 = 128;
-/// A louder one is faded in within this.
+/// What begins louder after silence is faded in within this, if it may not be its beginning.
 const ONSET_US: u64 = 2_000;
 
-/// Frames over which a sound is faded in after silence, if it is not known to begin there.
+/// Whether a sound may begin or end with this sample.
+pub(super) fn is_soft(sample: i16) -> bool {
+    sample.unsigned_abs() <= SOFT
+}
+
+/// Frames over which to fade in a sound that begins with `first` after silence.
 pub(super) fn onset(first: i16, rate_hz: u32) -> u64 {
-    if first.unsigned_abs() > SOFT {
-        frames_in(ONSET_US, rate_hz) as u64
-    } else {
+    if is_soft(first) {
         0
+    } else {
+        frames_in(ONSET_US, rate_hz) as u64
     }
 }
 

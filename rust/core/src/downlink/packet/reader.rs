@@ -28,7 +28,7 @@ use super::pacing::{Pacing, Spliced};
 use super::store::PacketStore;
 use super::writer::Note;
 use crate::downlink::conceal::{Concealer, Going};
-use crate::downlink::config::{Sizes, to_usize};
+use crate::downlink::config::{INTERRUPTION_US, Sizes, to_usize};
 use crate::downlink::fade::{Fade, FadeShape, onset};
 use crate::downlink::link::{Flush, Link};
 use crate::downlink::monitor::{Monitor, Record, State};
@@ -42,17 +42,10 @@ const GOING: Going = Going {
     hold_us: 20_000,
     gone_us: 120_000,
 };
-/// Behind the end of what was said, it only dies away, and so does what is flushed.
-const ENDING: Going = Going {
-    hold_us: 0,
-    gone_us: 8_000,
-};
 /// Packets that come this much before the first one were sent before it.
 const REORDERED: u64 = 8;
 /// A delay that is too short by this is left alone by `pacing`.
 const TOLERATED_US: i64 = 5_000;
-/// Concealment this long is an interruption, as webrtc-stats counts them.
-const INTERRUPTION_US: u64 = 150_000;
 /// After so long without a packet the stream is over.
 const OVER_US: u64 = 2_000_000;
 
@@ -277,7 +270,7 @@ impl PacketReader {
             self.record.dropped_frames += self.tape.media() as u64;
             self.tape.drop_coming();
             if self.phase == Phase::Playing {
-                self.conceal_from_here(ENDING);
+                self.conceal_from_here(Going::ENDING);
             }
             self.concealer.fill(&mut self.fresh[..fade]);
             self.tape.append_made_up(&self.fresh[..fade]);
@@ -345,7 +338,7 @@ impl PacketReader {
         self.load();
         if self.tape.ahead() == 0 {
             let over = self.ended && self.store.held() == 0;
-            self.conceal_from_here(if over { ENDING } else { GOING });
+            self.conceal_from_here(if over { Going::ENDING } else { GOING });
             self.phase = Phase::Concealing;
             return 0;
         }

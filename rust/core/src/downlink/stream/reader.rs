@@ -34,8 +34,8 @@ use rtrb::Consumer;
 use super::slowing::Slowing;
 use super::timeline::{Segment, Timeline};
 use crate::downlink::conceal::{Concealer, Going};
-use crate::downlink::config::{INTERRUPTION_US, Sizes, frames_in, to_usize};
-use crate::downlink::fade::{Fade, FadeShape};
+use crate::downlink::config::{INTERRUPTION_US, Sizes, to_usize};
+use crate::downlink::fade::{Fade, FadeShape, is_soft, onset};
 use crate::downlink::link::{Flush, Link, Note};
 use crate::downlink::monitor::{Monitor, Record, State};
 use crate::downlink::queue::SampleReader;
@@ -48,16 +48,6 @@ const GOING: Going = Going {
     gone_us: 20_000,
 };
 
-/// One that seems to be over only dies away, as fast.
-const ENDING: Going = Going {
-    hold_us: 0,
-    gone_us: 8_000,
-};
-/// What comes after so long a silence that it may be a new turn fades in for so long.
-const ONSET_US: u64 = 2_000;
-/// A sound that begins or ends no louder than this does so without a click: -48 dBFS.
-const SOFT: u16 = 128;
-
 /// The end of a jitter buffer from which a device pulls. It never allocates, frees or waits.
 #[derive(Debug)]
 pub struct Reader {
@@ -68,7 +58,6 @@ pub struct Reader {
     timeline: Timeline,
     /// The front segment where it is played. Its media ends at `position` plus what is ahead.
     tape: Tape,
-    onset: u64,
     slowing: Slowing,
     concealer: Concealer,
     /// Room for the last of what was played, and for what is loaded after it.
@@ -126,7 +115,6 @@ impl Reader {
             notes,
             timeline: Timeline::new(),
             tape: Tape::new(sizes.rate_hz),
-            onset: frames_in(ONSET_US, sizes.rate_hz) as u64,
             slowing: Slowing::new(sizes.rate_hz),
             concealer: Concealer::new(sizes.rate_hz),
             last: vec![0; to_usize(sizes.fade)].into(),
@@ -348,7 +336,11 @@ impl Reader {
 
     /// The turn has no more to play, and is not over.
     fn run_dry(&mut self) {
-        let going = if self.seems_over() { ENDING } else { GOING };
+        let going = if self.seems_over() {
+            Going::ENDING
+        } else {
+            GOING
+        };
         self.keep_last();
         self.concealer.start(self.tape.past(), going, 0.0);
         self.record.concealment_events += 1;
@@ -458,7 +450,8 @@ impl Reader {
             return;
         };
         let begun = self.is_begun(&front);
-        let clicks = begun && self.silent && self.starts_loud();
+        let first = self.samples.peek().unwrap_or_default();
+        let clicks = begun && self.silent && !is_soft(first);
         let fade = match self.phase {
             Phase::Starved { .. } if clicks => {
                 self.take_last_again();
@@ -466,7 +459,11 @@ impl Reader {
             }
             _ => {
                 self.tape.clear();
-                if clicks { self.onset } else { 0 }
+                if clicks {
+                    onset(first, self.sizes.rate_hz)
+                } else {
+                    0
+                }
             }
         };
         self.fade_in = Fade::rising(fade);
@@ -479,16 +476,10 @@ impl Reader {
         self.phase = Phase::Playing;
     }
 
-    /// Whether what comes next would begin with a click after silence.
-    fn starts_loud(&mut self) -> bool {
-        let first = self.samples.peek().unwrap_or_default();
-        first.unsigned_abs() > SOFT
-    }
-
     /// Whether silence would come with a click now.
     fn ends_loud(&self) -> bool {
         let last = self.tape.past().last().copied().unwrap_or_default();
-        !self.silent && last.unsigned_abs() > SOFT
+        !self.silent && !is_soft(last)
     }
 
     /// Remembers the last of what was played.
