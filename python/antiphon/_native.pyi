@@ -719,15 +719,17 @@ class JitterBuffer:
 
     Regime ``stream`` (TCP, turn by turn, often faster than it plays). Backlog is content: nothing
     is dropped or sped up. A turn starts when a cushion is queued, its end is known, or
-    ``max_wait_ms`` have passed since its first audio. The cushion is ``cushion_ms`` at first and
-    less as soon as the last turns would have needed less. A turn that comes hesitatingly is
-    played slower, down to 0.75 of its speed and at its own pitch, while little is queued: in
-    pauses first. A turn that runs dry all the same goes on by itself for 20 ms and then is silent;
-    after that its last 5 ms come once more, fading in, so that nothing is lost in a fade. A turn
-    begins with its own first sample, unfaded, and if its end is known in time it also ends with
-    its own last one: without jitter, what is pushed comes out bit for bit. After 400 ms without
-    audio the turn is taken to be over and nothing is counted any more. What comes out does not
-    depend on how it is cut into pulls, nor on small jitter of ``now_us``.
+    ``max_wait_ms`` have passed since its first audio. The cushion is ``cushion_ms`` at first, and
+    what seven of the last eight turns would have needed, at most ``cushion_ms``, after seven turns.
+    A turn that comes hesitatingly, or slower than its sound, is played slower, down to 0.75 of its
+    speed and at its own pitch, while little is queued: in pauses first. A turn that runs dry all
+    the same goes on by itself for 20 ms and then is silent; after that its last 5 ms come once
+    more, fading in, so that nothing is lost in a fade. A turn begins with its own first sample,
+    unfaded, and if its end is known in time it also ends with its own last one: without jitter,
+    what is pushed comes out bit for bit. Only behind an end in the middle of a sound, above
+    -48 dBFS, the sound goes on for 5 ms, fading, if nothing follows at once: it would click. After
+    400 ms without audio the turn is taken to be over and nothing is counted any more. What comes
+    out does not depend on how it is cut into pulls, nor on small jitter of ``now_us``.
 
     Regime ``packet`` (RTP, WebRTC, telephony): packets with a number, all of ``packet_ms``, that
     may be late, lost, twice or out of order. The delay follows what the network does: it is where
@@ -747,8 +749,9 @@ class JitterBuffer:
         cushion_ms: Most audio to wait for at the start of a turn, and what to wait for after
             running dry; 0 to 10,000, in effect at least 5 ms.
         max_wait_ms: But never longer than this; 0 to 60,000.
-        capacity_s: Most audio that can wait, 1 to 3,600; memory is taken in 1 s blocks as needed
-            and given back.
+        capacity_s: Most audio that can wait, 1 to 3,600. Memory is taken in blocks of 1 s as
+            needed; what has been played is freed with the next call of the pushing side, all but
+            two blocks. What of it goes back to the system is the allocator's choice.
 
     Raises:
         AudioFormatError: An argument out of its range.
@@ -783,14 +786,15 @@ class JitterBuffer:
         are dropped and counted when they are seen; when 1,024 wait for a pull, one more is
         refused.
 
-        Turn numbers, 0 to 2**32 - 1, only grow; a new turn queues behind the ones before it. The
+        Turn numbers, 0 to 2**32 - 2, only grow; a new turn queues behind the ones before it. The
         current turn is the newest one; once that has ended or was flushed, it is a new one, one
         higher (the first is 1).
 
         Audio of a turn that was flushed, or that is older than the newest, is dropped and counted
         (returns 0). Audio of the newest turn after its `end_of_turn` is played all the same. Never
-        partial: audio beyond ``capacity_s``, or of a new turn while 256 turns wait, is refused
-        whole, counted, and returns 0.
+        partial: audio beyond ``capacity_s`` is refused whole, counted, and returns 0; and so is
+        audio of a turn that is new, or had ended, while 256 turns wait, each time that one goes on
+        after its `end_of_turn` counting as one more.
 
         Raises:
             AudioFormatError: An odd number of bytes, another dtype, more than one dimension, or
@@ -806,7 +810,9 @@ class JitterBuffer:
         """Drop everything queued, with a 5 ms fade of what is sounding, in the next pull.
 
         Late audio of the flushed turn (``turn``, or else the newest one pushed) and of earlier
-        turns is dropped when it comes. If turns newer than ``turn`` are queued already, they stay.
+        turns is dropped when it comes. If turns newer than ``turn`` are queued already, they stay:
+        to drop whatever there is, leave ``turn`` out. What is missing of the 5 ms because less is
+        queued is made up.
         """
     def pull(self, frames: int, *, now_us: int) -> _Pcm16:
         """The next ``frames`` frames; silence where there is nothing to play."""

@@ -175,6 +175,7 @@ def test_only_ours_plays_the_other_ends():
 def test_our_player_plays_a_stream():
     player = players.Stream(24_000, "stream", 20)
     pcm = np.arange(1, 4_801, dtype=np.int16)
+    pcm[-1] = 99  # ends softly: no dying away
     player.push(None, pcm, 0.5)
     player.end_of_turn(0.501)
     heard = np.concatenate([player.pull(240, 0.51 + k / 100) for k in range(25)])

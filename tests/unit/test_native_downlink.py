@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import time
@@ -87,10 +88,10 @@ def test_pull_into_fills_what_it_is_given() -> None:
     buffer = JitterBuffer()
     buffer.push(source(480), now_us=0)
     buffer.end_of_turn(now_us=0)
-    out = np.full(600, 77, np.int16)
+    out = np.full(720, 77, np.int16)
     buffer.pull_into(out, now_us=0)
     np.testing.assert_array_equal(out[:480], source(480))
-    assert not out[480:].any()
+    assert not out[480 + FADE :].any()  # it ends loud, and so dies away
 
 
 def test_flush_fades_and_says_what_was_heard() -> None:
@@ -143,11 +144,38 @@ def test_underruns_are_counted_with_the_names_of_webrtc_stats() -> None:
         ({"regime": "packet", "smoothness": 1.5}, "smoothness is 1.5"),
         ({"cushion_ms": 10_001}, "cushion_ms is 10001"),
         ({"capacity_s": 0}, "capacity_s is 0"),
+        # Also what the regime has no use for.
+        ({"packet_ms": 0}, "packet_ms is 0"),
+        ({"smoothness": float("nan")}, "smoothness is NaN"),
+        ({"regime": "packet", "cushion_ms": -5}, "cushion_ms is -5"),
+        ({"regime": "packet", "capacity_s": 0}, "capacity_s is 0"),
     ],
 )
 def test_settings_out_of_range(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(AudioFormatError, match=text):
         JitterBuffer(**arguments)
+
+
+def test_a_stream_has_rates_of_which_no_packet_is_whole_frames() -> None:
+    assert JitterBuffer(11_025).sample_rate_hz == 11_025
+
+
+def test_no_turn_is_numbered_so_that_none_could_follow() -> None:
+    buffer = JitterBuffer()
+    last = 2**32 - 1
+    for call in (buffer.flush, buffer.end_of_turn, functools.partial(buffer.push, b"\0\0")):
+        with pytest.raises(AudioFormatError, match="turn is 4294967295; .* leave it out"):
+            call(now_us=0, turn=last)
+    buffer.flush(now_us=0, turn=last - 1)
+    assert buffer.push(source(480), now_us=0) == 480
+
+
+@pytest.mark.parametrize("turn", [-1, 0, 2**40])
+def test_packets_belong_to_no_turn(turn: int) -> None:
+    buffer = JitterBuffer(regime="packet")
+    for call in (buffer.flush, buffer.end_of_turn):
+        with pytest.raises(AudioFormatError, match="turn is for"):
+            call(now_us=0, turn=turn)
 
 
 def test_wrong_audio_is_refused_and_nothing_is_queued() -> None:
@@ -185,6 +213,7 @@ def test_a_playhead_is_a_value() -> None:
 def test_equal_rates_pass_through_bit_for_bit_to_every_channel(channels: int) -> None:
     device = SimulatedDevice(playout := Playout(RATE_HZ, channels))
     pcm = source(5_000)
+    pcm[-1] = 99  # ends softly: no dying away
     playout.push(pcm, now_us=0)
     playout.end_of_turn(now_us=0)
     out = np.concatenate([device.play(frames) for frames in (1, 480, 4_096, 1_000)])

@@ -64,3 +64,17 @@ fn empty_pushes_and_pulls_are_nothing() {
         antiphon_core::downlink::Playhead::default()
     );
 }
+
+#[test]
+fn a_turn_that_goes_on_after_its_end_counts_as_one_more() {
+    let mut buffer = buffer();
+    for piece in 0..300 {
+        let taken = buffer.push(&source(0, 10), 0, Some(1));
+        assert_eq!(taken == 10, piece < 256);
+        buffer.end_of_turn(Some(1));
+    }
+    assert_eq!(buffer.stats().refused_frames, 440);
+    pull(&mut buffer, 2_560, 0);
+    assert_eq!(buffer.playhead().media_frames, 2_560);
+    assert_eq!(buffer.push(&source(0, 10), 0, Some(1)), 10);
+}

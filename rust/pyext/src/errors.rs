@@ -111,9 +111,15 @@ pub(crate) fn to_rate_hz(py: Python<'_>, name: &str, value: i64) -> PyResult<u32
         })
 }
 
-/// A turn number as the core takes it.
+/// A turn number as the core takes it. The very last one is refused: when it is flushed there is
+/// no number left for what comes next.
 pub(crate) fn to_turn(py: Python<'_>, turn: Option<i64>) -> PyResult<Option<u32>> {
-    turn.map(|turn| to_u32(py, "turn", turn)).transpose()
+    let Some(turn) = turn else { return Ok(None) };
+    let number = u32::try_from(turn).ok().filter(|&turn| turn < u32::MAX);
+    let limit = "be below 2**32 - 1, so that others can follow; leave it out for the newest turn";
+    number
+        .map(Some)
+        .ok_or_else(|| out_of_range(py, "turn", turn, limit))
 }
 
 /// A time in microseconds as the core takes it.

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use antiphon_core::FormatError;
 use antiphon_core::downlink::{
     JitterBuffer as Core, JitterBufferConfig, Monitor, PacketBuffer, PacketConfig, PacketReader,
     PacketWriter, Reader,
@@ -58,15 +59,18 @@ impl JitterBuffer {
         #[pyo3(from_py_with = integer)] max_wait_ms: i64,
         #[pyo3(from_py_with = integer)] capacity_s: i64,
     ) -> PyResult<Self> {
+        let turns = [cushion_ms, max_wait_ms, capacity_s];
+        let turns = config(py, "sample_rate_hz", sample_rate_hz, turns)?;
+        let packets = PacketConfig {
+            sample_rate_hz: turns.sample_rate_hz,
+            packet_ms: to_u32(py, "packet_ms", packet_ms)?,
+            smoothness,
+        };
+        // An argument out of its range is a mistake even where it does not matter.
         match regime {
             "stream" => {
-                let config = config(
-                    py,
-                    "sample_rate_hz",
-                    sample_rate_hz,
-                    [cushion_ms, max_wait_ms, capacity_s],
-                )?;
-                let (writer, reader) = Core::new(config).or_raise(py)?.split();
+                check_packets(packets).or_raise(py)?;
+                let (writer, reader) = Core::new(turns).or_raise(py)?.split();
                 Ok(Self {
                     monitor: writer.monitor(),
                     ends: Ends::Stream {
@@ -76,12 +80,8 @@ impl JitterBuffer {
                 })
             }
             "packet" => {
-                let config = PacketConfig {
-                    sample_rate_hz: to_u32(py, "sample_rate_hz", sample_rate_hz)?,
-                    packet_ms: to_u32(py, "packet_ms", packet_ms)?,
-                    smoothness,
-                };
-                let (writer, reader) = PacketBuffer::new(config).or_raise(py)?.split();
+                turns.check().or_raise(py)?;
+                let (writer, reader) = PacketBuffer::new(packets).or_raise(py)?.split();
                 Ok(Self {
                     monitor: writer.monitor(),
                     ends: Ends::Packet {
@@ -131,10 +131,7 @@ impl JitterBuffer {
                 py,
                 "seq is missing; with regime='packet' every packet has its number".to_owned(),
             )),
-            (Ends::Packet { .. }, _, Some(_)) => Err(audio_format_error(
-                py,
-                "turn is for regime='stream'; packets have seq alone".to_owned(),
-            )),
+            (Ends::Packet { .. }, _, Some(_)) => Err(turn_of_packets(py)),
         }
     }
 
@@ -150,6 +147,7 @@ impl JitterBuffer {
             Ends::Stream { feed, .. } => feed.end_of_turn(py, now_us, turn),
             Ends::Packet { writer, .. } => {
                 to_us(py, now_us)?;
+                no_turn(py, turn)?;
                 lock(writer, py).end();
                 Ok(())
             }
@@ -168,6 +166,7 @@ impl JitterBuffer {
             Ends::Stream { feed, .. } => feed.flush(py, now_us, turn),
             Ends::Packet { writer, .. } => {
                 to_us(py, now_us)?;
+                no_turn(py, turn)?;
                 lock(writer, py).flush();
                 Ok(())
             }
@@ -235,6 +234,26 @@ impl JitterBuffer {
             Ends::Packet { reader, .. } => lock(reader, py).pull(out, now_us),
         }
     }
+}
+
+/// Whether the settings of packets are in their ranges; at a rate of which every millisecond is
+/// whole frames, as a stream's rate need not be.
+fn check_packets(config: PacketConfig) -> Result<(), FormatError> {
+    let sample_rate_hz = JitterBufferConfig::MIN_RATE_HZ;
+    PacketBuffer::new(PacketConfig {
+        sample_rate_hz,
+        ..config
+    })
+    .map(drop)
+}
+
+/// Packets belong to no turn.
+fn no_turn(py: Python<'_>, turn: Option<i64>) -> PyResult<()> {
+    turn.map_or(Ok(()), |_| Err(turn_of_packets(py)))
+}
+
+fn turn_of_packets(py: Python<'_>) -> PyErr {
+    audio_format_error(py, "turn is for regime='stream'; packets have seq alone")
 }
 
 /// Settings as the core takes them.

@@ -46,6 +46,14 @@ impl JitterBufferConfig {
     /// Highest rate.
     pub const MAX_RATE_HZ: u32 = 48_000;
 
+    /// Whether each setting is in its range.
+    ///
+    /// # Errors
+    /// One is not.
+    pub fn check(self) -> Result<(), FormatError> {
+        self.sizes().map(drop)
+    }
+
     /// The same settings in frames.
     pub(super) fn sizes(self) -> Result<Sizes, FormatError> {
         let (min_hz, max_hz) = (Self::MIN_RATE_HZ, Self::MAX_RATE_HZ);

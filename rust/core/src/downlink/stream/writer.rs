@@ -54,9 +54,10 @@ impl Writer {
     ///
     /// The current turn is the newest one; once that has ended or was flushed, a new one, one
     /// higher. The first is 1. Audio of a flushed turn, or of one older than the newest, is
-    /// dropped and counted as late. Audio beyond the capacity, or of a new turn when 256 turns
-    /// are waiting, is refused and counted. Audio of the newest turn after its end was announced
-    /// is played all the same, without a cushion.
+    /// dropped and counted as late. Audio of the newest turn after its end was announced is played
+    /// all the same, without a cushion. Audio beyond the capacity is refused and counted; and so
+    /// is audio of a turn that is new, or had ended, while 256 turns wait, each time that one goes
+    /// on after its end counting as one more. Behind turn `u32::MAX` there is no other.
     pub fn push(&mut self, pcm: &[i16], now_us: u64, turn: Option<u32>) -> usize {
         self.samples.reclaim();
         if pcm.is_empty() {
