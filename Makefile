@@ -8,7 +8,7 @@ PEERS := .venv-peers
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-loom test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
+.PHONY: help demo test test-rust test-loom fuzz test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,15 @@ test-rust: ## Test the Rust core and its callbacks
 test-loom: ## Model the hand-over between the two threads, in every order of memory
 	@tools/find-toolchain.sh >/dev/null
 	RUSTFLAGS="--cfg loom" cargo test --release --locked -p antiphon-core --lib --target-dir target/loom model
+
+# Findings and corpus stay in rust/fuzz. A later argument takes the place of an earlier one.
+FUZZ := cargo +nightly fuzz run --fuzz-dir rust/fuzz --target-dir target/fuzz
+fuzz: ## Try calls and messages that nobody thought of (ARGS=-max_total_time=60: seconds for each)
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { \
+	  echo "fuzz: needs a nightly compiler and cargo-fuzz. Run:"; \
+	  echo "  rustup toolchain install nightly && cargo install --locked cargo-fuzz"; exit 1; }
+	@for target in stream packets message; do \
+	  $(FUZZ) $$target -- -max_total_time=180 -max_len=512 -len_control=0 -timeout=30 $(ARGS) || exit 1; done
 
 test-python: $(VENV)/.test $(VENV)/.native ## Test the Python side, the docs and the examples
 	$(BIN)/python -m pytest

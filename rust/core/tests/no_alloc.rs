@@ -1,11 +1,17 @@
 //! What runs in or near a device callback takes no memory after it was made.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#[allow(dead_code, unreachable_pub)]
+mod support;
 
+use antiphon_core::downlink::{
+    JitterBuffer, JitterBufferConfig, PacketBuffer, PacketConfig, Stats,
+};
 use antiphon_core::dsp::drift::{ClockDriftEstimator, DriftResampler};
 use antiphon_core::dsp::g711::{G711Decoder, G711Encoder, Law};
 use antiphon_core::dsp::resample::{Profile, Resampler};
 use antiphon_core::uplink::{Packetizer, VadConfig, VoiceActivityDetector};
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use support::voice::speech;
 
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
@@ -79,4 +85,73 @@ fn the_packetizer_and_the_detector_allocate_nothing() {
     });
     assert_eq!(packets, 18);
     assert_eq!(events, 1);
+}
+
+/// A voice in chunks of 20 ms at the rate they are spoken, but for those that `is_late` holds
+/// back; pulled in blocks of 10 ms.
+fn play_stream(is_late: fn(usize) -> bool) -> Stats {
+    let mut buffer = JitterBuffer::new(JitterBufferConfig::default()).unwrap();
+    let voice = speech(24_000, 0, 24_000 * 8);
+    let mut waiting = voice.chunks(480);
+    let mut out = [0; 240];
+    for chunk in 0..400 {
+        let now_us = chunk as u64 * 20_000;
+        if !is_late(chunk) {
+            let due = chunk + 1 - (voice.len() / 480 - waiting.len());
+            for pcm in waiting.by_ref().take(due) {
+                buffer.push(pcm, now_us, None);
+            }
+        }
+        for now_us in [now_us, now_us + 10_000] {
+            assert_no_alloc(|| buffer.pull(&mut out, now_us));
+        }
+    }
+    buffer.flush(None);
+    assert_no_alloc(|| buffer.pull(&mut out, 8_000_000));
+    assert!(out[120..].iter().all(|&sample| sample == 0));
+    buffer.stats()
+}
+
+#[test]
+fn a_stream_that_plays_slower_allocates_nothing() {
+    let stats = play_stream(|chunk| chunk % 8 == 7);
+    assert!(stats.inserted_samples_for_deceleration > 0);
+    assert_eq!(stats.flush_count, 1);
+}
+
+#[test]
+fn a_stream_that_runs_dry_and_goes_on_allocates_nothing() {
+    // Each second nothing comes for 30 ms more than is there: short gaps, and long ones.
+    let stats = play_stream(|chunk| chunk % 50 > 40 || chunk % 13 > 8);
+    assert!(stats.concealment_events > 1);
+    assert!(stats.silent_concealed_samples > 0);
+    assert!(stats.silent_concealed_samples < stats.concealed_samples);
+    assert!(stats.jitter_buffer_emitted_count > 24_000);
+    assert!(stats.flushed_frames > 0);
+}
+
+#[test]
+fn packets_that_are_lost_stretched_shortened_and_flushed_allocate_nothing() {
+    let mut buffer = PacketBuffer::new(PacketConfig::default()).unwrap();
+    let mut out = [0; 480];
+    let mut seq = 0;
+    for packet in 0..1_000_usize {
+        let now_us = packet as u64 * 20_000;
+        let is_late = packet % 7 == 6 && (200..500).contains(&packet);
+        let sent = u16::try_from(packet).unwrap();
+        while !is_late && seq <= sent {
+            let pcm = speech(24_000, usize::from(seq) * 480, 480);
+            if seq % 61 != 60 {
+                buffer.push(seq, &pcm, now_us).unwrap();
+            }
+            seq += 1;
+        }
+        assert_no_alloc(|| buffer.pull(&mut out, now_us));
+    }
+    buffer.flush();
+    assert_no_alloc(|| buffer.pull(&mut out, 20_000_000));
+    let stats = buffer.stats();
+    assert!(stats.inserted_samples_for_deceleration > 0);
+    assert!(stats.removed_samples_for_acceleration > 0);
+    assert!(stats.lost_frames > 0 && stats.flushed_frames > 0);
 }

@@ -99,6 +99,8 @@ pub(super) struct Link {
     pub(super) advice: SharedAdvice,
     /// Frames that were taken, ever.
     pub(super) accepted_frames: AtomicU64,
+    /// Frames that were taken, and that the writer has not let the reader see yet.
+    pub(super) held_back_frames: AtomicU64,
     /// Frames of flushed or past turns that came late.
     pub(super) late_frames: AtomicU64,
     /// Frames that found the queue full.
@@ -117,6 +119,7 @@ impl Link {
             flush: AtomicU64::new(Flush::default().pack()),
             advice: SharedAdvice::default(),
             accepted_frames: AtomicU64::new(0),
+            held_back_frames: AtomicU64::new(0),
             late_frames: AtomicU64::new(0),
             refused_frames: AtomicU64::new(0),
             record: Published::default(),

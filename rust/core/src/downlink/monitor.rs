@@ -217,7 +217,8 @@ impl Monitor {
         Playhead {
             turn: record.turn,
             media_frames: record.media_frames,
-            queued_frames: self.link.published_frames() - consumed,
+            queued_frames: self.link.published_frames() - consumed
+                + self.link.held_back_frames.load(Relaxed),
             state: record.state,
             emitted_frames: record.emitted_frames,
             flushes: record.flushes,

@@ -1,5 +1,11 @@
 //! A source whose every sample is known, and a jitter buffer that is fed from it.
 
+pub mod messages;
+pub mod packet_calls;
+pub mod stream_calls;
+pub mod voice;
+pub mod way;
+
 use antiphon_core::downlink::{JitterBuffer, JitterBufferConfig};
 
 pub const RATE_HZ: u64 = 24_000;

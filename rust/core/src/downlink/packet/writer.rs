@@ -1,6 +1,7 @@
 //! The pushing end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rtrb::Producer;
 
@@ -116,6 +117,7 @@ impl PacketWriter {
                 now_us,
             });
         }
+        self.publish_stray();
         Ok(pcm.len())
     }
 
@@ -124,6 +126,7 @@ impl PacketWriter {
     pub fn end(&mut self) {
         self.samples.reclaim();
         self.drop_stray();
+        self.publish_stray();
         self.ended = true;
         let _ = self.notes.push(Note::End);
     }
@@ -133,6 +136,7 @@ impl PacketWriter {
     pub fn flush(&mut self) {
         self.samples.reclaim();
         self.drop_stray();
+        self.publish_stray();
         // 2^32 packets are months.
         #[expect(
             clippy::cast_possible_truncation,
@@ -210,6 +214,14 @@ impl PacketWriter {
         if let Some(stray) = self.stray.take() {
             count(&self.link.late_frames, stray.pcm.len());
         }
+    }
+
+    /// What is held back is queued all the same.
+    fn publish_stray(&self) {
+        let frames = self.stray.as_ref().map_or(0, |stray| stray.pcm.len());
+        self.link
+            .held_back_frames
+            .store(frames as u64, Ordering::Relaxed);
     }
 }
 
