@@ -164,7 +164,7 @@ def test_no_turn_is_numbered_so_that_none_could_follow() -> None:
     buffer = JitterBuffer()
     last = 2**32 - 1
     for call in (buffer.flush, buffer.end_of_turn, functools.partial(buffer.push, b"\0\0")):
-        with pytest.raises(AudioFormatError, match="turn is 4294967295; .* leave it out"):
+        with pytest.raises(AudioFormatError, match=r"turn is 4294967295; .* leave it out"):
             call(now_us=0, turn=last)
     buffer.flush(now_us=0, turn=last - 1)
     assert buffer.push(source(480), now_us=0) == 480

@@ -97,7 +97,8 @@ def test_a_turn_starts_and_finishes_where_its_samples_are():
     turn = heard.playback.turns[1]
     loud = np.flatnonzero(np.abs(heard.model) > 400)
     assert abs(loud[0] - turn.start_frame * 2) < 20
-    assert abs(loud[-1] - turn.end_frame * 2) < 20
+    # A tone that breaks off dies away within 5 ms.
+    assert 0 <= loud[-1] - turn.end_frame * 2 < 48 * 5
     assert (turn.heard_frames, turn.gaps, turn.interrupted) == (24_000, [], False)
 
 
@@ -119,7 +120,8 @@ def test_an_underrun_is_a_gap_of_its_silence_and_what_leads_into_and_out_of_it()
     (gap,) = turn.gaps
     assert turn.heard_frames == 24_000
     loud = np.flatnonzero(np.abs(heard.model) > 400)
-    assert abs(loud[-1] - turn.end_frame * 2) < 20
+    # A tone that breaks off dies away within 5 ms.
+    assert 0 <= loud[-1] - turn.end_frame * 2 < 48 * 5
     silence = np.max(np.diff(loud))
     # The voice goes on for 20 ms, and its last 5 ms come again before the rest.
     assert 0 <= gap.frames * 2 - silence < 48 * 25
