@@ -151,7 +151,9 @@ impl<'a> Run<'a> {
             while self.out.len() < due {
                 self.pull((due - self.out.len()).min(block));
             }
-            self.push(self.frames(chunk_ms.into()), None);
+            // As much as there is of it, so that no chunk is shorter than it lasts.
+            let spoken = |chunks: u8| self.frames(u64::from(chunks) * u64::from(chunk_ms));
+            self.push(spoken(chunk + 1) - spoken(chunk), None);
             self.check();
         }
     }
