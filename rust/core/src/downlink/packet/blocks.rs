@@ -9,6 +9,10 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub(super) fn pulled(&mut self, frames: usize) {
+        if self.longest == 0 {
+            // Nothing says yet that the first one stands out.
+            self.second = frames;
+        }
         self.longest -= self.longest.div_ceil(64);
         self.second -= self.second.div_ceil(64);
         if frames >= self.longest {
@@ -37,6 +41,11 @@ mod tests {
     #[test]
     fn pulls_of_one_length_are_that_long() {
         assert!((460..=480).contains(&after([480; 5])));
+    }
+
+    #[test]
+    fn the_first_pull_counts() {
+        assert_eq!(after([960]), 960 - 15);
     }
 
     #[test]
