@@ -161,6 +161,11 @@ class EmulatedSession:
         out, self._outbox = self._outbox, []
         return out
 
+    @property
+    def unsent(self) -> int:
+        """Messages that `outgoing` will return; a driver that cannot send stops receiving."""
+        return len(self._outbox)
+
     def jobs(self) -> list[Job]:
         """Work to run since the last call; give each result to `job_done`."""
         jobs, self._jobs = self._jobs, []

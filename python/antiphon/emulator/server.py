@@ -24,6 +24,9 @@ from antiphon.emulator.concierge import Concierge
 from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.driver import drive
 from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
+from antiphon.emulator.link import LinkProfile, link_profile
+from antiphon.emulator.linked_channel import LinkedChannel
+from antiphon.emulator.memory import MemoryConnector
 from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import SessionRecord
 from antiphon.emulator.recorder import SessionRecorder, recording_folder
@@ -56,15 +59,17 @@ class Emulator:
     """A Live server on this machine; it needs no key and no network.
 
     ``async with Emulator() as emulator`` serves on the running loop; ``with Emulator() as
-    emulator`` serves on a thread of its own. `handle` serves a channel in memory, without a
-    socket, in virtual time too.
+    emulator`` serves on a thread of its own. `connector` connects clients of this process without
+    a socket, in virtual time too.
 
     Args:
         host: Where to listen. Anything but loopback lets others in: choose an ``api_key`` then.
         port: 0: any free one.
         api_key: The only key or token that is accepted; None accepts any.
         brain: What answers; `Concierge` by default.
-        seed: Of delays, gaps and ids.
+        seed: Of delays, gaps and ids, and of what varies on the link.
+        link: What lies between the clients and the server: a name of `LINKS`, such as ``lte``, or
+            a `LinkProfile`; None: nothing.
         record_dir: Write what happens there: ``session-N.jsonl``, ``session-N/turn-M.wav``.
         settings: Everything else; ``api_key`` and ``seed`` above go first.
         voice: What speaks; by default what is installed.
@@ -79,6 +84,7 @@ class Emulator:
         api_key: str | None = None,
         brain: Brain | None = None,
         seed: int | None = None,
+        link: str | LinkProfile | None = None,
         record_dir: str | Path | None = None,
         settings: Settings | None = None,
         voice: Voice | None = None,
@@ -90,6 +96,7 @@ class Emulator:
         if seed is not None:
             settings = replace(settings, seed=seed)
         self._settings = settings
+        self._link = None if link is None else link_profile(link)
         self._host, self._port = host, port
         self._brain: Brain = brain or Concierge()
         self._record_dir = None if record_dir is None else recording_folder(Path(record_dir))
@@ -206,10 +213,24 @@ class Emulator:
         thread.end()
 
     def close(self) -> None:
-        """Give back what `handle` used; needed only if the server was never entered."""
+        """Give back what `connector` used; needed only if the server was never entered."""
         self._recognizer.close()
 
     # -------------------------------------------------------------- serving
+
+    def connector(self, *, max_message_bytes: int = 16 * 1024 * 1024) -> MemoryConnector:
+        """What connects a client of this process without a socket, on the loop that runs.
+
+        In virtual time equal seeds give equal conversations, byte for byte::
+
+            emulator = Emulator(link="lte", seed=7)
+            async with emulator.connector() as connector:
+                model = LiveModel(backend=emulator.backend(), connector=connector)
+
+        Args:
+            max_message_bytes: A client does not take larger messages, and closes with 1009.
+        """
+        return MemoryConnector(self.handle, self._link, max_message_bytes=max_message_bytes)
 
     async def handle(self, channel: Channel, path: str, headers: Mapping[str, str]) -> None:
         """Serve one channel until it ends, in the running loop and on its clock.
@@ -247,7 +268,11 @@ class Emulator:
         )
         self.sessions.append(session.record)
         del self.sessions[:-_MAX_SESSION_RECORDS]
-        await drive(session, channel, run_job)
+        if self._link is None:
+            await drive(session, channel, run_job)
+            return
+        async with LinkedChannel(channel, self._link, f"{self._settings.seed}/{index}") as linked:
+            await drive(session, linked, run_job)
 
     async def _run_in_thread(self, job: Job) -> JobResult:
         loop = asyncio.get_running_loop()
