@@ -1,4 +1,4 @@
-"""Runs an `EmulatedSession` on a channel: one loop, woken by messages, jobs and timers.
+"""Runs a session of the server on a channel: one loop, woken by messages, jobs and timers.
 
 It does not know what the channel is: a WebSocket, one end of a pair in memory, or either of them
 behind a link.
@@ -7,22 +7,71 @@ behind a link.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from antiphon.channel import Channel, ChannelClosed
-from antiphon.emulator.core import Close, EmulatedSession
+from antiphon.emulator.core import Close
+from antiphon.emulator.faults import HalfOpen, LatePongs
 from antiphon.emulator.jobs import Job, JobResult
+from antiphon.emulator.record import SessionRecord
 
-__all__ = ["drive"]
+__all__ = ["Misbehaving", "Session", "drive"]
 
 _SEND_TIMEOUT_S = 60.0
 # With so many answers waiting, a client that does not read is not listened to either.
 _MAX_UNSENT = 256
 
 
+class Session(Protocol):
+    """What can be driven: an `EmulatedSession`, or one to which things happen by rule."""
+
+    @property
+    def record(self) -> SessionRecord:
+        """What was said."""
+        ...
+
+    @property
+    def unsent(self) -> int:
+        """How many messages wait to be sent."""
+        ...
+
+    def receive(self, data: bytes | str, now: float) -> None:
+        """Take one message of the client."""
+        ...
+
+    def outgoing(self, now: float) -> Sequence[bytes | Close | HalfOpen | LatePongs]:
+        """What to send or do now, in order; a `Close` is the last of all."""
+        ...
+
+    def jobs(self) -> list[Job]:
+        """Work to run since the last call."""
+        ...
+
+    def next_timeout(self) -> float | None:
+        """When to call `outgoing` again, if nothing else happens before."""
+        ...
+
+    def job_done(self, job_id: int, result: JobResult, now: float) -> None:
+        """Take the result of a job."""
+        ...
+
+    def connection_lost(self, now: float, code: int = 1006, reason: str = "") -> None:
+        """The connection ended."""
+        ...
+
+
+@runtime_checkable
+class Misbehaving(Protocol):
+    """A channel that can do wrong what only a connection can; others are left as they are."""
+
+    async def misbehave(self, fault: HalfOpen | LatePongs) -> None:
+        """Do it, behind what was sent before."""
+        ...
+
+
 async def drive(
-    session: EmulatedSession, channel: Channel, run_job: Callable[[Job], Awaitable[JobResult]]
+    session: Session, channel: Channel, run_job: Callable[[Job], Awaitable[JobResult]]
 ) -> None:
     """Serve one connection until it ends; nothing is left behind, also when cancelled.
 
@@ -56,7 +105,7 @@ class _Work:
 
     def __init__(
         self,
-        session: EmulatedSession,
+        session: Session,
         channel: Channel,
         run_job: Callable[[Job], Awaitable[JobResult]],
     ) -> None:
@@ -109,12 +158,16 @@ class _Work:
         tasks = (self._sending, self._receiving, *self._running)
         return [task for task in tasks if task is not None]
 
-    async def _send(self, items: list[bytes | Close]) -> bool:
+    async def _send(self, items: Sequence[bytes | Close | HalfOpen | LatePongs]) -> bool:
         """Send what is due; True when the session has closed the connection."""
         for item in items:
             if isinstance(item, Close):
                 await self._channel.close(item.code, item.reason)
                 return True
+            if isinstance(item, HalfOpen | LatePongs):
+                if isinstance(self._channel, Misbehaving):
+                    await self._channel.misbehave(item)
+                continue
             async with asyncio.timeout(_SEND_TIMEOUT_S):
                 await self._channel.send(item)
         return False

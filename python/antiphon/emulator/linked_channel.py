@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from antiphon.channel import Channel, ChannelClosed
+from antiphon.emulator.driver import Misbehaving
+from antiphon.emulator.faults import HalfOpen, LatePongs
 from antiphon.emulator.link import Link, LinkProfile
 
 __all__ = ["LinkedChannel"]
@@ -20,8 +22,8 @@ __all__ = ["LinkedChannel"]
 _MAX_UNDER_WAY = 1_024
 _SEND_TIMEOUT_S = 60.0
 
-#: A message, or the end of the connection.
-_Item: TypeAlias = bytes | ChannelClosed
+#: A message, the end of the connection, or what it is to do wrong from there on.
+_Item: TypeAlias = bytes | ChannelClosed | HalfOpen | LatePongs
 
 
 class LinkedChannel:
@@ -38,7 +40,7 @@ class LinkedChannel:
     def __init__(self, inner: Channel, profile: LinkProfile, seed: int | str) -> None:
         self._inner = inner
         self._up, self._down = Link(profile, "up", seed), Link(profile, "down", seed)
-        self._arriving: deque[tuple[float, _Item]] = deque()
+        self._arriving: deque[tuple[float, bytes | ChannelClosed]] = deque()
         self._arrivals_changed = asyncio.Event()
         self._leaving: asyncio.Queue[tuple[float, _Item]] = asyncio.Queue(_MAX_UNDER_WAY)
         self._broken: ChannelClosed | None = None
@@ -91,6 +93,10 @@ class LinkedChannel:
             return
         await asyncio.wait({self._deliverer})
 
+    async def misbehave(self, fault: HalfOpen | LatePongs) -> None:
+        """Let the connection below do it, behind what was sent before."""
+        await self._send(fault, 0)
+
     async def _send(self, item: _Item, size_bytes: int) -> None:
         while (room_at := self._down.room_at(self._loop.time())) > self._loop.time():
             await self._sleep_until(room_at)
@@ -109,7 +115,10 @@ class LinkedChannel:
                         self._break(item)
                         await self._inner.close(item.code, item.reason)
                         return
-                    await self._inner.send(item)
+                    if isinstance(item, bytes):
+                        await self._inner.send(item)
+                    elif isinstance(self._inner, Misbehaving):
+                        await self._inner.misbehave(item)
         except ChannelClosed as closed:
             self._break(closed)
         except TimeoutError:
@@ -125,7 +134,7 @@ class LinkedChannel:
 
     async def _take(self) -> None:
         """Carry what the client sends to the server, and the end of the connection."""
-        item: _Item = b""
+        item: bytes | ChannelClosed = b""
         while not isinstance(item, ChannelClosed):
             try:
                 item = await self._inner.receive()

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from antiphon.channel import Channel, ChannelClosed, memory_channel_pair
+from antiphon.emulator.faults import HalfOpen, LatePongs
 from antiphon.emulator.link import LinkProfile
 from antiphon.errors import ConnectError
 
@@ -33,14 +34,22 @@ class MemoryConnector:
         serve: The server.
         link: What lies between; None: nothing.
         max_message_bytes: A client does not take larger messages, and closes with 1009.
+        silence_timeout_s: A client gives up so long after the last sign of life. Nobody pings
+            here: only a connection that is half open gives none.
     """
 
     def __init__(
-        self, serve: _Serve, link: LinkProfile | None, *, max_message_bytes: int = 16 * 1024 * 1024
+        self,
+        serve: _Serve,
+        link: LinkProfile | None,
+        *,
+        max_message_bytes: int = 16 * 1024 * 1024,
+        silence_timeout_s: float = 60.0,
     ) -> None:
         self._serve = serve
         self._link = link
         self._max_message_bytes = max_message_bytes
+        self._silence_timeout_s = silence_timeout_s
         self._serving: dict[asyncio.Task[None], Channel] = {}
 
     async def connect(
@@ -67,7 +76,8 @@ class MemoryConnector:
                 hint="Allow more time.",
             )
         ours, theirs = memory_channel_pair(_UNREAD if self._link is None else _UNREAD_BEFORE_LINK)
-        serving = asyncio.create_task(self._serve(theirs, url, headers), name="emulator-session")
+        server_end = _ServerEnd(theirs, ours, self._silence_timeout_s)
+        serving = asyncio.create_task(server_end.served_by(self._serve, url, headers))
         self._serving[serving] = ours
         serving.add_done_callback(self._served)
         return _ClientEnd(ours, self._max_message_bytes)
@@ -120,3 +130,32 @@ class _ClientEnd:
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         await self._inner.close(code, reason)
+
+
+class _ServerEnd:
+    """The server's end, from where a connection can be made to go silent."""
+
+    def __init__(self, inner: Channel, client: Channel, silence_timeout_s: float) -> None:
+        self.send, self.receive, self.close = inner.send, inner.receive, inner.close
+        self._client = client
+        self._silence_timeout_s = silence_timeout_s
+        self._giving_up: asyncio.Task[None] | None = None
+
+    async def served_by(self, serve: _Serve, url: str, headers: Mapping[str, str]) -> None:
+        """Let a server serve this end."""
+        try:
+            await serve(self, url, headers)
+        finally:
+            if self._giving_up is not None:
+                self._giving_up.cancel()
+                await asyncio.gather(self._giving_up, return_exceptions=True)
+
+    async def misbehave(self, fault: HalfOpen | LatePongs) -> None:
+        """Go silent. The client notices when nothing came for too long, as on a socket."""
+        if isinstance(fault, HalfOpen) and self._giving_up is None:
+            self._giving_up = asyncio.create_task(self._give_up())
+
+    async def _give_up(self) -> None:
+        await asyncio.sleep(self._silence_timeout_s)
+        reason = f"neither data nor a pong came for {self._silence_timeout_s:g} s"
+        await self._client.close(1006, reason)

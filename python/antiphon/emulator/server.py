@@ -6,23 +6,24 @@ import asyncio
 import http
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as UpgradeRequest
 from websockets.http11 import Response
 
-from antiphon.channel import Channel, ChannelClosed
+from antiphon.channel import Channel
 from antiphon.emulator.brain import Brain
 from antiphon.emulator.concierge import Concierge
 from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.driver import drive
+from antiphon.emulator.faults import Fault, faults_from
+from antiphon.emulator.faulty_session import FaultySession
 from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
 from antiphon.emulator.link import LinkProfile, link_profile
 from antiphon.emulator.linked_channel import LinkedChannel
@@ -34,6 +35,7 @@ from antiphon.emulator.request import Request, route
 from antiphon.emulator.resumption import ResumptionStore
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.speech import SpeechUnavailable, Voice
+from antiphon.emulator.websocket import Connection, WebSocketChannel
 from antiphon.errors import ConnectError
 from antiphon.wire import Backend, FirebaseAI, GoogleAI, VertexAI
 
@@ -70,6 +72,7 @@ class Emulator:
         seed: Of delays, gaps and ids, and of what varies on the link.
         link: What lies between the clients and the server: a name of `LINKS`, such as ``lte``, or
             a `LinkProfile`; None: nothing.
+        faults: What goes wrong: rules of `antiphon.emulator.faults`, or dicts of a scenario file.
         record_dir: Write what happens there: ``session-N.jsonl``, ``session-N/turn-M.wav``.
         settings: Everything else; ``api_key`` and ``seed`` above go first.
         voice: What speaks; by default what is installed.
@@ -85,6 +88,7 @@ class Emulator:
         brain: Brain | None = None,
         seed: int | None = None,
         link: str | LinkProfile | None = None,
+        faults: Sequence[Fault | Mapping[str, Any]] = (),
         record_dir: str | Path | None = None,
         settings: Settings | None = None,
         voice: Voice | None = None,
@@ -97,6 +101,7 @@ class Emulator:
             settings = replace(settings, seed=seed)
         self._settings = settings
         self._link = None if link is None else link_profile(link)
+        self._faults = faults_from(faults)
         self._host, self._port = host, port
         self._brain: Brain = brain or Concierge()
         self._record_dir = None if record_dir is None else recording_folder(Path(record_dir))
@@ -158,6 +163,7 @@ class Emulator:
                 self._serve_connection,
                 self._host,
                 self._port,
+                create_connection=Connection,
                 process_request=_refuse_unknown_path,
                 compression=None,
                 max_size=_MAX_MESSAGE_BYTES,
@@ -218,7 +224,9 @@ class Emulator:
 
     # -------------------------------------------------------------- serving
 
-    def connector(self, *, max_message_bytes: int = 16 * 1024 * 1024) -> MemoryConnector:
+    def connector(
+        self, *, max_message_bytes: int = 16 * 1024 * 1024, silence_timeout_s: float = 60.0
+    ) -> MemoryConnector:
         """What connects a client of this process without a socket, on the loop that runs.
 
         In virtual time equal seeds give equal conversations, byte for byte::
@@ -229,8 +237,14 @@ class Emulator:
 
         Args:
             max_message_bytes: A client does not take larger messages, and closes with 1009.
+            silence_timeout_s: A client gives up a connection that is half open after this time.
         """
-        return MemoryConnector(self.handle, self._link, max_message_bytes=max_message_bytes)
+        return MemoryConnector(
+            self.handle,
+            self._link,
+            max_message_bytes=max_message_bytes,
+            silence_timeout_s=silence_timeout_s,
+        )
 
     async def handle(self, channel: Channel, path: str, headers: Mapping[str, str]) -> None:
         """Serve one channel until it ends, in the running loop and on its clock.
@@ -250,24 +264,28 @@ class Emulator:
         assert upgrade is not None
         request = route(upgrade.path, dict(upgrade.headers.raw_items()))
         assert request is not None
-        await self._serve(_WebSocketChannel(connection), request, self._run_in_thread)
+        assert isinstance(connection, Connection)
+        await self._serve(WebSocketChannel(connection), request, self._run_in_thread)
 
     async def _serve(self, channel: Channel, request: Request, run_job: _RunJob) -> None:
         index, self._connections = self._connections, self._connections + 1
         observer = None
         if self._record_dir is not None:
             observer = SessionRecorder(self._record_dir, index)
-        session = EmulatedSession(
+        now = asyncio.get_running_loop().time()
+        plain = EmulatedSession(
             self._settings,
             request,
             self._brain,
-            now=asyncio.get_running_loop().time(),
+            now=now,
             index=index,
             store=self._store,
             observer=observer,
         )
-        self.sessions.append(session.record)
+        self.sessions.append(plain.record)
         del self.sessions[:-_MAX_SESSION_RECORDS]
+        rules = [rule for rule in self._faults if rule.session in (None, index)]
+        session = FaultySession(plain, rules, now=now) if rules else plain
         if self._link is None:
             await drive(session, channel, run_job)
             return
@@ -294,34 +312,6 @@ class Emulator:
         except Exception as error:  # of whatever voice or recognizer was given
             _log.exception("A job of the local server failed")
             return JobFailed(f"Internal error: {type(error).__name__}.")
-
-
-class _WebSocketChannel:
-    """A server's end of a WebSocket, as a `Channel`."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection = connection
-
-    async def send(self, data: bytes) -> None:
-        try:
-            await self._connection.send(data)
-        except ConnectionClosed as closed:
-            raise _as_channel_closed(closed) from closed
-
-    async def receive(self) -> bytes:
-        try:
-            data = await self._connection.recv()
-        except ConnectionClosed as closed:
-            raise _as_channel_closed(closed) from closed
-        return data.encode() if isinstance(data, str) else data
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        await self._connection.close(code, reason)
-
-
-def _as_channel_closed(closed: ConnectionClosed) -> ChannelClosed:
-    frame = closed.rcvd or closed.sent
-    return ChannelClosed(frame.code, frame.reason) if frame else ChannelClosed()
 
 
 def _refuse_unknown_path(connection: ServerConnection, request: UpgradeRequest) -> Response | None:
