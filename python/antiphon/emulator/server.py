@@ -249,6 +249,7 @@ class Emulator:
     async def handle(self, channel: Channel, path: str, headers: Mapping[str, str]) -> None:
         """Serve one channel until it ends, in the running loop and on its clock.
 
+        `connector` does this for each of its clients; the link and the faults apply here.
         Speaking and recognizing run inline: in virtual time they take no time. ``path`` is the
         request target or the URL.
         """
