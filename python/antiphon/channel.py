@@ -46,7 +46,10 @@ class Channel(Protocol):
         ...
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """End the connection; harmless if it has ended. The reason is cut at 123 bytes."""
+        """End the connection; harmless if it has ended. The reason is cut at 123 bytes.
+
+        A server's end breaks the connection without a close when the code is 1006.
+        """
         ...
 
 

@@ -382,6 +382,42 @@ def test_errors_are_one_line_and_exit_code_1():
     assert re.fullmatch(r"antiphon: The local server cannot listen on .*\n", done.stderr)
 
 
+def test_the_command_says_what_is_wrong_with_the_world_it_is_asked_for(tmp_path):
+    scenario = tmp_path / "faults.json"
+    for text, words in (
+        ("nothing", "not a JSON list"),
+        ("{}", "not a JSON list of rules"),
+        ('[{"fault": "explode"}]', "Rule 0"),
+        (None, "cannot be read"),
+    ):
+        if text is None:
+            scenario.unlink()
+        else:
+            scenario.write_text(text)
+        done = run_command("emulator", "--port", "0", "--faults", str(scenario))
+        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+    assert "wired, wifi" in run_command("emulator", "--port", "0", "--link", "5g").stderr
+
+
+def test_the_command_serves_a_scenario_over_a_link(tmp_path):
+    scenario = tmp_path / "faults.json"
+    scenario.write_text('[{"fault": "close", "kind": "setupComplete", "reason": "by rule"}]')
+    arguments = ["--port", "0", "--link", "wired", "--faults", str(scenario), "--until-eof"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "antiphon.cli", "emulator", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        url = process.stdout.readline().split()[-1]
+        with connect_sync(url + PATHS["google"]) as socket:
+            socket.send(setup_message())
+            with pytest.raises(websockets.ConnectionClosedError, match="by rule"):
+                socket.recv(timeout=10)
+        process.communicate("", timeout=15)
+    assert process.returncode == 0
+
+
 def test_bad_usage_is_exit_code_2():
     assert run_command("emulator", "--port", "70000").returncode == 2
     assert run_command().returncode == 2

@@ -8,9 +8,10 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from threading import Thread
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Event
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", metavar="DIR", help="write what is said and sent to DIR")
     parser.add_argument("--seed", type=int, default=0, help="of delays and ids (%(default)s)")
     parser.add_argument(
+        "--link", metavar="NAME", help="a network between client and server, such as wifi or lte"
+    )
+    parser.add_argument(
+        "--faults", metavar="FILE", type=Path, help="a JSON list of what shall go wrong"
+    )
+    parser.add_argument(
         "--ready-fd", type=int, metavar="FD", help="write the URL and a newline there when ready"
     )
     parser.add_argument(
@@ -42,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        ValueError: No such link, or a file of faults that cannot be read.
+    """
     import asyncio
 
     from antiphon.emulator import Emulator
@@ -54,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         args.port,
         api_key=args.api_key,
         seed=args.seed,
+        link=args.link,
+        faults=[] if args.faults is None else _read_faults(args.faults),
         record_dir=args.record,
     )
 
@@ -76,6 +89,20 @@ def run(args: argparse.Namespace) -> int:
 
     asyncio.run(serve())
     return 0
+
+
+def _read_faults(path: Path) -> list[dict[str, Any]]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
+    except OSError as error:
+        raise ValueError(f"The faults in {path} cannot be read: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise ValueError(
+            f"The faults in {path} are not a JSON list of rules, such as "
+            f'[{{"fault": "drop", "at_s": 30}}]: {error}.'
+        ) from error
 
 
 def _wait_for_eof(loop: AbstractEventLoop, stop: Event) -> None:

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from antiphon.audio.wav import read_wav
-from antiphon.channel import Channel, Connector, memory_channel_pair
+from antiphon.channel import Connector
 from antiphon.conversation import Conversation
 from antiphon.conversation.picture import draw_timeline
 from antiphon.conversation.verify import verify_recording
@@ -26,9 +25,6 @@ from antiphon.errors import RecordingError
 from antiphon.session import LiveGenerationConfig, LiveModel, tool
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import GoogleAI
-
-if TYPE_CHECKING:
-    from antiphon.emulator import Emulator
 
 __all__ = ["run_demo"]
 
@@ -203,35 +199,11 @@ async def _emulator_in_memory(
     from antiphon.emulator import Emulator
 
     emulator = Emulator(record_dir=record_dir)
-    connector = _MemoryConnector(emulator)
     try:
-        yield GoogleAI(api_key="local", base_url="ws://emulator.invalid"), connector
+        async with emulator.connector() as connector:
+            yield GoogleAI(api_key="local", base_url="ws://emulator.invalid"), connector
     finally:
-        await connector.finished()
         emulator.close()
-
-
-class _MemoryConnector:
-    """Connects to an emulator in this process, without a socket."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self._serving: list[asyncio.Task[None]] = []
-
-    async def connect(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        *,
-        timeout_s: float,  # noqa: ARG002 - there is nothing to wait for
-    ) -> Channel:
-        ours, theirs = memory_channel_pair()
-        serving = asyncio.create_task(self._emulator.handle(theirs, url, headers))
-        self._serving.append(serving)
-        return ours
-
-    async def finished(self) -> None:
-        await asyncio.gather(*self._serving)
 
 
 def _conclude(

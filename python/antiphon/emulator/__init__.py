@@ -3,18 +3,24 @@
 Read in this order: `server` (the face), `driver`, `core` (the session logic, without I/O),
 `generation` and `turn_taking` (its two halves: mouth and ear), `brain` and `concierge` (what it
 says), `speech` and `recognition` (how it speaks and hears).
+
+The world around it: `link` (what a network does to time) and `linked_channel`, `faults` (what can
+go wrong, as rules) and `faulty_session`, `memory` (clients without a socket).
 """
 
 from antiphon.emulator.brain import Brain, Call, CallableBrain, Echo, Reply, ToolResult, Turn
 from antiphon.emulator.concierge import PHRASES, Concierge
 from antiphon.emulator.jobs import Grammar
+from antiphon.emulator.link import LINKS, LinkProfile
+from antiphon.emulator.memory import MemoryConnector
 from antiphon.emulator.recognition import Recognizer
-from antiphon.emulator.record import SessionRecord, ToolCallRecord, TurnRecord
+from antiphon.emulator.record import FaultRecord, SessionRecord, ToolCallRecord, TurnRecord
 from antiphon.emulator.server import Emulator
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.speech import Clips, SpeechUnavailable, Voice
 
 __all__ = [
+    "LINKS",
     "PHRASES",
     "Brain",
     "Call",
@@ -23,7 +29,10 @@ __all__ = [
     "Concierge",
     "Echo",
     "Emulator",
+    "FaultRecord",
     "Grammar",
+    "LinkProfile",
+    "MemoryConnector",
     "Recognizer",
     "Reply",
     "SessionRecord",

@@ -34,7 +34,13 @@ from antiphon.emulator.reading import (
     last_words,
     media,
 )
-from antiphon.emulator.record import Observer, SessionRecord, ToolCallRecord, TurnRecord
+from antiphon.emulator.record import (
+    FaultRecord,
+    Observer,
+    SessionRecord,
+    ToolCallRecord,
+    TurnRecord,
+)
 from antiphon.emulator.request import Request
 from antiphon.emulator.resumption import Memory, ResumptionStore
 from antiphon.emulator.settings import Settings
@@ -62,7 +68,10 @@ _MAX_WAITING_INPUTS = 16
 
 @dataclass(frozen=True)
 class Close:
-    """The server ends the connection; the reason is at most 123 bytes."""
+    """The server ends the connection; the reason is at most 123 bytes.
+
+    1006 stands for a connection that breaks without a close.
+    """
 
     code: int
     reason: str
@@ -123,6 +132,7 @@ class EmulatedSession:
         self._speaking: deque[int] = deque()
         self._results: dict[int, Speech] = {}
         self._generation: Generation | None = None
+        self._next_is_empty = False
         self._waiting: deque[_Input] = deque()
         self._late_calls: dict[str, Call] = {}
         self._prompt = Tokens()
@@ -160,6 +170,11 @@ class EmulatedSession:
         self.handle_timeout(now)
         out, self._outbox = self._outbox, []
         return out
+
+    @property
+    def unsent(self) -> int:
+        """Messages that `outgoing` will return; a driver that cannot send stops receiving."""
+        return len(self._outbox)
 
     def jobs(self) -> list[Job]:
         """Work to run since the last call; give each result to `job_done`."""
@@ -212,6 +227,31 @@ class EmulatedSession:
             self.record.close_code, self.record.close_reason = code, reason
             self._observe("closed", now, code=code, reason=reason, by="client")
         self._closed = True
+
+    # -------------------------------------------------------------- faults
+
+    def interrupt(self, now: float) -> None:
+        """Believe that the user spoke: end the turn; without one, say it all the same."""
+        if self._closed or self._configuration is None:
+            return
+        if self._generation is not None:
+            self._interrupt(now)
+        else:
+            self._send({"serverContent": {"interrupted": True}}, now)
+
+    def empty_next_turn(self) -> None:
+        """Say nothing in the next turn that begins."""
+        self._next_is_empty = True
+
+    def close(self, code: int, reason: str, now: float) -> None:
+        """End the connection from the server's side. Harmless if it has ended."""
+        self._close(code, reason, now)
+
+    def note_fault(self, name: str, now: float) -> None:
+        """Keep in the record that something was done to this session on purpose."""
+        fault = FaultRecord(name, round(now - self._epoch, 6))
+        self.record.add_fault(fault)
+        self._observe("fault", now, fault=name)
 
     # -------------------------------------------------------------- setup
 
@@ -372,6 +412,10 @@ class EmulatedSession:
             epoch=self._epoch,
         )
         self._observe("turn_started", now, turn=record.index, input_text=given.text)
+        if self._next_is_empty:
+            self._next_is_empty = False
+            self._say(self._generation, Reply(), now)
+            return
         self._reply(self._generation, given, now)
 
     def _reply(self, generation: Generation, given: _Input, now: float) -> None:

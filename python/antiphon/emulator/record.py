@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from antiphon.emulator.jobs import SPEECH_HZ, Word
 
-__all__ = ["Observer", "SessionRecord", "ToolCallRecord", "TurnRecord"]
+__all__ = ["FaultRecord", "Observer", "SessionRecord", "ToolCallRecord", "TurnRecord"]
 
 _MAX_TURNS = 1_000
+_MAX_FAULTS = 1_000
 
 #: Called with ``(event name, fields)`` for everything that happens in a session.
 Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
@@ -84,6 +85,14 @@ class TurnRecord:
         }
 
 
+@dataclass(frozen=True)
+class FaultRecord:
+    """A fault that was done to a session by rule: its name, and seconds since the session began."""
+
+    fault: str
+    at_s: float
+
+
 @dataclass
 class SessionRecord:
     """One connection: what was set up, said and heard.
@@ -92,6 +101,8 @@ class SessionRecord:
         turns: The last 1,000 turns of the model, in order.
         heard: The last 1,000 transcripts of the user's speech, in order.
         video_frames: How many images came.
+        faults: The last 1,000 faults, in order. Turns are recorded as the server meant them:
+            what a fault did to a message is seen by the client alone.
         close_code, close_reason: How it ended; None while it is open.
     """
 
@@ -101,6 +112,7 @@ class SessionRecord:
     turns: list[TurnRecord] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     video_frames: int = 0
+    faults: list[FaultRecord] = field(default_factory=list)
     close_code: int | None = None
     close_reason: str = ""
     _turns_begun: int = field(default=0, repr=False)
@@ -128,6 +140,11 @@ class SessionRecord:
         """Keep a transcript; the oldest is forgotten when there are too many."""
         self.heard.append(text)
         del self.heard[:-_MAX_TURNS]
+
+    def add_fault(self, fault: FaultRecord) -> None:
+        """Keep a fault; the oldest is forgotten when there are too many."""
+        self.faults.append(fault)
+        del self.faults[:-_MAX_FAULTS]
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -6,24 +6,28 @@ import asyncio
 import http
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as UpgradeRequest
 from websockets.http11 import Response
 
-from antiphon.channel import Channel, ChannelClosed
+from antiphon.channel import Channel
 from antiphon.emulator.brain import Brain
 from antiphon.emulator.concierge import Concierge
 from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.driver import drive
+from antiphon.emulator.faults import Fault, faults_from
+from antiphon.emulator.faulty_session import FaultySession
 from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
+from antiphon.emulator.link import LinkProfile, link_profile
+from antiphon.emulator.linked_channel import LinkedChannel
+from antiphon.emulator.memory import MemoryConnector
 from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import SessionRecord
 from antiphon.emulator.recorder import SessionRecorder, recording_folder
@@ -31,6 +35,7 @@ from antiphon.emulator.request import Request, route
 from antiphon.emulator.resumption import ResumptionStore
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.speech import SpeechUnavailable, Voice
+from antiphon.emulator.websocket import Connection, WebSocketChannel
 from antiphon.errors import ConnectError
 from antiphon.wire import Backend, FirebaseAI, GoogleAI, VertexAI
 
@@ -56,15 +61,18 @@ class Emulator:
     """A Live server on this machine; it needs no key and no network.
 
     ``async with Emulator() as emulator`` serves on the running loop; ``with Emulator() as
-    emulator`` serves on a thread of its own. `handle` serves a channel in memory, without a
-    socket, in virtual time too.
+    emulator`` serves on a thread of its own. `connector` connects clients of this process without
+    a socket, in virtual time too.
 
     Args:
         host: Where to listen. Anything but loopback lets others in: choose an ``api_key`` then.
         port: 0: any free one.
         api_key: The only key or token that is accepted; None accepts any.
         brain: What answers; `Concierge` by default.
-        seed: Of delays, gaps and ids.
+        seed: Of delays, gaps and ids, and of what varies on the link.
+        link: What lies between the clients and the server: a name of `LINKS`, such as ``lte``, or
+            a `LinkProfile`; None: nothing.
+        faults: What goes wrong: rules of `antiphon.emulator.faults`, or dicts of a scenario file.
         record_dir: Write what happens there: ``session-N.jsonl``, ``session-N/turn-M.wav``.
         settings: Everything else; ``api_key`` and ``seed`` above go first.
         voice: What speaks; by default what is installed.
@@ -79,6 +87,8 @@ class Emulator:
         api_key: str | None = None,
         brain: Brain | None = None,
         seed: int | None = None,
+        link: str | LinkProfile | None = None,
+        faults: Sequence[Fault | Mapping[str, Any]] = (),
         record_dir: str | Path | None = None,
         settings: Settings | None = None,
         voice: Voice | None = None,
@@ -90,6 +100,8 @@ class Emulator:
         if seed is not None:
             settings = replace(settings, seed=seed)
         self._settings = settings
+        self._link = None if link is None else link_profile(link)
+        self._faults = faults_from(faults)
         self._host, self._port = host, port
         self._brain: Brain = brain or Concierge()
         self._record_dir = None if record_dir is None else recording_folder(Path(record_dir))
@@ -151,6 +163,7 @@ class Emulator:
                 self._serve_connection,
                 self._host,
                 self._port,
+                create_connection=Connection,
                 process_request=_refuse_unknown_path,
                 compression=None,
                 max_size=_MAX_MESSAGE_BYTES,
@@ -206,14 +219,37 @@ class Emulator:
         thread.end()
 
     def close(self) -> None:
-        """Give back what `handle` used; needed only if the server was never entered."""
+        """Give back what `connector` used; needed only if the server was never entered."""
         self._recognizer.close()
 
     # -------------------------------------------------------------- serving
 
+    def connector(
+        self, *, max_message_bytes: int = 16 * 1024 * 1024, silence_timeout_s: float = 60.0
+    ) -> MemoryConnector:
+        """What connects a client of this process without a socket, on the loop that runs.
+
+        In virtual time equal seeds give equal conversations, byte for byte::
+
+            emulator = Emulator(link="lte", seed=7)
+            async with emulator.connector() as connector:
+                model = LiveModel(backend=emulator.backend(), connector=connector)
+
+        Args:
+            max_message_bytes: A client does not take larger messages, and closes with 1009.
+            silence_timeout_s: A client gives up a connection that is half open after this time.
+        """
+        return MemoryConnector(
+            self.handle,
+            self._link,
+            max_message_bytes=max_message_bytes,
+            silence_timeout_s=silence_timeout_s,
+        )
+
     async def handle(self, channel: Channel, path: str, headers: Mapping[str, str]) -> None:
         """Serve one channel until it ends, in the running loop and on its clock.
 
+        `connector` does this for each of its clients; the link and the faults apply here.
         Speaking and recognizing run inline: in virtual time they take no time. ``path`` is the
         request target or the URL.
         """
@@ -229,25 +265,33 @@ class Emulator:
         assert upgrade is not None
         request = route(upgrade.path, dict(upgrade.headers.raw_items()))
         assert request is not None
-        await self._serve(_WebSocketChannel(connection), request, self._run_in_thread)
+        assert isinstance(connection, Connection)
+        await self._serve(WebSocketChannel(connection), request, self._run_in_thread)
 
     async def _serve(self, channel: Channel, request: Request, run_job: _RunJob) -> None:
         index, self._connections = self._connections, self._connections + 1
         observer = None
         if self._record_dir is not None:
             observer = SessionRecorder(self._record_dir, index)
-        session = EmulatedSession(
+        now = asyncio.get_running_loop().time()
+        plain = EmulatedSession(
             self._settings,
             request,
             self._brain,
-            now=asyncio.get_running_loop().time(),
+            now=now,
             index=index,
             store=self._store,
             observer=observer,
         )
-        self.sessions.append(session.record)
+        self.sessions.append(plain.record)
         del self.sessions[:-_MAX_SESSION_RECORDS]
-        await drive(session, channel, run_job)
+        rules = [rule for rule in self._faults if rule.session in (None, index)]
+        session = FaultySession(plain, rules, now=now) if rules else plain
+        if self._link is None:
+            await drive(session, channel, run_job)
+            return
+        async with LinkedChannel(channel, self._link, f"{self._settings.seed}/{index}") as linked:
+            await drive(session, linked, run_job)
 
     async def _run_in_thread(self, job: Job) -> JobResult:
         loop = asyncio.get_running_loop()
@@ -269,34 +313,6 @@ class Emulator:
         except Exception as error:  # of whatever voice or recognizer was given
             _log.exception("A job of the local server failed")
             return JobFailed(f"Internal error: {type(error).__name__}.")
-
-
-class _WebSocketChannel:
-    """A server's end of a WebSocket, as a `Channel`."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection = connection
-
-    async def send(self, data: bytes) -> None:
-        try:
-            await self._connection.send(data)
-        except ConnectionClosed as closed:
-            raise _as_channel_closed(closed) from closed
-
-    async def receive(self) -> bytes:
-        try:
-            data = await self._connection.recv()
-        except ConnectionClosed as closed:
-            raise _as_channel_closed(closed) from closed
-        return data.encode() if isinstance(data, str) else data
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        await self._connection.close(code, reason)
-
-
-def _as_channel_closed(closed: ConnectionClosed) -> ChannelClosed:
-    frame = closed.rcvd or closed.sent
-    return ChannelClosed(frame.code, frame.reason) if frame else ChannelClosed()
 
 
 def _refuse_unknown_path(connection: ServerConnection, request: UpgradeRequest) -> Response | None:

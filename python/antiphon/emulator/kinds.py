@@ -1,0 +1,61 @@
+"""What kind of message is it? All the names by which a rule may ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from antiphon import wire
+from antiphon.errors import ProtocolViolation
+
+__all__ = ["CLIENT_KINDS", "SERVER_KINDS", "kinds_of_client_message", "kinds_of_server_message"]
+
+#: Kinds of what the server sends. ``audio`` and ``text`` are parts of the model's turn;
+#: ``empty`` is content without anything in it.
+SERVER_KINDS = frozenset(
+    {
+        *("setupComplete", "serverContent", "toolCall", "toolCallCancellation", "usageMetadata"),
+        *("goAway", "sessionResumptionUpdate", "voiceActivity"),
+        *("modelTurn", "generationComplete", "turnComplete", "interrupted", "groundingMetadata"),
+        *("inputTranscription", "outputTranscription", "audio", "text", "executableCode", "empty"),
+    }
+)
+#: Kinds of what a client sends. ``resume`` is a setup with a resumption handle.
+CLIENT_KINDS = frozenset(
+    {
+        *("setup", "resume", "clientContent", "realtimeInput", "toolResponse", "contextUpdate"),
+        *("audio", "video", "text", "mediaChunks", "activityStart", "activityEnd"),
+        "audioStreamEnd",
+    }
+)
+
+
+def kinds_of_server_message(data: bytes) -> frozenset[str]:
+    """The kinds of a message of our own: it may be ``serverContent`` and ``audio`` at once."""
+    message: dict[str, Any] = msgspec.json.decode(data)
+    kinds = set(message)
+    content = message.get("serverContent")
+    if content is not None:
+        kinds.update(content or ("empty",))
+        for part in content.get("modelTurn", {}).get("parts", ()):
+            kinds.update("audio" if name == "inlineData" else name for name in part)
+    return frozenset(kinds & SERVER_KINDS)
+
+
+def kinds_of_client_message(data: bytes | str) -> frozenset[str]:
+    """The kinds of a client's message; none if it cannot be read."""
+    try:
+        _, message = wire.decode_client_message(data)
+    except ProtocolViolation:
+        return frozenset()
+    kinds = set(message)
+    setup, realtime = message.get("setup"), message.get("realtimeInput")
+    if isinstance(realtime, Mapping):
+        kinds.update(realtime)
+    if isinstance(setup, Mapping):
+        resumption = setup.get("sessionResumption")
+        if isinstance(resumption, Mapping) and resumption.get("handle"):
+            kinds.add("resume")
+    return frozenset(kinds & CLIENT_KINDS)

@@ -1,0 +1,116 @@
+"""The server's end of a WebSocket, and what can be wrong with the connection itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from antiphon.channel import ChannelClosed
+from antiphon.emulator.faults import HalfOpen, LatePongs
+
+__all__ = ["Connection", "WebSocketChannel"]
+
+_DROP_TIMEOUT_S = 2.0
+# First byte of an unmasked pong that is a whole message (RFC 6455, section 5.2).
+_PONG = b"\x8a"
+# Whoever pings faster than that gets no answer to the rest, as RFC 6455 allows.
+_MAX_PONGS_UNDER_WAY = 64
+
+
+class Connection(ServerConnection):
+    """A connection that can go silent without closing, and answer pings late."""
+
+    silent = False
+    pong_delay_s = 0.0
+    pongs_under_way = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Write through an outlet, where frames can be held back."""
+        outlet = _Outlet(cast(asyncio.Transport, transport), self)
+        super().connection_made(cast(asyncio.Transport, outlet))
+
+    def data_received(self, data: bytes) -> None:
+        """Hear nothing while silent."""
+        if not self.silent:
+            super().data_received(data)
+
+    def go_silent(self) -> None:
+        """Nothing more in either direction; our own pings must not end it either."""
+        self.silent = True
+        if self.keepalive_task is not None:
+            self.keepalive_task.cancel()
+
+
+class _Outlet:
+    """A transport whose writes, each of which is a frame, may be late or lost."""
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        connection = self._connection
+        if connection.silent:
+            return
+        if not connection.pong_delay_s or data[:1] != _PONG:
+            self._transport.write(data)
+        elif connection.pongs_under_way < _MAX_PONGS_UNDER_WAY:
+            connection.pongs_under_way += 1
+            connection.loop.call_later(connection.pong_delay_s, self._write_late, data)
+
+    def _write_late(self, data: bytes) -> None:
+        self._connection.pongs_under_way -= 1
+        if not self._connection.silent and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class WebSocketChannel:
+    """A server's end of a WebSocket, as a `Channel`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def send(self, data: bytes) -> None:
+        """Send one binary message, as the service does."""
+        try:
+            await self._connection.send(data)
+        except ConnectionClosed as closed:
+            raise _as_channel_closed(closed) from closed
+
+    async def receive(self) -> bytes:
+        """The next message, from a text or a binary frame."""
+        try:
+            data = await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise _as_channel_closed(closed) from closed
+        return data.encode() if isinstance(data, str) else data
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """End the connection: with a close, or for 1006 without one, behind what was sent."""
+        if code != 1006:
+            await self._connection.close(code, reason)
+            return
+        self._connection.transport.close()
+        try:
+            async with asyncio.timeout(_DROP_TIMEOUT_S):
+                await self._connection.wait_closed()
+        except TimeoutError:
+            self._connection.transport.abort()
+
+    async def misbehave(self, fault: HalfOpen | LatePongs) -> None:
+        """Do what only a connection can do wrong."""
+        if isinstance(fault, HalfOpen):
+            self._connection.go_silent()
+        else:
+            self._connection.pong_delay_s = fault.delay_s
+
+
+def _as_channel_closed(closed: ConnectionClosed) -> ChannelClosed:
+    frame = closed.rcvd or closed.sent
+    return ChannelClosed(frame.code, frame.reason) if frame else ChannelClosed()
