@@ -293,3 +293,137 @@ impl CrossFade {
         ((fall * f32::from(old) + rise * f32::from(new)) / level).round() as i16
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE_HZ: u32 = 24_000;
+
+    /// A buzz of so many frames per period.
+    fn buzz(period: usize, from: usize, frames: usize) -> Vec<i16> {
+        (from..from + frames)
+            .map(|k| i16::try_from(8_000 / (1 + k % period)).expect("small") - 300)
+            .collect()
+    }
+
+    fn append(tape: &mut Tape, media: &[i16]) {
+        tape.append_media(media.len(), |room| room.copy_from_slice(media));
+    }
+
+    /// In the middle of a buzz: 50 ms of it are played, 24 ms come next.
+    fn in_a_buzz(period: usize) -> Tape {
+        let mut tape = Tape::new(RATE_HZ);
+        append(&mut tape, &buzz(period, 0, 1_776));
+        tape.take(&mut [0; 1_200]);
+        tape
+    }
+
+    #[test]
+    fn media_comes_out_as_it_went_in_however_long_the_tape_runs() {
+        let mut tape = Tape::new(RATE_HZ);
+        let (mut out, mut from) = (Vec::new(), 0);
+        for frames in [1, 576, 7, 300].repeat(20) {
+            append(&mut tape, &buzz(1_009, from, frames));
+            from += frames;
+            let mut piece = vec![0; frames.min(tape.ahead())];
+            let taken = tape.take(&mut piece);
+            assert_eq!((taken.media, taken.made_up), (piece.len(), 0));
+            out.extend(piece);
+        }
+        assert_eq!(out, buzz(1_009, 0, from));
+        let past = tape.past().len();
+        assert!(past >= tape.lengths.history);
+        assert_eq!(tape.past(), &out[from - past..]);
+    }
+
+    #[test]
+    fn what_is_made_up_comes_before_the_media_and_is_told_apart() {
+        let mut tape = Tape::new(RATE_HZ);
+        tape.append_made_up(&[1; 30]);
+        append(&mut tape, &[2; 50]);
+        assert_eq!((tape.made_up(), tape.media()), (30, 50));
+        let mut out = [0; 40];
+        let taken = tape.take(&mut out);
+        assert_eq!((taken.made_up, taken.media), (30, 10));
+        assert_eq!(out[29..31], [1, 2]);
+        assert_eq!((tape.made_up(), tape.media()), (0, 40));
+    }
+
+    #[test]
+    fn a_repeat_adds_a_period_and_keeps_all_media() {
+        let mut tape = in_a_buzz(200);
+        let found = tape.best_repeat(0).expect("a period");
+        assert_eq!(found.lag, 200);
+        tape.repeat(found);
+        assert_eq!((tape.made_up(), tape.media()), (200, 576));
+        assert_eq!(tape.coming(), buzz(200, 1_200, 776));
+        let mut out = [0; 776];
+        let taken = tape.take(&mut out);
+        assert_eq!((taken.made_up, taken.media), (200, 576));
+    }
+
+    #[test]
+    fn a_short_period_is_repeated_as_often_as_asked() {
+        let mut tape = in_a_buzz(80);
+        assert_eq!(tape.best_repeat(0).map(|it| it.lag), Some(80));
+        assert_eq!(tape.best_repeat(120).map(|it| it.lag), Some(160));
+    }
+
+    #[test]
+    fn a_cut_leaves_out_a_period_of_media() {
+        let mut tape = in_a_buzz(200);
+        let found = tape.best_cut(usize::MAX).expect("a period");
+        assert_eq!(found.lag, 200);
+        tape.cut(found);
+        assert_eq!((tape.made_up(), tape.media()), (0, 376));
+        assert_eq!(tape.coming(), buzz(200, 1_200, 376));
+    }
+
+    #[test]
+    fn no_more_is_cut_than_asked() {
+        let mut tape = in_a_buzz(80);
+        assert_eq!(tape.best_cut(100).map(|it| it.lag), Some(80));
+        assert_eq!(tape.best_cut(59), None);
+    }
+
+    #[test]
+    fn nothing_is_spliced_next_to_what_is_made_up() {
+        let mut tape = in_a_buzz(200);
+        let found = tape.best_repeat(0).expect("a period");
+        tape.repeat(found);
+        assert_eq!(
+            (tape.best_repeat(0), tape.best_cut(usize::MAX)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn nothing_is_spliced_without_a_past_or_too_close_to_the_end() {
+        let mut tape = Tape::new(RATE_HZ);
+        append(&mut tape, &buzz(200, 0, 576));
+        assert_eq!(
+            (tape.best_repeat(0), tape.best_cut(usize::MAX)),
+            (None, None)
+        );
+        let mut tape = in_a_buzz(200);
+        tape.take(&mut [0; 576 - 59]);
+        assert_eq!(
+            (tape.best_repeat(0), tape.best_cut(usize::MAX)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_cross_fade_keeps_the_level_of_what_is_alike_and_of_what_is_not() {
+        let (alike, unrelated) = (CrossFade::new(100, 1.0), CrossFade::new(100, 0.0));
+        for k in 0..100 {
+            assert_eq!(alike.mix(k, 10_000, 10_000), 10_000);
+            // Unrelated signals add up by their energies.
+            let energy = |sample: i16| f64::from(sample).powi(2);
+            let sum = energy(unrelated.mix(k, 10_000, 0)) + energy(unrelated.mix(k, 0, 10_000));
+            assert!((sum.sqrt() - 10_000.0).abs() < 2.0, "{sum} at {k}");
+        }
+        assert!(alike.mix(0, 10_000, 0) > 9_900 && alike.mix(99, 10_000, 0) < 100);
+    }
+}

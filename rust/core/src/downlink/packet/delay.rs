@@ -234,3 +234,98 @@ impl Histogram {
         self.total = self.weights.iter().sum();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::downlink::packet::PacketConfig;
+
+    const PACKET_US: u64 = 20_000;
+
+    fn estimator(smoothness: f32) -> DelayEstimator {
+        let config = PacketConfig {
+            smoothness,
+            ..PacketConfig::default()
+        };
+        DelayEstimator::new(&config.packets().expect("valid"))
+    }
+
+    /// Packets `numbers`, each as late as `late_us` says, by a clock that began at 10 s.
+    fn arrive(
+        estimator: &mut DelayEstimator,
+        numbers: std::ops::Range<u64>,
+        late_us: impl Fn(u64) -> u64,
+    ) {
+        for number in numbers {
+            estimator.arrived(number, sent_us(number) + late_us(number));
+        }
+    }
+
+    fn sent_us(number: u64) -> u64 {
+        10_000_000 + (number + 1) * PACKET_US
+    }
+
+    #[test]
+    fn nothing_known_is_a_delay_of_a_usual_network() {
+        assert_eq!(estimator(0.5).target_us, 32_500);
+    }
+
+    #[test]
+    fn packets_in_time_need_the_shortest_delay() {
+        let mut estimator = estimator(0.5);
+        arrive(&mut estimator, 0..500, |_| 0);
+        assert_eq!(
+            (estimator.target_us, estimator.fastest()),
+            (BUCKET_US, 10_000_000)
+        );
+    }
+
+    #[test]
+    fn lateness_is_worth_a_delay_that_smoothness_weighs() {
+        let target_us = |smoothness, every: u64| {
+            let mut estimator = estimator(smoothness);
+            let late_us = |number| if number % every == 0 { 100_000 } else { 0 };
+            arrive(&mut estimator, 0..1_000, late_us);
+            estimator.target_us
+        };
+        // One percent is worth 80 ms, and so five percent more than 100 ms.
+        assert_eq!(target_us(0.5, 20), 100_000 + BUCKET_US);
+        assert_eq!(target_us(0.5, 100), BUCKET_US);
+        assert_eq!(target_us(0.0, 20), BUCKET_US);
+        assert_eq!(target_us(1.0, 100), 100_000 + BUCKET_US);
+    }
+
+    #[test]
+    fn a_network_that_has_become_better_is_forgiven() {
+        let mut estimator = estimator(0.5);
+        arrive(&mut estimator, 0..500, |number| 15_000 * (number % 10));
+        let bad_us = estimator.target_us;
+        assert!(bad_us > 100_000, "{bad_us}");
+        arrive(&mut estimator, 500..5_000, |_| 0);
+        assert_eq!(estimator.target_us, BUCKET_US);
+    }
+
+    #[test]
+    fn the_fastest_packet_counts_for_some_seconds() {
+        let mut estimator = estimator(0.5);
+        arrive(&mut estimator, 0..100, |_| 0);
+        arrive(&mut estimator, 100..400, |_| 50_000);
+        assert_eq!(estimator.fastest(), 10_000_000);
+        arrive(&mut estimator, 400..600, |_| 50_000);
+        assert_eq!(estimator.fastest(), 10_050_000);
+        arrive(&mut estimator, 600..601, |_| 7_000);
+        assert_eq!(estimator.fastest(), 10_007_000, "a faster one at once");
+    }
+
+    #[test]
+    fn two_seconds_off_is_another_stream_until_it_begins_anew() {
+        let mut estimator = estimator(0.5);
+        assert!(estimator.fits(7, 0), "the first fits anywhere");
+        arrive(&mut estimator, 0..10, |_| 0);
+        assert!(estimator.fits(10, sent_us(10) + 2_000_000));
+        assert!(!estimator.fits(10, sent_us(10) + 2_000_001));
+        assert!(!estimator.fits(10, sent_us(10) - 2_000_001));
+        estimator.restart();
+        assert!(estimator.fits(10, 0));
+    }
+}

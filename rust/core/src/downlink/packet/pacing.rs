@@ -114,3 +114,105 @@ impl Pacing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A buzz of 125 Hz.
+    fn buzz(k: usize) -> i16 {
+        i16::try_from(8_000 / (1 + k % 192)).expect("small") - 300
+    }
+
+    /// Like nothing before it.
+    fn noise(k: usize) -> i16 {
+        let mixed = (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+        i16::try_from((mixed ^ mixed >> 17) % 16_000).expect("small") - 8_000
+    }
+
+    fn pause(k: usize) -> i16 {
+        noise(k) / 400
+    }
+
+    /// Like its past, but not very much.
+    fn rough(k: usize) -> i16 {
+        buzz(k) + noise(k) / 14
+    }
+
+    /// Plays so many steps of 10 ms; what was done at each.
+    fn play(sound: fn(usize) -> i16, steps: usize, excess_us: i64) -> Vec<Spliced> {
+        let (mut tape, mut pacing) = (Tape::new(24_000), Pacing::new(24_000));
+        pacing.start();
+        let mut at = 0;
+        (0..steps)
+            .map(|_| {
+                let room = tape.lengths.ahead - tape.media();
+                tape.append_media(room, |room| {
+                    room.iter_mut()
+                        .enumerate()
+                        .for_each(|(k, x)| *x = sound(at + k));
+                });
+                at += room;
+                while pacing.until_due() > 0 {
+                    let mut out = vec![0; pacing.until_due()];
+                    let taken = tape.take(&mut out);
+                    pacing.played(taken.media + taken.made_up);
+                }
+                pacing.decide(&mut tape, excess_us)
+            })
+            .collect()
+    }
+
+    /// What is done first, if anything.
+    fn first(sound: fn(usize) -> i16, excess_us: i64) -> Spliced {
+        let mut done = play(sound, 100, excess_us).into_iter();
+        done.find(|done| *done != Spliced::Nothing)
+            .unwrap_or(Spliced::Nothing)
+    }
+
+    #[test]
+    fn speech_is_shortened_above_10_ms_and_stretched_below_5() {
+        assert_eq!(first(buzz, 10_000), Spliced::Nothing);
+        assert_eq!(first(buzz, 10_001), Spliced::Removed(192));
+        assert_eq!(first(buzz, -5_000), Spliced::Nothing);
+        assert_eq!(first(buzz, -5_001), Spliced::Inserted(192));
+    }
+
+    #[test]
+    fn a_pause_is_shortened_above_8_ms_whatever_it_is_like() {
+        assert_eq!(first(pause, 8_000), Spliced::Nothing);
+        assert!(matches!(first(pause, 8_001), Spliced::Removed(_)));
+        assert!(matches!(first(pause, -5_001), Spliced::Inserted(_)));
+    }
+
+    #[test]
+    fn no_more_is_removed_than_is_too_much() {
+        assert!(matches!(first(pause, 8_001), Spliced::Removed(frames) if frames <= 192));
+    }
+
+    #[test]
+    fn speech_that_is_not_like_its_past_stays_as_it_is() {
+        assert_eq!(first(noise, 500_000), Spliced::Nothing);
+        assert_eq!(first(noise, -500_000), Spliced::Nothing);
+    }
+
+    #[test]
+    fn if_it_is_urgent_speech_need_not_be_as_alike() {
+        for sign in [1, -1] {
+            assert_eq!(first(rough, sign * 60_000), Spliced::Nothing);
+            assert_ne!(first(rough, sign * 60_001), Spliced::Nothing);
+        }
+    }
+
+    #[test]
+    fn between_two_splices_30_ms_are_played_as_they_are() {
+        for excess_us in [100_000, -100_000] {
+            let done = play(buzz, 100, excess_us);
+            let splices: Vec<usize> = (0..100)
+                .filter(|&step| done[step] != Spliced::Nothing)
+                .collect();
+            assert!(splices.len() > 20 && splices[0] >= 2, "{splices:?}");
+            assert!(splices.is_sorted_by(|a, b| a + 3 <= *b), "{splices:?}");
+        }
+    }
+}

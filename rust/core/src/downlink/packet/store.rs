@@ -124,3 +124,77 @@ impl PacketStore {
         (number % self.numbers.len() as u64) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKETS: u64 = 5;
+
+    /// A store of five packets of three frames, each filled with its number, from `next` on.
+    fn store(next: u64, numbers: &[u64]) -> PacketStore {
+        let mut store = PacketStore::new(5, 3);
+        store.skip_to(next);
+        for &number in numbers {
+            put(&mut store, number);
+        }
+        store
+    }
+
+    fn put(store: &mut PacketStore, number: u64) -> bool {
+        let room = store.room(number);
+        room.map(|room| room.fill(level(number))).is_some()
+    }
+
+    fn level(number: u64) -> i16 {
+        i16::try_from(number).expect("small")
+    }
+
+    #[test]
+    fn packets_are_read_in_order_whatever_order_they_came_in() {
+        let mut store = store(8, &[10, 8, 12, 9, 11]);
+        for number in 8..13 {
+            assert_eq!(
+                (store.next(), store.ready()),
+                (number, [level(number); 3].as_slice())
+            );
+            store.advance(1);
+            assert_eq!((store.offset(), store.ready().len()), (1, 2));
+            store.advance(2);
+        }
+        assert_eq!((store.held(), store.ready()), (0, [].as_slice()));
+    }
+
+    #[test]
+    fn a_packet_has_room_once() {
+        let mut store = store(8, &[]);
+        assert!(put(&mut store, 9));
+        assert!(!put(&mut store, 9));
+        assert_eq!(store.held(), 1);
+    }
+
+    #[test]
+    fn packets_before_the_first_one_here_are_missing() {
+        assert_eq!(store(8, &[]).missing(), None);
+        assert_eq!(store(8, &[8]).missing(), Some(0));
+        assert_eq!(store(8, &[11, 12]).missing(), Some(3));
+        assert_eq!(store(8, &[11]).ready(), []);
+    }
+
+    #[test]
+    fn what_is_skipped_is_counted_as_far_as_it_was_here() {
+        for (next, dropped) in [(8, 0), (10, 1), (12, 2), (13, 3), (8 + 10 * PACKETS, 3)] {
+            let mut store = store(8, &[8, 10, 12]);
+            assert_eq!(store.skip_to(next), dropped, "to {next}");
+            assert_eq!((store.next(), store.held()), (next, 3 - dropped));
+        }
+    }
+
+    #[test]
+    fn stepping_back_keeps_what_there_is_room_for() {
+        let mut store = store(8, &[8, 9, 11, 12]);
+        assert_eq!(store.step_back_to(6), 2, "11 and 12 are too far ahead");
+        assert_eq!((store.held(), store.missing()), (2, Some(2)));
+        assert!(put(&mut store, 6) && put(&mut store, 10));
+    }
+}

@@ -146,3 +146,129 @@ impl Pace {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::downlink::config::JitterBufferConfig;
+
+    /// 20 ms.
+    const CHUNK: u64 = 480;
+
+    /// At 24 kHz, with a cushion of 60 ms.
+    fn pace() -> Pace {
+        Pace::new(&JitterBufferConfig::default().sizes().expect("valid"))
+    }
+
+    /// A turn that begins at `first_us`, of which chunks come after these pauses.
+    fn turn(pace: &mut Pace, first_us: u64, pauses_us: &[u64]) {
+        pace.arrived(CHUNK, first_us, true);
+        let mut now_us = first_us;
+        for pause_us in pauses_us {
+            now_us += pause_us;
+            pace.arrived(CHUNK, now_us, false);
+        }
+    }
+
+    #[test]
+    fn at_first_the_cushion_is_what_was_asked_and_nothing_is_slowed() {
+        let advice = pace().advice();
+        assert_eq!(
+            (advice.cushion_frames, advice.slow_below_frames),
+            (1_440, 0)
+        );
+    }
+
+    #[test]
+    fn turns_that_come_in_bursts_need_no_cushion_once_most_did() {
+        let mut pace = pace();
+        for k in 0..8 {
+            assert_eq!(pace.advice().cushion_frames, 1_440);
+            turn(&mut pace, k * 10_000_000, &[0; 20]);
+        }
+        // The last one is not over: seven are known.
+        assert_eq!(pace.advice().cushion_frames, 0);
+    }
+
+    #[test]
+    fn the_cushion_is_what_turns_lacked_and_never_more_than_was_asked() {
+        for (pause_us, cushion_frames) in [(50_000, 720), (200_000, 1_440)] {
+            let mut pace = pace();
+            for k in 0..9 {
+                turn(&mut pace, k * 10_000_000, &[pause_us]);
+            }
+            assert_eq!(pace.advice().cushion_frames, cushion_frames);
+        }
+    }
+
+    #[test]
+    fn a_hesitation_counts_from_2_ms_on_and_in_full_from_10() {
+        for (hesitation_us, slow_below) in
+            [(2_000, 0), (6_000, 3_360), (10_000, 6_720), (90_000, 6_720)]
+        {
+            let mut pace = pace();
+            turn(&mut pace, 0, &[20_000 + hesitation_us]);
+            assert_eq!(
+                pace.advice().slow_below_frames,
+                slow_below,
+                "{hesitation_us}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_turn_that_falls_behind_by_little_with_each_chunk_hesitates() {
+        let mut pace = pace();
+        turn(&mut pace, 0, &[21_000; 12]);
+        assert_eq!(pace.advice().slow_below_frames, 6_720);
+    }
+
+    #[test]
+    fn a_hesitation_is_forgotten_over_some_turns() {
+        let mut pace = pace();
+        turn(&mut pace, 0, &[30_000]);
+        for k in 1..6 {
+            turn(&mut pace, k * 10_000_000, &[0]);
+        }
+        // 10 ms, five times three quarters of it.
+        assert_eq!(pace.hesitation_us, 2_372);
+    }
+
+    #[test]
+    fn pieces_of_a_chunk_are_one() {
+        let mut pace = pace();
+        pace.arrived(CHUNK / 2, 0, true);
+        pace.arrived(CHUNK / 2, 999, false);
+        pace.arrived(CHUNK, 20_999, false);
+        assert_eq!((pace.hesitation_us, pace.gap_us), (999, 20_999));
+    }
+
+    #[test]
+    fn a_turn_may_be_over_after_three_of_its_pauses_and_60_ms_at_least() {
+        for (pause_us, over_after) in [(10_000, 1_440), (20_000, 1_440), (40_000, 2_880)] {
+            let mut pace = pace();
+            turn(&mut pace, 0, &[pause_us; 50]);
+            assert_eq!(pace.advice().over_after_frames, over_after, "{pause_us}");
+        }
+    }
+
+    #[test]
+    fn a_turn_that_nobody_ended_ends_by_its_silence() {
+        // 20 ms of sound and 400 ms: until there it is a hesitation.
+        for (pause_us, hesitation_us) in [(420_000, 400_000), (420_001, 0)] {
+            let mut pace = pace();
+            turn(&mut pace, 0, &[pause_us]);
+            assert_eq!(pace.hesitation_us, hesitation_us);
+        }
+    }
+
+    #[test]
+    fn where_the_clock_went_back_far_a_turn_is_measured_anew() {
+        for (back_us, first_us) in [(400_000, 10_000_000), (400_001, 9_599_999)] {
+            let mut pace = pace();
+            turn(&mut pace, 10_000_000, &[]);
+            pace.arrived(CHUNK, 10_000_000 - back_us, false);
+            assert_eq!(pace.turn.map(|turn| turn.first_us), Some(first_us));
+        }
+    }
+}

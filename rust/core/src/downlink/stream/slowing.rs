@@ -96,3 +96,104 @@ impl Slowing {
 fn to_i64(frames: usize) -> i64 {
     i64::try_from(frames).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 280 ms at 24 kHz.
+    const LIMIT: u64 = 6_720;
+
+    /// A buzz of 125 Hz.
+    fn buzz(k: usize) -> i16 {
+        i16::try_from(8_000 / (1 + k % 192)).expect("small") - 300
+    }
+
+    /// Like nothing before it.
+    fn noise(k: usize) -> i16 {
+        let mixed = (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+        i16::try_from((mixed ^ mixed >> 17) % 16_000).expect("small") - 8_000
+    }
+
+    /// Plays so many steps of 10 ms; what was added in each.
+    fn play(sound: fn(usize) -> i16, steps: usize, queued: u64) -> Vec<usize> {
+        let (mut tape, mut slowing) = (Tape::new(24_000), Slowing::new(24_000));
+        slowing.start();
+        let mut at = 0;
+        (0..steps)
+            .map(|_| {
+                let room = tape.lengths.ahead - tape.media();
+                tape.append_media(room, |room| {
+                    room.iter_mut()
+                        .enumerate()
+                        .for_each(|(k, x)| *x = sound(at + k));
+                });
+                at += room;
+                while slowing.until_due() > 0 {
+                    let mut out = vec![0; slowing.until_due()];
+                    let taken = tape.take(&mut out);
+                    slowing.played(taken.media + taken.made_up);
+                }
+                slowing.decide(&mut tape, queued, LIMIT)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn with_enough_queued_nothing_is_played_twice() {
+        assert_eq!(play(buzz, 100, LIMIT), [0; 100]);
+        assert_eq!(play(buzz, 100, 2 * LIMIT), [0; 100]);
+    }
+
+    #[test]
+    fn with_little_queued_a_third_of_what_comes_out_is_added() {
+        let steps = 400;
+        let low = |k| buzz(k * 192 / 240);
+        let added: usize = play(low, steps, 0).iter().sum();
+        let third = steps * 240 / 3;
+        assert!(added.abs_diff(third) < third / 50, "{added} of {third}");
+    }
+
+    #[test]
+    fn the_less_is_queued_the_slower_it_gets() {
+        let added = |queued| play(buzz, 400, queued).iter().sum::<usize>();
+        assert_eq!(
+            added(0),
+            added(LIMIT / 2),
+            "in full from half of the limit on"
+        );
+        assert!(added(LIMIT / 2) > added(LIMIT * 3 / 4));
+        assert!(added(LIMIT * 3 / 4) > 0);
+    }
+
+    #[test]
+    fn the_first_50_ms_are_played_as_they_are_and_so_are_30_ms_between_repetitions() {
+        let added = play(buzz, 100, 0);
+        let repeats: Vec<usize> = (0..100).filter(|&step| added[step] > 0).collect();
+        assert!(repeats[0] >= 4, "{repeats:?}");
+        assert!(repeats.is_sorted_by(|a, b| a + 3 <= *b), "{repeats:?}");
+    }
+
+    #[test]
+    fn two_short_periods_are_repeated_rather_than_one() {
+        let short = |k| buzz(2 * k);
+        let added = play(short, 100, 0);
+        assert!(
+            added.iter().all(|&added| added == 0 || added >= 120),
+            "{added:?}"
+        );
+        assert!(added.contains(&192), "two of 96: {added:?}");
+    }
+
+    #[test]
+    fn what_is_not_like_its_past_is_not_repeated() {
+        assert_eq!(play(noise, 100, 0), [0; 100]);
+    }
+
+    #[test]
+    fn a_pause_is_repeated_whatever_it_is_like_and_sooner_than_a_voice() {
+        let pause = |k| noise(k) / 400;
+        assert!(play(pause, 100, LIMIT).iter().any(|&added| added > 0));
+        assert_eq!(play(pause, 100, LIMIT * 3 / 2), [0; 100]);
+    }
+}
