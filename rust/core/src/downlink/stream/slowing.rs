@@ -8,10 +8,10 @@ use crate::downlink::config::frames_in;
 use crate::downlink::steps::Steps;
 use crate::downlink::tape::Tape;
 
-/// Most that is added per frame that is played: a speed of 0.75.
-const MOST_ADDED: (u64, u64) = (1, 3);
-/// The full slowness is reached with half of the limit queued.
-const FULL_AT: (u64, u64) = (1, 2);
+/// Most that is repeated, of what comes out: a speed of 0.75.
+const MOST_ADDED: (u64, u64) = (1, 4);
+/// The full slowness is reached with three quarters of the limit queued.
+const FULL_AT: (u64, u64) = (3, 4);
 /// In a pause the limit is half as much again: better to slow down there than in a word.
 const PAUSE_FACTOR: (u64, u64) = (3, 2);
 /// At the beginning so much is played as it is.
@@ -146,12 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn with_little_queued_a_third_of_what_comes_out_is_added() {
+    fn with_little_queued_a_quarter_of_what_comes_out_is_repeated() {
         let steps = 400;
         let low = |k| buzz(k * 192 / 240);
         let added: usize = play(low, steps, 0).iter().sum();
-        let third = steps * 240 / 3;
-        assert!(added.abs_diff(third) < third / 50, "{added} of {third}");
+        let quarter = steps * 240 / 4;
+        assert!(
+            added.abs_diff(quarter) < quarter / 50,
+            "{added} of {quarter}"
+        );
     }
 
     #[test]
@@ -159,10 +162,10 @@ mod tests {
         let added = |queued| play(buzz, 400, queued).iter().sum::<usize>();
         assert_eq!(
             added(0),
-            added(LIMIT / 2),
-            "in full from half of the limit on"
+            added(LIMIT * 3 / 4),
+            "in full from three quarters of the limit on"
         );
-        assert!(added(LIMIT / 2) > added(LIMIT * 3 / 4));
+        assert!(added(LIMIT * 3 / 4) > added(LIMIT * 7 / 8));
         assert!(added(LIMIT * 3 / 4) > 0);
     }
 
