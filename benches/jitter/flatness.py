@@ -54,7 +54,8 @@ class Parameter:
 
 PARAMETERS = (
     Parameter("slow below", "stream", "config.rs", "SLOW_BELOW_MS", ("200", "360")),
-    Parameter("least speed's addition", "stream", "stream/slowing.rs", "MOST_ADDED", ("(1, 4)",)),
+    Parameter("most repeated", "stream", "stream/slowing.rs", "MOST_ADDED", ("(1, 5)", "(1, 3)")),
+    Parameter("full below", "stream", "stream/slowing.rs", "FULL_AT", ("(1, 2)",)),
     Parameter("apart", "stream", "steps.rs", "APART_US", ("20_000", "45_000")),
     Parameter(
         "first repetition", "stream", "stream/slowing.rs", "FIRST_AFTER_US", ("25_000", "100_000")
