@@ -104,9 +104,8 @@ class Close(Fault, frozen=True, kw_only=True, tag="close"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (1000 <= self.code <= 1014 or 3000 <= self.code <= 4999) or self.code in (
-            *(1004, 1005, 1006),
-        ):
+        in_range = 1000 <= self.code <= 1014 or 3000 <= self.code <= 4999
+        if not in_range or self.code in {1004, 1005, 1006}:
             raise ValueError(
                 f"code is {self.code}; a close frame may hold 1000 to 1003, 1007 to 1014 and 3000 "
                 "to 4999. To break the connection without one (1006), use the fault drop."

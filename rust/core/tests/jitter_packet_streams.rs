@@ -199,6 +199,19 @@ fn a_packet_from_nowhere_changes_nothing() {
 }
 
 #[test]
+fn a_packet_from_nowhere_does_not_confirm_itself() {
+    let mut line = Line::new();
+    line.play(200..400);
+    line.push(30_000);
+    line.push(30_000);
+    line.play(400..600);
+    line.drain();
+    let stats = line.buffer.stats();
+    assert_eq!(line.used(), 400, "{stats:?}");
+    assert_eq!(stats.dropped_late_frames, 2 * PACKET as u64);
+}
+
+#[test]
 fn the_first_packets_of_every_stream_may_come_out_of_order() {
     let mut line = Line::new();
     for spurt in 0..3 {

@@ -1,6 +1,6 @@
 //! `JitterBuffer`.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use antiphon_core::FormatError;
 use antiphon_core::downlink::{
@@ -146,9 +146,7 @@ impl JitterBuffer {
         match &self.ends {
             Ends::Stream { feed, .. } => feed.end_of_turn(py, now_us, turn),
             Ends::Packet { writer, .. } => {
-                to_us(py, now_us)?;
-                no_turn(py, turn)?;
-                lock(writer, py).end();
+                packets(py, writer, now_us, turn)?.end();
                 Ok(())
             }
         }
@@ -165,9 +163,7 @@ impl JitterBuffer {
         match &self.ends {
             Ends::Stream { feed, .. } => feed.flush(py, now_us, turn),
             Ends::Packet { writer, .. } => {
-                to_us(py, now_us)?;
-                no_turn(py, turn)?;
-                lock(writer, py).flush();
+                packets(py, writer, now_us, turn)?.flush();
                 Ok(())
             }
         }
@@ -247,9 +243,18 @@ fn check_packets(config: PacketConfig) -> Result<(), FormatError> {
     .map(drop)
 }
 
-/// Packets belong to no turn.
-fn no_turn(py: Python<'_>, turn: Option<i64>) -> PyResult<()> {
-    turn.map_or(Ok(()), |_| Err(turn_of_packets(py)))
+/// The pushing end of packets, which belong to no turn.
+fn packets<'a>(
+    py: Python<'_>,
+    writer: &'a Mutex<PacketWriter>,
+    now_us: i64,
+    turn: Option<i64>,
+) -> PyResult<MutexGuard<'a, PacketWriter>> {
+    to_us(py, now_us)?;
+    match turn {
+        Some(_) => Err(turn_of_packets(py)),
+        None => Ok(lock(writer, py)),
+    }
 }
 
 fn turn_of_packets(py: Python<'_>) -> PyErr {

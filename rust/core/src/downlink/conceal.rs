@@ -6,7 +6,7 @@
 //! repetition more easily than a hole.
 
 use super::config::frames_in;
-use super::tape::{CrossFade, Tape};
+use super::tape::{CrossFade, MAX_LAG_US, MIN_LAG_US, Tape};
 use crate::dsp::lag::{Direction, LagSearch};
 
 /// How long a voice goes on: at full level until `hold_us`, then fading until `gone_us`.
@@ -28,9 +28,6 @@ impl Going {
 const MERGE_US: u64 = 5_000;
 /// Compared to find the period.
 const TEMPLATE_US: u64 = 10_000;
-/// Periods of voices, 67 to 400 Hz.
-const MIN_PERIOD_US: u64 = 2_500;
-const MAX_PERIOD_US: u64 = 15_000;
 /// Repeated is a multiple of the period, and at least this: single periods sound like a buzzer.
 const MIN_CYCLE_US: u64 = 8_000;
 /// The end of a cycle leads over into its beginning.
@@ -68,7 +65,7 @@ pub(super) struct Concealer {
 impl Concealer {
     pub(super) fn new(rate_hz: u32) -> Self {
         let frames = |us| frames_in(us, rate_hz);
-        let (template, max_period) = (frames(TEMPLATE_US), frames(MAX_PERIOD_US));
+        let (template, max_period) = (frames(TEMPLATE_US), frames(MAX_LAG_US));
         let merge = frames(MERGE_US);
         Self {
             search: LagSearch::new(rate_hz, (template + max_period).max(2 * merge + max_period)),
@@ -81,7 +78,7 @@ impl Concealer {
             hold: 0,
             gone: 0,
             template,
-            min_period: frames(MIN_PERIOD_US),
+            min_period: frames(MIN_LAG_US),
             max_period,
             min_cycle: frames(MIN_CYCLE_US),
             join: frames(JOIN_US),

@@ -81,6 +81,11 @@ pub(super) fn frames_in(us: u64, rate_hz: u32) -> usize {
     to_usize(us * u64::from(rate_hz) / 1_000_000)
 }
 
+/// For differences; what is longer than any is the longest.
+pub(super) fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
 /// As a length of something in memory.
 pub(super) fn to_usize(frames: u64) -> usize {
     usize::try_from(frames).unwrap_or(usize::MAX)

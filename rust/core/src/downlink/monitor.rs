@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::config::{INTERRUPTION_US, Sizes};
 use super::link::{Link, RECORD_LEN};
 
 /// What a jitter buffer is doing.
@@ -139,6 +140,14 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Concealment that has lasted `done` frames goes on for `frames` more.
+    pub(super) fn count_interruption(&mut self, done: u64, frames: u64, sizes: &Sizes) {
+        let interruption = sizes.frames_covering(INTERRUPTION_US);
+        if (done..done + frames).contains(&(interruption - 1)) {
+            self.interruptions += 1;
+        }
+    }
+
     pub(super) fn pack(&self) -> [u64; RECORD_LEN] {
         let (turn, flushed_turn) = (self.turn, self.flushed_turn);
         [

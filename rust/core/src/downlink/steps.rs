@@ -88,3 +88,43 @@ impl Steps {
         &past[past.len().saturating_sub(self.step)..]
     }
 }
+
+/// What the unit tests of both regimes play.
+#[cfg(test)]
+pub(super) mod sounds {
+    use crate::downlink::tape::Tape;
+
+    /// A buzz of 125 Hz.
+    pub(in crate::downlink) fn buzz(k: usize) -> i16 {
+        i16::try_from(8_000 / (1 + k % 192)).expect("small") - 300
+    }
+
+    /// Like nothing before it.
+    pub(in crate::downlink) fn noise(k: usize) -> i16 {
+        let mixed = (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+        i16::try_from((mixed ^ mixed >> 17) % 16_000).expect("small") - 8_000
+    }
+
+    /// A sound that never ends, and how much of it was put on a tape.
+    pub(in crate::downlink) struct Source {
+        sound: fn(usize) -> i16,
+        at: usize,
+    }
+
+    impl Source {
+        pub(in crate::downlink) fn new(sound: fn(usize) -> i16) -> Self {
+            Self { sound, at: 0 }
+        }
+
+        /// Fills the tape.
+        pub(in crate::downlink) fn fill(&mut self, tape: &mut Tape) {
+            let room = tape.lengths.ahead - tape.media();
+            tape.append_media(room, |room| {
+                for (k, x) in room.iter_mut().enumerate() {
+                    *x = (self.sound)(self.at + k);
+                }
+            });
+            self.at += room;
+        }
+    }
+}

@@ -14,8 +14,8 @@ use super::config::frames_in;
 use crate::dsp::lag::{Direction, LagSearch, Match};
 
 /// Shortest and longest piece that is cut out or repeated: the periods of voices, 67 to 400 Hz.
-const MIN_LAG_US: u64 = 2_500;
-const MAX_LAG_US: u64 = 15_000;
+pub(super) const MIN_LAG_US: u64 = 2_500;
+pub(super) const MAX_LAG_US: u64 = 15_000;
 /// What is compared on each side of a splice.
 const COMPARED_US: u64 = 7_500;
 /// Longest cross-fade of a splice.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::Packets;
 use crate::downlink::atomics::AtomicI64;
+use crate::downlink::config::to_i64;
 
 /// Differences are told apart by this much, up to the last bucket.
 const BUCKET_US: i64 = 2_500;
@@ -181,10 +182,6 @@ impl DelayEstimator {
         }
         best_us
     }
-}
-
-fn to_i64(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Weights per difference, of which the older ones fade.

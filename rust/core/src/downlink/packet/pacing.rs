@@ -118,17 +118,7 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A buzz of 125 Hz.
-    fn buzz(k: usize) -> i16 {
-        i16::try_from(8_000 / (1 + k % 192)).expect("small") - 300
-    }
-
-    /// Like nothing before it.
-    fn noise(k: usize) -> i16 {
-        let mixed = (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
-        i16::try_from((mixed ^ mixed >> 17) % 16_000).expect("small") - 8_000
-    }
+    use crate::downlink::steps::sounds::{Source, buzz, noise};
 
     fn pause(k: usize) -> i16 {
         noise(k) / 400
@@ -143,16 +133,10 @@ mod tests {
     fn play(sound: fn(usize) -> i16, steps: usize, excess_us: i64) -> Vec<Spliced> {
         let (mut tape, mut pacing) = (Tape::new(24_000), Pacing::new(24_000));
         pacing.start();
-        let mut at = 0;
+        let mut source = Source::new(sound);
         (0..steps)
             .map(|_| {
-                let room = tape.lengths.ahead - tape.media();
-                tape.append_media(room, |room| {
-                    room.iter_mut()
-                        .enumerate()
-                        .for_each(|(k, x)| *x = sound(at + k));
-                });
-                at += room;
+                source.fill(&mut tape);
                 while pacing.until_due() > 0 {
                     let mut out = vec![0; pacing.until_due()];
                     let taken = tape.take(&mut out);

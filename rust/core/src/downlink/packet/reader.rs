@@ -28,7 +28,7 @@ use super::pacing::{Pacing, Spliced};
 use super::store::PacketStore;
 use super::writer::Note;
 use crate::downlink::conceal::{Concealer, Going};
-use crate::downlink::config::{INTERRUPTION_US, Sizes, to_usize};
+use crate::downlink::config::{Sizes, to_i64, to_usize};
 use crate::downlink::fade::{Fade, FadeShape, onset};
 use crate::downlink::link::{Flush, Link};
 use crate::downlink::monitor::{Monitor, Record, State};
@@ -68,6 +68,8 @@ pub struct PacketReader {
     /// The writer said that no more comes.
     ended: bool,
     newest: u64,
+    /// When the first packet of this stream of packets was pushed.
+    first_us: u64,
     /// The first packet that was neither played nor given up before this stream of packets.
     floor: u64,
     /// With this packet begins another stream: its sound has to be led over to.
@@ -120,6 +122,7 @@ impl PacketReader {
             phase: Phase::Idle,
             ended: false,
             newest: 0,
+            first_us: 0,
             floor: 0,
             joint: None,
             flush: Flush::default(),
@@ -164,7 +167,16 @@ impl PacketReader {
         }
         for _ in 0..self.notes.slots() {
             match self.notes.pop() {
-                Ok(Note::Packet { number, joint }) => self.receive(number, joint),
+                Ok(Note::Packet {
+                    number,
+                    joint,
+                    now_us,
+                }) => {
+                    if self.phase == Phase::Idle && self.store.held() == 0 {
+                        self.first_us = now_us;
+                    }
+                    self.receive(number, joint);
+                }
                 Ok(Note::End) => self.ended = true,
                 Err(_) => break,
             }
@@ -287,7 +299,7 @@ impl PacketReader {
     fn advance(&mut self, out: &mut [i16], at_us: u64) -> usize {
         match self.phase {
             Phase::Idle => self.idle(out),
-            Phase::Waiting { due } => self.wait(out, due),
+            Phase::Waiting { due } => self.wait(out, due, at_us),
             Phase::Playing => self.play(out, at_us),
             Phase::Concealing => self.conceal(out, at_us),
             Phase::Fading => self.fade(out),
@@ -303,7 +315,7 @@ impl PacketReader {
         0
     }
 
-    fn wait(&mut self, out: &mut [i16], due: u64) -> usize {
+    fn wait(&mut self, out: &mut [i16], due: u64, at_us: u64) -> usize {
         let left = to_usize(due.saturating_sub(self.record.emitted_frames));
         if left > 0 {
             return self.emit_silence(out, left);
@@ -312,7 +324,7 @@ impl PacketReader {
             self.drop_stored(self.store.next() + missing);
         }
         self.joint = None;
-        self.record.first_sound_delay_us = START_US;
+        self.record.first_sound_delay_us = at_us.saturating_sub(self.first_us);
         self.begin_sound();
         self.record.turn = Some(self.record.turn.map_or(1, |turn| turn.wrapping_add(1)));
         self.record.media_frames = 0;
@@ -419,10 +431,8 @@ impl PacketReader {
         if done == 0 {
             self.record.concealment_events += 1;
         }
-        let interruption = to_usize(self.sizes.frames_covering(INTERRUPTION_US));
-        if done < interruption && done + frames >= interruption {
-            self.record.interruptions += 1;
-        }
+        self.record
+            .count_interruption(done as u64, frames as u64, &self.sizes);
     }
 
     /// Goes on with the packet behind `missing` ones, which are lost.
@@ -450,7 +460,7 @@ impl PacketReader {
         let emitted = self.emit_tape(out);
         self.fade_out.apply(&mut out[..emitted], &self.fade_shape);
         self.record.flushed_media_frames = self.record.media_frames;
-        if self.fade_out.left() == 0 || emitted == 0 {
+        if self.fade_out.left() == 0 {
             self.record.dropped_frames += self.tape.media() as u64;
             self.fall_silent();
         }
@@ -555,8 +565,4 @@ impl PacketReader {
         self.link
             .publish_consumed(self.taken_frames - self.queued() as u64, 0);
     }
-}
-
-fn to_i64(us: u64) -> i64 {
-    i64::try_from(us).unwrap_or(i64::MAX)
 }

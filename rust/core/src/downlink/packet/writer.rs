@@ -1,5 +1,6 @@
 //! The pushing end.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,15 +15,20 @@ use crate::error::FormatError;
 
 /// A jump of the numbers by more than this is another stream.
 const ANOTHER_STREAM: u16 = 3_000;
-/// Packets this close together are of one stream.
-const NEIGHBOURS: u16 = 8;
+/// Two packets that are this far apart are of one stream. The same one twice confirms nothing.
+const NEIGHBOURS: RangeInclusive<u16> = 1..=8;
 
 /// What the writer says, in order. The samples of a packet are published before its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
-    /// A packet. Numbers go on without wrapping around, and across streams; `joint` if another
-    /// stream begins with it, whose sound does not follow from what was before.
-    Packet { number: u64, joint: bool },
+    /// A packet, and when it was pushed. Numbers go on without wrapping around, and across
+    /// streams; `joint` if another stream begins with it, whose sound does not follow from what
+    /// was before.
+    Packet {
+        number: u64,
+        joint: bool,
+        now_us: u64,
+    },
     /// No more comes for now: silence is no loss.
     End,
 }
@@ -47,11 +53,29 @@ pub struct PacketWriter {
     flush: Flush,
 }
 
+/// What is pushed.
+#[derive(Debug, Clone, Copy)]
+struct Packet<'a> {
+    seq: u16,
+    pcm: &'a [i16],
+    now_us: u64,
+}
+
 #[derive(Debug)]
 struct Stray {
     seq: u16,
     pcm: Box<[i16]>,
     now_us: u64,
+}
+
+impl Stray {
+    fn packet(&self) -> Packet<'_> {
+        Packet {
+            seq: self.seq,
+            pcm: &self.pcm,
+            now_us: self.now_us,
+        }
+    }
 }
 
 impl PacketWriter {
@@ -103,12 +127,12 @@ impl PacketWriter {
             return Ok(0);
         }
         count(&self.link.accepted_frames, pcm.len());
+        let confirms = |stray: &mut Stray| NEIGHBOURS.contains(&distance(stray.seq, seq));
         if let Some(number) = self.number(seq, now_us) {
             self.drop_stray();
-            self.enter(number, false, pcm, now_us);
-            self.advance_to(seq, number);
-        } else if let Some(stray) = self.stray.take_if(|it| distance(it.seq, seq) <= NEIGHBOURS) {
-            self.begin_anew(&stray, seq, pcm, now_us);
+            self.enter(Packet { seq, pcm, now_us }, number, false);
+        } else if let Some(stray) = self.stray.take_if(confirms) {
+            self.begin_anew(stray.packet(), Packet { seq, pcm, now_us });
         } else {
             self.drop_stray();
             self.stray = Some(Stray {
@@ -170,28 +194,29 @@ impl PacketWriter {
         (near && self.estimator.fits(number, now_us)).then_some(number)
     }
 
-    /// Another stream, of which two packets have come.
-    fn begin_anew(&mut self, stray: &Stray, seq: u16, pcm: &[i16], now_us: u64) {
-        let next = self.newest.map_or(1 << 16, |(_, newest)| newest + 1);
-        self.estimator.restart();
-        let apart = u64::from(distance(stray.seq, seq));
-        if ahead(stray.seq, seq) >= 0 {
-            self.enter(next, true, &stray.pcm, stray.now_us);
-            self.enter(next + apart, false, pcm, now_us);
-            self.newest = Some((seq, next + apart));
+    /// Another stream, of which two packets have come, in any order.
+    fn begin_anew(&mut self, one: Packet, other: Packet) {
+        let (first, second) = if ahead(one.seq, other.seq) > 0 {
+            (one, other)
         } else {
-            self.enter(next, true, pcm, now_us);
-            self.enter(next + apart, false, &stray.pcm, stray.now_us);
-            self.newest = Some((stray.seq, next + apart));
-        }
+            (other, one)
+        };
+        let next = self.newest.map_or(1 << 16, |(_, newest)| newest + 1);
+        let apart = u64::from(distance(first.seq, second.seq));
+        self.estimator.restart();
+        self.enter(first, next, true);
+        self.enter(second, next + apart, false);
     }
 
     /// Hands a packet over.
-    fn enter(&mut self, number: u64, joint: bool, pcm: &[i16], now_us: u64) {
-        let is_next = self.newest.is_none_or(|(_, newest)| number > newest);
-        if self.ended && is_next {
-            self.ended = false;
-            self.estimator.restart();
+    fn enter(&mut self, packet: Packet, number: u64, joint: bool) {
+        let Packet { seq, pcm, now_us } = packet;
+        if self.newest.is_none_or(|(_, newest)| number > newest) {
+            self.newest = Some((seq, number));
+            if self.ended {
+                self.ended = false;
+                self.estimator.restart();
+            }
         }
         if !self.ended {
             self.estimator.arrived(number, now_us);
@@ -200,14 +225,13 @@ impl PacketWriter {
         self.samples.write(pcm);
         self.written_frames += pcm.len() as u64;
         self.link.publish_frames(self.written_frames);
-        let sent = self.notes.push(Note::Packet { number, joint });
+        let note = Note::Packet {
+            number,
+            joint,
+            now_us,
+        };
+        let sent = self.notes.push(note);
         debug_assert!(sent.is_ok(), "there was a slot");
-    }
-
-    fn advance_to(&mut self, seq: u16, number: u64) {
-        if self.newest.is_none_or(|(_, newest)| number > newest) {
-            self.newest = Some((seq, number));
-        }
     }
 
     fn drop_stray(&mut self) {

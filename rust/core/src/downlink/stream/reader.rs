@@ -34,7 +34,7 @@ use rtrb::Consumer;
 use super::slowing::Slowing;
 use super::timeline::{Segment, Timeline};
 use crate::downlink::conceal::{Concealer, Going};
-use crate::downlink::config::{INTERRUPTION_US, Sizes, to_usize};
+use crate::downlink::config::{Sizes, to_usize};
 use crate::downlink::fade::{Fade, FadeShape, is_soft, onset};
 use crate::downlink::link::{Flush, Link, Note};
 use crate::downlink::monitor::{Monitor, Record, State};
@@ -406,12 +406,9 @@ impl Reader {
         let emitted = self.emit_silence(out, wait);
         self.record.concealed_frames += emitted as u64;
         self.record.silent_frames += emitted as u64;
-        let dry_before = dry;
-        let dry = dry_before + emitted as u64;
-        let interruption = self.sizes.frames_covering(INTERRUPTION_US);
-        if dry_before < interruption && dry >= interruption {
-            self.record.interruptions += 1;
-        }
+        self.record
+            .count_interruption(dry, emitted as u64, &self.sizes);
+        let dry = dry + emitted as u64;
         self.phase = Phase::Starved { dry, due };
         emitted
     }

@@ -4,7 +4,7 @@
 //! time that passes to recover. A slower voice is built from pieces of itself that are played
 //! twice: pauses first, where nobody hears it, and in speech whole periods of the voice.
 
-use crate::downlink::config::frames_in;
+use crate::downlink::config::{frames_in, to_i64};
 use crate::downlink::steps::Steps;
 use crate::downlink::tape::Tape;
 
@@ -64,7 +64,7 @@ impl Slowing {
             return 0;
         }
         self.owed += self.added_thirds(queued, limit);
-        let least = 3 * to_i64(tape.lengths.min_lag);
+        let least = 3 * to_i64(tape.lengths.min_lag as u64);
         if self.owed < least || !self.steps.is_splice_allowed() {
             return 0;
         }
@@ -77,7 +77,7 @@ impl Slowing {
             return 0;
         }
         tape.repeat(found);
-        self.owed -= 3 * to_i64(found.lag);
+        self.owed -= 3 * to_i64(found.lag as u64);
         self.steps.spliced();
         found.lag
     }
@@ -89,46 +89,26 @@ impl Slowing {
         let below = limit - queued.max(full_at);
         let (added, of) = MOST_ADDED;
         let most = self.steps.frames() as u64 * 3 * added / of;
-        to_i64(usize::try_from(most * below / (limit - full_at).max(1)).unwrap_or(0))
+        to_i64(most * below / (limit - full_at).max(1))
     }
-}
-
-fn to_i64(frames: usize) -> i64 {
-    i64::try_from(frames).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::downlink::steps::sounds::{Source, buzz, noise};
 
     /// 280 ms at 24 kHz.
     const LIMIT: u64 = 6_720;
-
-    /// A buzz of 125 Hz.
-    fn buzz(k: usize) -> i16 {
-        i16::try_from(8_000 / (1 + k % 192)).expect("small") - 300
-    }
-
-    /// Like nothing before it.
-    fn noise(k: usize) -> i16 {
-        let mixed = (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
-        i16::try_from((mixed ^ mixed >> 17) % 16_000).expect("small") - 8_000
-    }
 
     /// Plays so many steps of 10 ms; what was added in each.
     fn play(sound: fn(usize) -> i16, steps: usize, queued: u64) -> Vec<usize> {
         let (mut tape, mut slowing) = (Tape::new(24_000), Slowing::new(24_000));
         slowing.start();
-        let mut at = 0;
+        let mut source = Source::new(sound);
         (0..steps)
             .map(|_| {
-                let room = tape.lengths.ahead - tape.media();
-                tape.append_media(room, |room| {
-                    room.iter_mut()
-                        .enumerate()
-                        .for_each(|(k, x)| *x = sound(at + k));
-                });
-                at += room;
+                source.fill(&mut tape);
                 while slowing.until_due() > 0 {
                     let mut out = vec![0; slowing.until_due()];
                     let taken = tape.take(&mut out);
