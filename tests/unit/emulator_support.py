@@ -9,8 +9,9 @@ from importlib import resources
 import numpy as np
 
 from antiphon.emulator import Concierge, Settings, Voice
-from antiphon.emulator.core import Close, EmulatedSession
+from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.jobs import Recognition, Recognize, Speech
+from antiphon.emulator.outlet import Close
 from antiphon.emulator.request import route
 from antiphon.wire import base64_to_bytes, bytes_to_base64
 

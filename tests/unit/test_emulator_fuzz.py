@@ -97,7 +97,8 @@ def test_random_sessions(seed):
     client.run(600)
     kinds = client.kinds()
     started = len(client.turns)
-    waiting = client.session._generation is not None
+    answering = client.session._answering
+    waiting = answering is not None and answering.answering
     assert kinds.count("turnComplete") == started - waiting
     for at, word in enumerate(kinds):
         if word == "interrupted":
@@ -109,10 +110,10 @@ def test_random_sessions(seed):
 
 def check_bounds(client):
     session = client.session
-    assert len(session._waiting) <= 16
-    assert len(session._late_calls) <= 64
-    assert len(session._outbox) == 0
-    if session._configuration is not None:
+    assert session.unsent == 0
+    if session._answering is not None:
+        assert len(session._answering._waiting) <= 16
+        assert len(session._answering._late_calls) <= 64
         assert len(session._ear._kept) <= 2 * 16000 * 62
         assert len(session._memory.history) <= 500
 

@@ -1,7 +1,7 @@
 """A faithful Live server on this machine: for trying, for tests, for load.
 
-Read in this order: `server` (the face), `driver`, `core` (the session logic, without I/O),
-`generation` and `turn_taking` (its two halves: mouth and ear), `brain` and `concierge` (what it
+Read in this order: `server` (the face), `driver`, `core` (the session logic, without I/O), its
+ear `turn_taking` and its mouth `answering` and `generation`, `brain` and `concierge` (what it
 says), `speech` and `recognition` (how it speaks and hears).
 
 The world around it: `link` (what a network does to time) and `linked_channel`, `faults` (what can

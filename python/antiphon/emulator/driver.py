@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from antiphon.channel import Channel, ChannelClosed
-from antiphon.emulator.core import Close
 from antiphon.emulator.faults import HalfOpen, LatePongs
 from antiphon.emulator.jobs import Job, JobResult
+from antiphon.emulator.outlet import Close
 from antiphon.emulator.record import SessionRecord
 
 __all__ = ["Misbehaving", "Session", "drive"]

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from antiphon.emulator import faults
-from antiphon.emulator.core import Close, EmulatedSession
+from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.jobs import Job, JobResult
 from antiphon.emulator.kinds import kinds_of_client_message, kinds_of_server_message
+from antiphon.emulator.outlet import Close
 from antiphon.emulator.record import SessionRecord
 
 __all__ = ["FaultySession", "Outgoing"]

@@ -8,6 +8,7 @@ from typing import TypeAlias
 __all__ = [
     "Grammar",
     "Job",
+    "JobDesk",
     "JobFailed",
     "JobResult",
     "Recognition",
@@ -100,3 +101,25 @@ class JobFailed:
 
 Job: TypeAlias = Synthesize | Recognize
 JobResult: TypeAlias = Speech | Recognition | JobFailed
+
+
+class JobDesk:
+    """Where a session puts its jobs, and the driver fetches them."""
+
+    def __init__(self) -> None:
+        self._last_id = 0
+        self._jobs: list[Job] = []
+
+    def new_id(self) -> int:
+        """An id that no other job of this session has."""
+        self._last_id += 1
+        return self._last_id
+
+    def submit(self, job: Job) -> None:
+        """Ask for a job."""
+        self._jobs.append(job)
+
+    def take(self) -> list[Job]:
+        """What was asked for since the last call."""
+        jobs, self._jobs = self._jobs, []
+        return jobs

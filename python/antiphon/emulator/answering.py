@@ -1,0 +1,339 @@
+"""The model's side of a session: inputs that want an answer become turns, one at a time.
+
+It asks the brain, has sentences spoken, lets `Generation` send them when it is time, calls
+functions and takes their results, and ends turns: complete, or where the user interrupts.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from antiphon import wire
+from antiphon.emulator.brain import Brain, Call, Reply, ToolResult, Turn
+from antiphon.emulator.dialect import Dialect
+from antiphon.emulator.generation import Generation, Options
+from antiphon.emulator.jobs import JobDesk, JobFailed, JobResult, Speech, Synthesize
+from antiphon.emulator.outlet import Outlet
+from antiphon.emulator.reading import content_of, find_call
+from antiphon.emulator.record import SessionRecord, ToolCallRecord, TurnRecord
+from antiphon.emulator.resumption import Memory
+from antiphon.emulator.settings import Settings
+from antiphon.emulator.setup_check import Configuration
+from antiphon.emulator.usage import Tokens, text_tokens
+from antiphon.emulator.usage import usage_metadata as usage_of
+
+__all__ = ["INTERNAL_ERROR", "Answering", "Input"]
+
+INTERNAL_ERROR = "Internal error occurred."
+
+_MAX_WAITING_INPUTS = 16
+_MAX_LATE_CALLS = 64
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something that wants an answer."""
+
+    text: str
+    spoken: bool = False
+    duration_s: float = 0.0
+    recognizable: bool = True
+    tool_result: ToolResult | None = None
+
+
+class Answering:
+    """Answers one connection. Created when the setup was accepted.
+
+    Args:
+        configuration: What the setup asked for; replaced by a ``contextUpdate``.
+        dialect: How this model speaks on this backend.
+        brain: Answers.
+        settings: Choices of the server.
+        memory: What the session knows; turns are added to it.
+        record: What the session said.
+        outlet: The way out.
+        desk: Takes the jobs.
+        rng: Seeded; of delays, gaps and ids.
+        on_idle: Called with the time when a turn has ended and nothing waits to be answered.
+    """
+
+    def __init__(
+        self,
+        *,
+        configuration: Configuration,
+        dialect: Dialect,
+        brain: Brain,
+        settings: Settings,
+        memory: Memory,
+        record: SessionRecord,
+        outlet: Outlet,
+        desk: JobDesk,
+        rng: random.Random,
+        on_idle: Callable[[float], None],
+    ) -> None:
+        self.configuration = configuration
+        self.prompt = Tokens()
+        """What the user gave since the last turn ended."""
+        self._dialect = dialect
+        self._brain = brain
+        self._settings = settings
+        self._memory = memory
+        self._record = record
+        self._outlet = outlet
+        self._desk = desk
+        self._rng = rng
+        self._on_idle = on_idle
+        self._generation: Generation | None = None
+        self._next_is_empty = False
+        self._waiting: deque[Input] = deque()
+        self._speaking: deque[int] = deque()
+        self._spoken: dict[int, Speech] = {}
+        self._late_calls: dict[str, Call] = {}
+
+    @property
+    def answering(self) -> bool:
+        """Whether a turn of the model is open."""
+        return self._generation is not None
+
+    @property
+    def due(self) -> float | None:
+        """When `step` has something to do."""
+        return self._generation.due if self._generation is not None else None
+
+    # -------------------------------------------------------------- answering
+
+    def answer(self, given: Input, now: float) -> None:
+        """Answer now, or when the turn that is running has ended."""
+        if self._generation is not None:
+            if len(self._waiting) < _MAX_WAITING_INPUTS:
+                self._waiting.append(given)
+            return
+        record = self._record.begin_turn(
+            given.text, spoken=given.spoken, started_s=self._outlet.elapsed_s(now)
+        )
+        options = Options(
+            dialect=self._dialect,
+            text_output=self.configuration.text_output,
+            transcribe=self.configuration.transcribe_output,
+            speed=self._settings.speed,
+        )
+        self._generation = Generation(
+            record,
+            options,
+            self._rng,
+            start_at=now + self._rng.uniform(*self._settings.reply_delay_s),
+            epoch=now - self._outlet.elapsed_s(now),
+        )
+        self._outlet.observe("turn_started", now, turn=record.index, input_text=given.text)
+        if self._next_is_empty:
+            self._next_is_empty = False
+            self._say(self._generation, Reply(), now)
+            return
+        self._reply(self._generation, given, now)
+
+    def empty_next_turn(self) -> None:
+        """Say nothing in the next turn that begins."""
+        self._next_is_empty = True
+
+    def step(self, now: float) -> None:
+        """Send the turn's next messages, or end it."""
+        generation = self._generation
+        assert generation is not None
+        if generation.pending_call is not None:
+            self._call(generation, generation.pending_call, now)
+            return
+        messages = generation.step(now)
+        if messages is None:
+            self._end_turn(generation, now)
+            return
+        for message in messages:
+            self._outlet.send(message, now)
+
+    def speech_done(self, job_id: int, result: JobResult, now: float) -> None:
+        """Take a sentence that was spoken; sentences are said in their order."""
+        if job_id not in self._speaking:
+            return  # of a turn that was interrupted
+        if not isinstance(result, Speech):
+            reason = result.reason if isinstance(result, JobFailed) else INTERNAL_ERROR
+            self._outlet.close(1011, reason, now)
+            return
+        self._spoken[job_id] = result
+        while self._speaking and self._speaking[0] in self._spoken:
+            speech = self._spoken.pop(self._speaking.popleft())
+            if self._generation is not None:
+                self._generation.spoken(speech, now)
+
+    def _reply(self, generation: Generation, given: Input, now: float) -> None:
+        """Let the brain answer, and start what it wants."""
+        try:
+            reply = self._brain.respond(self._brain_turn(given))
+        except Exception as error:
+            self._outlet.observe("brain_failed", now, error=f"{type(error).__name__}: {error}")
+            self._outlet.close(1011, INTERNAL_ERROR, now)
+            return
+        reply = self._only_declared(reply)
+        if reply.call is not None:
+            generation.pending_call = reply.call
+            if not reply.text:
+                return
+        self._say(generation, reply, now)
+
+    def _say(self, generation: Generation, reply: Reply, now: float) -> None:
+        for sentence in generation.say(reply, now):
+            job = Synthesize(self._desk.new_id(), sentence, self.configuration.voice)
+            self._speaking.append(job.id)
+            self._desk.submit(job)
+
+    def _brain_turn(self, given: Input) -> Turn:
+        return Turn(
+            text=given.text,
+            spoken=given.spoken,
+            duration_s=given.duration_s,
+            recognizable=given.recognizable,
+            tool_result=given.tool_result,
+            history=tuple(self._memory.history),
+            functions=self.configuration.functions,
+            system_instruction=self.configuration.system_instruction,
+            memory=self._memory.notes,
+        )
+
+    def _only_declared(self, reply: Reply) -> Reply:
+        """A function that was not declared is never called."""
+        if reply.call is None or reply.call.name in self.configuration.functions:
+            return reply
+        words = f"I would call {reply.call.name}, but there is no such function in this session."
+        return Reply(" ".join(filter(None, (reply.text, words))), None, reply.max_speed)
+
+    # -------------------------------------------------------------- tools
+
+    def take_responses(self, responses: list[wire.FunctionResponse], now: float) -> None:
+        """Take results of functions, in order."""
+        for response in responses:
+            self._take_response(response, now)
+
+    def _call(self, generation: Generation, call: Call, now: float) -> None:
+        generation.pending_call = None
+        args = dict(call.args)
+        for message in generation.opening():
+            self._outlet.send(message, now)
+        if self._dialect.shows_code:
+            shown = ", ".join(f"{name}={value!r}" for name, value in args.items())
+            code = {"language": "PYTHON", "code": f"print(default_api.{call.name}({shown}))"}
+            turn = self._dialect.model_turn({"executableCode": code})
+            self._outlet.send({"serverContent": {"modelTurn": turn}}, now)
+        call_id = self._dialect.call_id(self._rng)
+        generation.open_calls[call_id] = call
+        generation.record.tool_calls.append(ToolCallRecord(call_id, call.name, args))
+        wanted = {"name": call.name, "args": args, "id": call_id}
+        self._outlet.send({"toolCall": {"functionCalls": [wanted]}}, now)
+
+    def _take_response(self, response: wire.FunctionResponse, now: float) -> None:
+        generation = self._generation
+        calls = generation.open_calls if generation else {}
+        call_id = find_call(calls, response)
+        if generation is not None and call_id is not None:
+            held_open = generation.waits_for_tool
+            result = self._result(calls.pop(call_id), call_id, response)
+            if not held_open:
+                # It talked on meanwhile; the result is another turn.
+                self._late_result(result, response, now)
+            elif self._dialect.vertex:
+                for message in generation.cut_short(now):
+                    self._outlet.send(message, now)
+                self._waiting.appendleft(result)
+            elif not calls:
+                self._reply(generation, result, now)
+            return
+        late_id = find_call(self._late_calls, response)
+        if late_id is not None:
+            result = self._result(self._late_calls.pop(late_id), late_id, response)
+            self._late_result(result, response, now)
+            return
+        self._outlet.observe("response_ignored", now, id=response.id, name=response.name)
+
+    def _late_result(self, result: Input, response: wire.FunctionResponse, now: float) -> None:
+        """A result of a call that did not hold the turn open: see ``scheduling``."""
+        scheduling = (response.scheduling or "WHEN_IDLE").upper()
+        if scheduling == "SILENT":
+            return
+        if scheduling == "INTERRUPT":
+            self.interrupt(now)
+        self.answer(result, now)
+
+    def _result(self, call: Call, call_id: str, response: wire.FunctionResponse) -> Input:
+        for turn in reversed(self._record.turns):
+            for made in turn.tool_calls:
+                if made.id == call_id:
+                    made.response = response.response
+        self.prompt.text += text_tokens(str(response.response))
+        words = f"Result of {call.name}"
+        return Input(words, tool_result=ToolResult(call, response.response))
+
+    # -------------------------------------------------------------- ends
+
+    def interrupt(self, now: float) -> None:
+        """The user acts while a turn is open: it ends where it is. Nothing without a turn."""
+        generation = self._generation
+        if generation is None:
+            return
+        cancelled = []
+        for call_id, call in generation.open_calls.items():
+            declared = self.configuration.functions.get(call.name)
+            if declared is not None and declared.behavior == "NON_BLOCKING":
+                self._late_calls[call_id] = call
+            else:
+                cancelled.append(call_id)
+        if cancelled:
+            self._outlet.send({"toolCallCancellation": {"ids": cancelled}}, now)
+            for made in generation.record.tool_calls:
+                made.cancelled = made.cancelled or made.id in cancelled
+        self._outlet.send({"serverContent": {"interrupted": True}}, now)
+        self._end_turn(generation, now, interrupted=True)
+
+    def abandon(self, now: float) -> None:
+        """The connection has ended, and the turn with it."""
+        if self._generation is not None:
+            self._outlet.observe_turn(self._generation.record, now)
+            self._generation = None
+
+    def _end_turn(self, generation: Generation, now: float, *, interrupted: bool = False) -> None:
+        self._generation = None
+        self._speaking.clear()
+        self._spoken.clear()
+        if not interrupted:
+            self._late_calls |= generation.open_calls
+        self._late_calls = dict(list(self._late_calls.items())[-_MAX_LATE_CALLS:])
+        record = generation.record
+        record.ended_s = self._outlet.elapsed_s(now)
+        record.interrupted = interrupted
+        self._outlet.send(self._turn_complete(record), now)
+        self._memory.remember(content_of("model", record.text_sent or record.text))
+        self._outlet.observe_turn(record, now)
+        self._record.end_turn(record, max_pcm_bytes=self._settings.max_pcm_bytes)
+        if interrupted:
+            return  # whoever interrupted has something to say
+        if self._waiting:
+            self.answer(self._waiting.popleft(), now)
+        else:
+            self._on_idle(now)
+
+    def _turn_complete(self, record: TurnRecord) -> dict[str, Any]:
+        """``turnComplete`` with the usage of the turn; the context grows by it."""
+        response = Tokens()
+        if self.configuration.text_output:
+            response.text = text_tokens(record.text_sent)
+        else:
+            response.add_audio(record.duration_s)
+        context = self._memory.context
+        context.add(self.prompt)
+        self.prompt = Tokens()
+        usage = usage_of(context, response, vertex=self._dialect.vertex)
+        context.add(response)
+        content: dict[str, Any] = {"turnComplete": True}
+        if self._dialect.vertex:
+            content["groundingMetadata"] = {}
+        return {"serverContent": content, "usageMetadata": usage}
