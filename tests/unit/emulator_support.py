@@ -46,11 +46,12 @@ class Client:
         brain=None,
         voice=None,
         recognizer=None,
-        store=None,
+        shared=None,
         observer=None,
+        now=100.0,
         **settings,
     ):
-        self.now = 100.0
+        self.now = now
         request = route(path or PATHS[family], headers or {})
         assert request is not None
         self.session = EmulatedSession(
@@ -58,7 +59,7 @@ class Client:
             request,
             brain or Concierge(),
             now=self.now,
-            store=store,
+            shared=shared,
             observer=observer,
         )
         self.voice = voice or Voice([ToneSynthesizer()])
@@ -89,6 +90,9 @@ class Client:
             }
             self.send({"realtimeInput": {"audio": blob}})
             self.run(packet_ms / 1000)
+
+    def hang_up(self):
+        self.session.connection_lost(self.now, 1000, "")
 
     def run(self, seconds):
         """Let time pass."""

@@ -58,7 +58,7 @@ def test_random_sessions(seed):
     """Well-formed messages in any order; the turns still end one by one."""
     rng = random.Random(seed)
     manual = rng.random() < 0.5
-    client = Client(seed=seed).setup(
+    client = Client(seed=seed, connection_limit_s=None, session_limit_s=None).setup(
         outputAudioTranscription={},
         realtimeInputConfig={"automaticActivityDetection": {"disabled": manual}},
         tools=[{"functionDeclarations": [{"name": "go_forward"}]}],
@@ -115,7 +115,7 @@ def check_bounds(client):
         assert len(session._answering._waiting) <= 16
         assert len(session._answering._late_calls) <= 64
         assert len(session._ear._kept) <= 2 * 16000 * 62
-        assert len(session._memory.history) <= 500
+        assert len(session._context.history) <= 500
 
 
 def test_deep_nesting_is_refused():

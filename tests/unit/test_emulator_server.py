@@ -196,7 +196,7 @@ def test_backends_lead_here_and_hide_the_key():
 
 def test_ten_minutes_in_virtual_time_over_a_channel_in_memory():
     async def main():
-        emulator = quick(settings=Settings())
+        emulator = quick(settings=Settings(connection_limit_s=None))
         ours, theirs = memory_channel_pair()
         serving = asyncio.create_task(emulator.handle(theirs, PATHS["google"], {}))
         await ours.send(setup_message().encode())

@@ -208,12 +208,14 @@ def test_resumption_brings_back_what_was_said_and_only_known_handles():
     first.say("remember the word lighthouse")
     first.run_to("sessionResumptionUpdate")
     handle = first.messages[-1][1]["sessionResumptionUpdate"]["newHandle"]
-    store = first.session._store
-    again = Client(store=store).setup(sessionResumption={"handle": handle})
+    shared = first.session._shared
+    first.hang_up()
+    again = Client(shared=shared).setup(sessionResumption={"handle": handle})
     again.say("what word did I ask you to remember")
     again.run_to("turnComplete")
     assert "lighthouse" in again.turns[0].text
-    unknown = Client(store=store).setup(sessionResumption={"handle": "no such"})
+    again.hang_up()
+    unknown = Client(shared=shared).setup(sessionResumption={"handle": "no such"})
     assert unknown.closed.code == 1008
 
 

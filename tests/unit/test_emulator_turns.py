@@ -402,6 +402,27 @@ def test_the_model_talks_on_while_a_non_blocking_call_runs(scheduling, interrupt
     assert len(client.turns) == len(client.all("turnComplete")) == turns
 
 
+def test_a_function_that_is_not_done_may_answer_again_and_nobody_can_resume_meanwhile():
+    def respond(turn):
+        if turn.tool_result is not None:
+            return f"It is {turn.tool_result.response['output']}."
+        return Reply("One moment please.", Call("go_forward"))
+
+    client = Client(brain=CallableBrain(respond)).setup(tools=[GO])
+    client.say("x")
+    _, message = client.run_to("toolCall")
+    call_id = message["toolCall"]["functionCalls"][0]["id"]
+    client.run(30)
+    handles = len(client.all("sessionResumptionUpdate"))
+    for output, more in (("half way", True), ("there", False), ("too late", False)):
+        answer = {"id": call_id, "name": "go_forward", "response": {"output": output}}
+        client.send({"toolResponse": {"functionResponses": [{**answer, "willContinue": more}]}})
+        client.run(30)
+        handles += output == "there"
+        assert len(client.all("sessionResumptionUpdate")) == handles
+    assert [turn.text for turn in client.turns][1:] == ["It is half way.", "It is there."]
+
+
 def test_an_undeclared_function_is_never_called():
     client = Client(brain=CallableBrain(lambda turn: Reply(call=Call("launch")))).setup()
     client.say("x")

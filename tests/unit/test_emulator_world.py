@@ -168,8 +168,14 @@ def test_equal_seeds_give_equal_transcripts_byte_for_byte(link):
     assert b"".join(audio for _, _, audio in first) == pcm
 
 
+def up_to_the_last_turn(messages):
+    """Without what came behind it, or did not: the client was just closing."""
+    last = max(at for at, message in enumerate(messages) if "turnComplete" in message[1])
+    return messages[: last + 1]
+
+
 def test_a_link_changes_when_messages_come_and_nothing_else():
-    near, far = talk(None)[0], talk("lte_handover")[0]
+    near, far = (up_to_the_last_turn(talk(link)[0]) for link in (None, "lte_handover"))
     assert [message[1:] for message in far] == [message[1:] for message in near]
     late_s = [there[0] - here[0] for here, there in zip(near, far, strict=True)]
     assert min(late_s) > 0.2  # a handshake at least

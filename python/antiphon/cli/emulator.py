@@ -32,6 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", metavar="DIR", help="write what is said and sent to DIR")
     parser.add_argument("--seed", type=int, default=0, help="of delays and ids (%(default)s)")
     parser.add_argument(
+        "--as-of",
+        choices=("guide", "today"),
+        default="guide",
+        help="today: refuse the models that the service has retired (%(default)s)",
+    )
+    parser.add_argument(
+        "--connection-limit",
+        metavar="SECONDS",
+        type=float,
+        default=600.0,
+        help="warn with goAway, then close (%(default)g); 0: never",
+    )
+    parser.add_argument(
         "--link", metavar="NAME", help="a network between client and server, such as wifi or lte"
     )
     parser.add_argument(
@@ -56,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """
     import asyncio
 
-    from antiphon.emulator import Emulator
+    from antiphon.emulator import Emulator, Settings
 
     level = logging.DEBUG if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
@@ -64,7 +77,11 @@ def run(args: argparse.Namespace) -> int:
         args.host,
         args.port,
         api_key=args.api_key,
-        seed=args.seed,
+        settings=Settings(
+            seed=args.seed,
+            as_of=args.as_of,
+            connection_limit_s=args.connection_limit or None,
+        ),
         link=args.link,
         faults=[] if args.faults is None else _read_faults(args.faults),
         record_dir=args.record,

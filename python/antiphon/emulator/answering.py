@@ -14,21 +14,23 @@ from typing import Any
 
 from antiphon import wire
 from antiphon.emulator.brain import Brain, Call, Reply, ToolResult, Turn
+from antiphon.emulator.context import Context
 from antiphon.emulator.dialect import Dialect
 from antiphon.emulator.generation import Generation, Options
 from antiphon.emulator.jobs import JobDesk, JobFailed, JobResult, Speech, Synthesize
 from antiphon.emulator.outlet import Outlet
+from antiphon.emulator.quota import QUOTA_EXCEEDED, Quota
 from antiphon.emulator.reading import content_of, find_call
 from antiphon.emulator.record import SessionRecord, ToolCallRecord, TurnRecord
-from antiphon.emulator.resumption import Memory
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.setup_check import Configuration
 from antiphon.emulator.usage import Tokens, text_tokens
 from antiphon.emulator.usage import usage_metadata as usage_of
 
-__all__ = ["INTERNAL_ERROR", "Answering", "Input"]
+__all__ = ["INTERNAL_ERROR", "INVALID_ARGUMENT", "Answering", "Input"]
 
 INTERNAL_ERROR = "Internal error occurred."
+INVALID_ARGUMENT = "Request contains an invalid argument."
 
 _MAX_WAITING_INPUTS = 16
 _MAX_LATE_CALLS = 64
@@ -53,10 +55,11 @@ class Answering:
         dialect: How this model speaks on this backend.
         brain: Answers.
         settings: Choices of the server.
-        memory: What the session knows; turns are added to it.
+        context: What the session knows; turns are added to it.
         record: What the session said.
         outlet: The way out.
         desk: Takes the jobs.
+        quota: What all sessions of the server may use.
         rng: Seeded; of delays, gaps and ids.
         on_idle: Called with the time when a turn has ended and nothing waits to be answered.
     """
@@ -68,10 +71,11 @@ class Answering:
         dialect: Dialect,
         brain: Brain,
         settings: Settings,
-        memory: Memory,
+        context: Context,
         record: SessionRecord,
         outlet: Outlet,
         desk: JobDesk,
+        quota: Quota,
         rng: random.Random,
         on_idle: Callable[[float], None],
     ) -> None:
@@ -81,10 +85,11 @@ class Answering:
         self._dialect = dialect
         self._brain = brain
         self._settings = settings
-        self._memory = memory
+        self._context = context
         self._record = record
         self._outlet = outlet
         self._desk = desk
+        self._quota = quota
         self._rng = rng
         self._on_idle = on_idle
         self._generation: Generation | None = None
@@ -100,6 +105,12 @@ class Answering:
         return self._generation is not None
 
     @property
+    def executing(self) -> bool:
+        """Whether a function was called that is not answered yet."""
+        open_calls = self._generation.open_calls if self._generation is not None else {}
+        return bool(open_calls or self._late_calls)
+
+    @property
     def due(self) -> float | None:
         """When `step` has something to do."""
         return self._generation.due if self._generation is not None else None
@@ -112,6 +123,15 @@ class Answering:
             if len(self._waiting) < _MAX_WAITING_INPUTS:
                 self._waiting.append(given)
             return
+        if self._quota.exhausted(now):
+            self._outlet.close(1011, QUOTA_EXCEEDED, now)
+            return
+        if not self._fits_the_context():
+            self._outlet.close(1007, INVALID_ARGUMENT, now)
+            return
+        if self.configuration.resumable:
+            # In the middle of a turn nobody can resume: there is no handle.
+            self._outlet.send({"sessionResumptionUpdate": {}}, now)
         record = self._record.begin_turn(
             given.text, spoken=given.spoken, started_s=self._outlet.elapsed_s(now)
         )
@@ -134,6 +154,14 @@ class Answering:
             self._say(self._generation, Reply(), now)
             return
         self._reply(self._generation, given, now)
+
+    def _fits_the_context(self) -> bool:
+        """Whether there is room for an answer; compresses the context if the setup allows it."""
+        compression = self.configuration.compression
+        given = self.prompt.total
+        if compression and self._context.tokens.total + given > compression.trigger_tokens:
+            self._context.compress(max(0, compression.target_tokens - given))
+        return self._context.tokens.total + given < self.configuration.context_tokens
 
     def empty_next_turn(self) -> None:
         """Say nothing in the next turn that begins."""
@@ -195,10 +223,10 @@ class Answering:
             duration_s=given.duration_s,
             recognizable=given.recognizable,
             tool_result=given.tool_result,
-            history=tuple(self._memory.history),
+            history=tuple(self._context.history),
             functions=self.configuration.functions,
             system_instruction=self.configuration.system_instruction,
-            memory=self._memory.notes,
+            memory=self._context.notes,
         )
 
     def _only_declared(self, reply: Reply) -> Reply:
@@ -212,8 +240,11 @@ class Answering:
 
     def take_responses(self, responses: list[wire.FunctionResponse], now: float) -> None:
         """Take results of functions, in order."""
+        was_executing = self.executing
         for response in responses:
             self._take_response(response, now)
+        if was_executing and not self.executing and not self.answering:
+            self._on_idle(now)
 
     def _call(self, generation: Generation, call: Call, now: float) -> None:
         generation.pending_call = None
@@ -237,7 +268,7 @@ class Answering:
         call_id = find_call(calls, response)
         if generation is not None and call_id is not None:
             held_open = generation.waits_for_tool
-            result = self._result(calls.pop(call_id), call_id, response)
+            result = self._result(calls, call_id, response)
             if not held_open:
                 # It talked on meanwhile; the result is another turn.
                 self._late_result(result, response, now)
@@ -250,7 +281,7 @@ class Answering:
             return
         late_id = find_call(self._late_calls, response)
         if late_id is not None:
-            result = self._result(self._late_calls.pop(late_id), late_id, response)
+            result = self._result(self._late_calls, late_id, response)
             self._late_result(result, response, now)
             return
         self._outlet.observe("response_ignored", now, id=response.id, name=response.name)
@@ -264,7 +295,13 @@ class Answering:
             self.interrupt(now)
         self.answer(result, now)
 
-    def _result(self, call: Call, call_id: str, response: wire.FunctionResponse) -> Input:
+    def _result(
+        self, calls: dict[str, Call], call_id: str, response: wire.FunctionResponse
+    ) -> Input:
+        """The result as an input; its call is over, unless there ``will_continue`` to be more."""
+        call = calls[call_id]
+        if not response.will_continue:
+            del calls[call_id]
         for turn in reversed(self._record.turns):
             for made in turn.tool_calls:
                 if made.id == call_id:
@@ -310,8 +347,8 @@ class Answering:
         record = generation.record
         record.ended_s = self._outlet.elapsed_s(now)
         record.interrupted = interrupted
-        self._outlet.send(self._turn_complete(record), now)
-        self._memory.remember(content_of("model", record.text_sent or record.text))
+        self._outlet.send(self._turn_complete(record, now), now)
+        self._context.remember(content_of("model", record.text_sent or record.text))
         self._outlet.observe_turn(record, now)
         self._record.end_turn(record, max_pcm_bytes=self._settings.max_pcm_bytes)
         if interrupted:
@@ -321,19 +358,23 @@ class Answering:
         else:
             self._on_idle(now)
 
-    def _turn_complete(self, record: TurnRecord) -> dict[str, Any]:
+    def _turn_complete(self, record: TurnRecord, now: float) -> dict[str, Any]:
         """``turnComplete`` with the usage of the turn; the context grows by it."""
         response = Tokens()
         if self.configuration.text_output:
             response.text = text_tokens(record.text_sent)
         else:
             response.add_audio(record.duration_s)
-        context = self._memory.context
-        context.add(self.prompt)
+        self._context.spend(self.prompt)
         self.prompt = Tokens()
+        context = self._context.tokens
         usage = usage_of(context, response, vertex=self._dialect.vertex)
-        context.add(response)
+        self._context.spend(response)
+        self._quota.spend(context.total + response.total, now)
         content: dict[str, Any] = {"turnComplete": True}
+        if self._dialect.profile.interaction_status:
+            more = self._waiting or self._late_calls
+            content["interactionStatus"] = "IN_PROGRESS" if more else "IDLE"
         if self._dialect.vertex:
             content["groundingMetadata"] = {}
         return {"serverContent": content, "usageMetadata": usage}

@@ -7,24 +7,29 @@ what `jobs` returns, and wait for the first of data (`receive`), a finished job 
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from antiphon import wire
-from antiphon.emulator.answering import Answering, Input
+from antiphon.emulator.answering import INVALID_ARGUMENT, Answering, Input
 from antiphon.emulator.brain import Brain
+from antiphon.emulator.context import Context
 from antiphon.emulator.dialect import Dialect, dialect_of, random_uuid
 from antiphon.emulator.jobs import Job, JobDesk, JobResult, Recognition, Recognize
 from antiphon.emulator.lifetime import Lifetime
 from antiphon.emulator.outlet import Close, Outlet
+from antiphon.emulator.quota import QUOTA_EXCEEDED
 from antiphon.emulator.reading import content_of, function_responses, last_words, media
 from antiphon.emulator.record import Observer, SessionRecord
 from antiphon.emulator.request import Request
-from antiphon.emulator.resumption import Memory, ResumptionStore
+from antiphon.emulator.resumption import Checkpoint, Lineage
 from antiphon.emulator.settings import Settings
-from antiphon.emulator.setup_check import Refusal, check_setup, unknown_name
+from antiphon.emulator.setup_check import Configuration, Refusal, check_setup, unknown_name
+from antiphon.emulator.shared import Shared
 from antiphon.emulator.turn_taking import Ear, InvalidAudio, SpeechEnded, SpeechStarted
 from antiphon.emulator.usage import IMAGE_TOKENS, text_tokens
 from antiphon.errors import ProtocolViolation
@@ -32,7 +37,6 @@ from antiphon.errors import ProtocolViolation
 __all__ = ["EmulatedSession"]
 
 _BAD_KEY = "API key not valid. Please pass a valid API key."
-_INVALID = "Request contains an invalid argument."
 _NOT_JSON = "Invalid JSON payload received. Unexpected token."
 _SETUP_FIRST = "setup must be the first message and only the first"
 _MEDIA_CHUNKS = "realtime_input.media_chunks is deprecated. Use audio, video, or text instead."
@@ -40,6 +44,11 @@ _MANUAL_ONLY = (
     "Explicit activity control is not supported when automatic activity detection is enabled."
 )
 _NO_HANDLE = "BidiGenerateContent session not found"
+_STILL_OPEN = "Internal error encountered."
+_SESSION_TOO_LONG = "The operation was aborted."
+
+# In transparent mode a handle is offered after so many messages, where nothing else offers one.
+_MESSAGES_PER_CHECKPOINT = 50
 
 
 class EmulatedSession:
@@ -51,7 +60,7 @@ class EmulatedSession:
         brain: Answers.
         now: The time of the upgrade.
         index: Number of the connection; with ``settings.seed`` it seeds what varies.
-        store: Where resumption handles live; shared by the connections of a server.
+        shared: What the connections of a server have in common.
         observer: Told of everything that happens.
     """
 
@@ -63,7 +72,7 @@ class EmulatedSession:
         *,
         now: float,
         index: int = 0,
-        store: ResumptionStore | None = None,
+        shared: Shared | None = None,
         observer: Observer | None = None,
     ) -> None:
         self.record = SessionRecord(index, request.family)
@@ -71,13 +80,17 @@ class EmulatedSession:
         self._request = request
         self._brain = brain
         self._rng = random.Random(f"{settings.seed}/{index}")  # noqa: S311 - not for secrets
-        self._store = store or ResumptionStore()
+        self._shared = shared or Shared(settings)
         self._outlet = Outlet(self.record, now, observer, on_end=self._ended)
         self._desk = JobDesk()
         self._lifetime = Lifetime(self._outlet, settings.go_away_lead_s)
         if settings.connection_limit_s is not None:
             self._lifetime.end_at(now + settings.connection_limit_s, 1000, "")
-        self._memory = Memory()
+        self._context = Context(began_at=now)
+        self._lineage = Lineage()
+        self._counts_in_quota = False
+        self._consumed = 0
+        self._acknowledged = 0
         self._recognizing: dict[int, SpeechEnded] = {}
         # Since the setup was accepted:
         self._answering: Answering | None = None
@@ -95,12 +108,12 @@ class EmulatedSession:
         except ProtocolViolation as error:
             bad_type = isinstance(error.__cause__, msgspec.ValidationError)
             self._outlet.observe("received", now, unreadable_bytes=len(data))
-            self._outlet.close(1007, _INVALID if bad_type else _NOT_JSON, now)
+            self._outlet.close(1007, INVALID_ARGUMENT if bad_type else _NOT_JSON, now)
             return
         self._outlet.observe("received", now, message=plain)
         if self._settings.api_key is not None and not self._request.carries(self._settings.api_key):
             self._outlet.close(1007, _BAD_KEY, now)
-        elif refusal := unknown_name(plain) and unknown_name(msgspec.json.decode(data)):
+        elif self._settings.strict and (refusal := _unknown_name(plain, data)):
             self._outlet.close(refusal.code, refusal.reason, now)
         elif self._answering is None:
             self._set_up(message, now)
@@ -154,6 +167,9 @@ class EmulatedSession:
     def _ended(self, now: float) -> None:
         if self._answering is not None:
             self._answering.abandon(now)
+            self._lineage.connected = False
+        if self._counts_in_quota:
+            self._shared.quota.leave()
 
     # -------------------------------------------------------------- faults
 
@@ -193,12 +209,25 @@ class EmulatedSession:
         if isinstance(checked, Refusal):
             self._outlet.close(checked.code, checked.reason, now)
             return
+        heard = b""
         if checked.resume_handle:
-            memory = self._store.find(checked.resume_handle)
-            if memory is None:
+            checkpoint = self._shared.resumption.find(checked.resume_handle, now)
+            if checkpoint is None:
                 self._outlet.close(1008, _NO_HANDLE, now)
                 return
-            self._memory = memory
+            if checkpoint.lineage.connected:
+                self._outlet.close(1011, _STILL_OPEN, now)
+                return
+            self._lineage, heard = checkpoint.lineage, checkpoint.heard
+            self._context = checkpoint.context.snapshot()
+        self._counts_in_quota = self._shared.quota.enter()
+        if not self._counts_in_quota:
+            self._outlet.close(1011, QUOTA_EXCEEDED, now)
+            return
+        self._begin(checked, heard, now)
+
+    def _begin(self, checked: Configuration, heard: bytes, now: float) -> None:
+        """The setup is accepted."""
         self.record.model = wire.model_id(checked.model)
         self._dialect = dialect_of(self._request, checked.model)
         self._ear = Ear(checked, self._settings.max_utterance_s)
@@ -207,31 +236,58 @@ class EmulatedSession:
             dialect=self._dialect,
             brain=self._brain,
             settings=self._settings,
-            memory=self._memory,
+            context=self._context,
             record=self.record,
             outlet=self._outlet,
             desk=self._desk,
+            quota=self._shared.quota,
             rng=self._rng,
             on_idle=self._offer_resumption,
         )
-        self._answering.prompt.text += text_tokens(checked.system_instruction)
+        self._lineage.connected = True
+        self._context.system.text = text_tokens(checked.system_instruction)
+        self._limit_session(checked)
         complete = {"sessionId": random_uuid(self._rng)} if self._dialect.vertex else {}
         self._outlet.send({"setupComplete": complete}, now)
+        self._heard(self._answering, self._ear.recall(heard), now)
         self._offer_resumption(now)
 
+    def _limit_session(self, configuration: Configuration) -> None:
+        """A session without compression may not go on for ever, whatever its connections do."""
+        settings = self._settings
+        limit_s = settings.session_limit_s
+        if self._context.has_video and settings.video_session_limit_s is not None:
+            limit_s = min(limit_s or math.inf, settings.video_session_limit_s)
+        if limit_s is not None and configuration.compression is None:
+            self._lifetime.end_at(self._context.began_at + limit_s, 1008, _SESSION_TOO_LONG)
+
     def _offer_resumption(self, now: float) -> None:
+        """Hand out a handle; not while something goes on that could not be taken up again."""
         assert self._answering is not None
-        if self._answering.configuration.resumable or self._dialect.profile.unasked_notices:
-            handle = random_uuid(self._rng)
-            self._store.keep(handle, self._memory)
-            update = {"newHandle": handle, "resumable": True}
-            self._outlet.send({"sessionResumptionUpdate": update}, now)
+        configuration = self._answering.configuration
+        if not configuration.resumable and not self._dialect.profile.unasked_notices:
+            return
+        hearing = self._ear.speaking or self._recognizing
+        if self._answering.answering or self._answering.executing:
+            return
+        if configuration.transparent and hearing:
+            return
+        handle = random_uuid(self._rng)
+        update = {"newHandle": handle, "resumable": True}
+        heard = b""
+        if configuration.transparent:
+            heard = self._ear.recent
+            self._acknowledged = self._consumed
+            update["lastConsumedClientMessageIndex"] = str(self._consumed)
+        checkpoint = Checkpoint(self._lineage, self._context.snapshot(), heard)
+        self._shared.resumption.keep(handle, checkpoint, now)
+        self._outlet.send({"sessionResumptionUpdate": update}, now)
 
     # -------------------------------------------------------------- input
 
     def _handle(self, answering: Answering, message: wire.ClientMessage, now: float) -> None:
         if message.setup is not None:
-            self._outlet.close(1007, _INVALID, now)
+            self._outlet.close(1007, INVALID_ARGUMENT, now)
         if message.client_content is not None:
             self._take_content(answering, message.client_content, now)
         if message.realtime_input is not None:
@@ -241,6 +297,10 @@ class EmulatedSession:
         if message.context_update is not None:
             configuration = answering.configuration.with_update(message.context_update)
             answering.configuration = configuration
+        self._consumed += 1
+        behind = self._consumed - self._acknowledged
+        if answering.configuration.transparent and behind >= _MESSAGES_PER_CHECKPOINT:
+            self._offer_resumption(now)
 
     def _take_content(self, answering: Answering, content: wire.ClientContent, now: float) -> None:
         if responses := function_responses(content):
@@ -249,7 +309,7 @@ class EmulatedSession:
             return
         answering.interrupt(now)
         for turn in content.turns:
-            self._memory.remember(turn)
+            self._context.remember(turn)
             for part in turn.parts:
                 answering.prompt.text += text_tokens(part.text or "")
                 answering.prompt.image += IMAGE_TOKENS if part.inline_data else 0
@@ -258,7 +318,7 @@ class EmulatedSession:
         if answering.configuration.history_first:
             answering.configuration = replace(answering.configuration, history_first=False)
             return
-        answering.answer(Input(last_words(self._memory.history)), now)
+        answering.answer(Input(last_words(self._context.history)), now)
 
     def _take_realtime(
         self, answering: Answering, realtime: wire.RealtimeInput, now: float
@@ -269,8 +329,7 @@ class EmulatedSession:
             return
         audio, video = media(realtime)
         if video is not None:
-            self.record.video_frames += 1
-            answering.prompt.image += IMAGE_TOKENS
+            self._see(answering)
         marks = realtime.activity_start is not None or realtime.activity_end is not None
         if marks and not configuration.manual_activity:
             self._outlet.close(1007, _MANUAL_ONLY, now)
@@ -288,10 +347,20 @@ class EmulatedSession:
             self._heard(answering, self._ear.end(), now)
         if realtime.text is not None:
             answering.prompt.text += text_tokens(realtime.text)
-            self._memory.remember(content_of("user", realtime.text))
+            self._context.remember(content_of("user", realtime.text))
             if configuration.interruptible:
                 answering.interrupt(now)
             answering.answer(Input(realtime.text), now)
+
+    def _see(self, answering: Answering) -> None:
+        """An image came."""
+        self.record.video_frames += 1
+        only_activity = answering.configuration.turn_coverage == "TURN_INCLUDES_ONLY_ACTIVITY"
+        if self._ear.speaking or not only_activity:
+            answering.prompt.image += IMAGE_TOKENS
+        if not self._context.has_video:
+            self._context.has_video = True
+            self._limit_session(answering.configuration)
 
     def _heard(
         self, answering: Answering, events: list[SpeechStarted | SpeechEnded], now: float
@@ -299,7 +368,8 @@ class EmulatedSession:
         for event in events:
             started = isinstance(event, SpeechStarted)
             self._outlet.observe("speech_started" if started else "speech_ended", now)
-            if self._dialect.profile.unasked_notices:
+            asked = answering.configuration.explicit_vad_signal
+            if asked or self._dialect.profile.unasked_notices:
                 kind = "ACTIVITY_START" if started else "ACTIVITY_END"
                 activity = {"type": kind, "audioOffset": wire.duration_text(event.offset_s)}
                 self._outlet.send({"voiceActivity": activity}, now)
@@ -307,7 +377,8 @@ class EmulatedSession:
                 if answering.configuration.interruptible:
                     answering.interrupt(now)
                 continue
-            answering.prompt.add_audio(event.duration_s)
+            everything = answering.configuration.turn_coverage == "TURN_INCLUDES_ALL_INPUT"
+            answering.prompt.add_audio(self._ear.take_heard_s() if everything else event.duration_s)
             job = Recognize(self._desk.new_id(), event.pcm, self._brain.grammar)
             self._recognizing[job.id] = event
             self._desk.submit(job)
@@ -327,6 +398,11 @@ class EmulatedSession:
             for piece in pieces:
                 transcription = {"inputTranscription": {"text": piece}}
                 self._outlet.send({"serverContent": transcription}, now)
-        self._memory.remember(content_of("user", text))
+        self._context.remember(content_of("user", text))
         spoken = Input(text, True, utterance.duration_s, recognition.available)
         answering.answer(spoken, now)
+
+
+def _unknown_name(plain: dict[str, Any], data: bytes | str) -> Refusal | None:
+    """The refusal of a name that nobody knows, spelled as the client spelled it."""
+    return unknown_name(plain) and unknown_name(msgspec.json.decode(data))

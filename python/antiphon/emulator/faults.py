@@ -196,7 +196,7 @@ class WithheldHandle(Fault, frozen=True, kw_only=True, tag="withheld_handle"):
     needs_message: ClassVar[bool] = True
 
     direction: Literal["server"] = "server"
-    kind: Literal["sessionResumptionUpdate"] = "sessionResumptionUpdate"
+    kind: Literal["handle"] = "handle"
     times: int | None = None
 
 

@@ -13,11 +13,11 @@ from antiphon.errors import ProtocolViolation
 __all__ = ["CLIENT_KINDS", "SERVER_KINDS", "kinds_of_client_message", "kinds_of_server_message"]
 
 #: Kinds of what the server sends. ``audio`` and ``text`` are parts of the model's turn;
-#: ``empty`` is content without anything in it.
+#: ``empty`` is content without anything in it, ``handle`` an update that brings one.
 SERVER_KINDS = frozenset(
     {
         *("setupComplete", "serverContent", "toolCall", "toolCallCancellation", "usageMetadata"),
-        *("goAway", "sessionResumptionUpdate", "voiceActivity"),
+        *("goAway", "sessionResumptionUpdate", "handle", "voiceActivity"),
         *("modelTurn", "generationComplete", "turnComplete", "interrupted", "groundingMetadata"),
         *("inputTranscription", "outputTranscription", "audio", "text", "executableCode", "empty"),
     }
@@ -36,6 +36,8 @@ def kinds_of_server_message(data: bytes) -> frozenset[str]:
     """The kinds of a message of our own: it may be ``serverContent`` and ``audio`` at once."""
     message: dict[str, Any] = msgspec.json.decode(data)
     kinds = set(message)
+    if message.get("sessionResumptionUpdate"):
+        kinds.add("handle")
     content = message.get("serverContent")
     if content is not None:
         kinds.update(content or ("empty",))

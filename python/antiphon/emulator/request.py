@@ -62,6 +62,11 @@ class Request:
     credentials: tuple[str, ...] = field(default=(), repr=False)
 
     @property
+    def backend(self) -> str:
+        """``google`` or ``vertex``: whose models there are."""
+        return "vertex" if self.is_vertex else "google"
+
+    @property
     def is_vertex(self) -> bool:
         """Whether Vertex AI answers, directly or behind the Firebase proxy."""
         return self.family in ("vertex", "firebase-vertex")

@@ -4,49 +4,55 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
 
-from antiphon.emulator.usage import Tokens
-from antiphon.wire import Content
+from antiphon.emulator.context import Context
 
-__all__ = ["Memory", "ResumptionStore"]
+__all__ = ["Checkpoint", "Lineage", "ResumptionStore"]
 
 _MAX_HANDLES = 1_000
-_MAX_HISTORY = 500
 
 
 @dataclass
-class Memory:
-    """What a session knows: what was said, the brain's notes, and the context's tokens."""
+class Lineage:
+    """A session over all its connections, of which one at a time may be open."""
 
-    history: list[Content] = field(default_factory=list)
-    notes: dict[str, Any] = field(default_factory=dict)
-    context: Tokens = field(default_factory=Tokens)
+    connected: bool = False
 
-    def remember(self, content: Content) -> None:
-        """Append to the history; the oldest is forgotten when there is too much."""
-        self.history.append(content)
-        del self.history[:-_MAX_HISTORY]
 
-    def snapshot(self) -> Memory:
-        """A copy that later turns do not change."""
-        tokens = Tokens(self.context.text, self.context.audio, self.context.image)
-        return Memory(list(self.history), dict(self.notes), tokens)
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a session can be taken up again.
+
+    Attributes:
+        lineage: Whose it is.
+        context: What it knew.
+        heard: The last audio before it, mono int16 at 16,000 Hz: speech may begin in it that
+            is noticed only later.
+    """
+
+    lineage: Lineage
+    context: Context
+    heard: bytes = field(default=b"", repr=False)
 
 
 class ResumptionStore:
-    """Handles and their memories, of all sessions of one server; the oldest are given up."""
+    """Handles of all sessions of one server; the oldest are given up.
 
-    def __init__(self) -> None:
-        self._memories: OrderedDict[str, Memory] = OrderedDict()
+    Args:
+        lifetime_s: A handle is good for so long.
+    """
 
-    def keep(self, handle: str, memory: Memory) -> None:
-        """Store a snapshot under a handle."""
-        self._memories[handle] = memory.snapshot()
-        while len(self._memories) > _MAX_HANDLES:
-            self._memories.popitem(last=False)
+    def __init__(self, lifetime_s: float) -> None:
+        self._lifetime_s = lifetime_s
+        self._kept: OrderedDict[str, tuple[float, Checkpoint]] = OrderedDict()
 
-    def find(self, handle: str) -> Memory | None:
-        """The memory of a handle, to go on with."""
-        memory = self._memories.get(handle)
-        return memory.snapshot() if memory else None
+    def keep(self, handle: str, checkpoint: Checkpoint, now: float) -> None:
+        """Store a checkpoint under a handle."""
+        self._kept[handle] = (now + self._lifetime_s, checkpoint)
+        while len(self._kept) > _MAX_HANDLES:
+            self._kept.popitem(last=False)
+
+    def find(self, handle: str, now: float) -> Checkpoint | None:
+        """What a handle stands for; None if it does not, or no longer."""
+        expires_at, checkpoint = self._kept.get(handle, (now, None))
+        return checkpoint if now < expires_at else None

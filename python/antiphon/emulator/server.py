@@ -32,8 +32,8 @@ from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import SessionRecord
 from antiphon.emulator.recorder import SessionRecorder, recording_folder
 from antiphon.emulator.request import Request, route
-from antiphon.emulator.resumption import ResumptionStore
 from antiphon.emulator.settings import Settings
+from antiphon.emulator.shared import Shared
 from antiphon.emulator.speech import SpeechUnavailable, Voice
 from antiphon.emulator.websocket import Connection, WebSocketChannel
 from antiphon.errors import ConnectError
@@ -107,7 +107,7 @@ class Emulator:
         self._record_dir = None if record_dir is None else recording_folder(Path(record_dir))
         self._voice = voice or Voice()
         self._recognizer = recognizer or Recognizer()
-        self._store = ResumptionStore()
+        self._shared = Shared(settings)
         self._connections = 0
         self._server: Server | None = None
         self._workers: ThreadPoolExecutor | None = None
@@ -280,7 +280,7 @@ class Emulator:
             self._brain,
             now=now,
             index=index,
-            store=self._store,
+            shared=self._shared,
             observer=observer,
         )
         self.sessions.append(plain.record)

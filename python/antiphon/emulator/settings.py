@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 __all__ = ["LIVE_MODELS", "Settings"]
 
@@ -37,11 +38,23 @@ class Settings:
         api_key: The only credential that is accepted; None accepts any, and none.
         seed: Of everything that varies: delays, gaps between chunks, ids.
         models: Bare ids of the models that exist.
+        as_of: ``guide``: models that the service has retired still answer, in TEXT or AUDIO,
+            on every backend, as in the days of the Firebase guide; ``today``: they are refused,
+            and so are models of the other backend.
+        strict: Refuse names that nobody knows, as the service does; False: ignore them.
         reply_delay_s: The shortest and the longest time from the end of an input to the first
             message of its answer (synthesis and recognition come on top).
         speed: How many times faster than real time audio is sent, at least and at most.
-        connection_limit_s: Close the connection after this time; None: never.
+        connection_limit_s: Close the connection after this time; None: never. The service's
+            is about ten minutes.
         go_away_lead_s: ``goAway`` is sent this long before that.
+        session_limit_s: End a session that does not ask for compression after this time, all
+            its connections together; None: never. The service's is 15 minutes.
+        video_session_limit_s: The same for one that has sent images. The service's: 2 minutes.
+        context_tokens: Size of the context window; None: the model's own.
+        handle_lifetime_s: A resumption handle is good for so long.
+        max_sessions: So many at the same time; more are refused. None: any number.
+        tokens_per_minute: Of all sessions together; then turns are refused. None: any number.
         max_utterance_s: Longer speech is taken as ended.
         max_pcm_bytes: Spoken PCM that a session's records keep; the oldest turns lose theirs.
     """
@@ -49,9 +62,17 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     seed: int = 0
     models: frozenset[str] = LIVE_MODELS
+    as_of: Literal["guide", "today"] = "guide"
+    strict: bool = True
     reply_delay_s: tuple[float, float] = (0.25, 0.45)
     speed: tuple[float, float] = (3.5, 6.0)
-    connection_limit_s: float | None = None
+    connection_limit_s: float | None = 600.0
     go_away_lead_s: float = 60.0
+    session_limit_s: float | None = 900.0
+    video_session_limit_s: float | None = 120.0
+    context_tokens: int | None = None
+    handle_lifetime_s: float = 7_200.0
+    max_sessions: int | None = None
+    tokens_per_minute: int | None = None
     max_utterance_s: float = 60.0
     max_pcm_bytes: int = 64 * 1024 * 1024

@@ -20,6 +20,7 @@ from antiphon.emulator.request import Request
 from antiphon.emulator.settings import Settings
 
 __all__ = [
+    "Compression",
     "Configuration",
     "Refusal",
     "check_setup",
@@ -31,6 +32,11 @@ _INVALID = "Request contains an invalid argument."
 _SENSITIVITY_DB = {"HIGH": 10.0, "LOW": 16.0}
 _SILENCE_MS = {"HIGH": 500, "LOW": 900}
 _PREFIX_MS = 60
+_TURN_COVERAGES = (
+    "TURN_INCLUDES_ONLY_ACTIVITY",
+    "TURN_INCLUDES_ALL_INPUT",
+    "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO",
+)
 
 # Types of which `wire` lists only some members: others are not unknown to the service.
 _OPEN = (
@@ -52,6 +58,14 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True)
+class Compression:
+    """When the context is cut, and to what, in tokens."""
+
+    trigger_tokens: int
+    target_tokens: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
     """What an accepted setup asks for, with the defaults filled in."""
@@ -70,6 +84,11 @@ class Configuration:
     threshold_db: float = _SENSITIVITY_DB["HIGH"]
     resumable: bool = False
     resume_handle: str = ""
+    transparent: bool = False
+    turn_coverage: str = "TURN_INCLUDES_ONLY_ACTIVITY"
+    explicit_vad_signal: bool = False
+    context_tokens: int = 131_072
+    compression: Compression | None = None
     history_first: bool = False
 
     def with_update(self, update: wire.ContextUpdate) -> Configuration:
@@ -83,27 +102,39 @@ class Configuration:
         return changed
 
 
+class _Refused(Exception):
+    """Ends the check of a setup."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
 def check_setup(setup: wire.Setup, settings: Settings, request: Request) -> Configuration | Refusal:
     """Accept a setup or refuse it."""
+    try:
+        return _configuration(setup, settings, request)
+    except _Refused as refused:
+        return refused.refusal
+
+
+def _configuration(setup: wire.Setup, settings: Settings, request: Request) -> Configuration:
     bare = wire.model_id(setup.model)
-    if bare not in settings.models:
-        return _no_such_model(setup.model, request)
     profile = wire.profile_of(bare)
+    _check_served(setup.model, settings, request)
     generation = setup.generation_config or wire.GenerationConfig()
     modalities = [name.upper() for name in generation.response_modalities or ["AUDIO"]]
-    if refusal := _check_output(setup.model, generation, modalities, profile):
-        return refusal
-    if refusal := _check_by_model(bare, setup, generation):
-        return refusal
+    _check_output(setup.model, generation, modalities, profile)
+    _check_by_model(bare, setup, generation)
+    context_tokens = settings.context_tokens or profile.context_tokens
+    resumption = setup.session_resumption or wire.SessionResumption()
+    if resumption.transparent and not request.is_vertex:
+        raise _Refused(_unknown("transparent", "setup.session_resumption"))
     realtime = setup.realtime_input_config or wire.RealtimeInputConfig()
     detection = realtime.automatic_activity_detection or wire.AutomaticActivityDetection()
-    try:
-        prefix_ms, silence_ms = _padding(detection)
-    except ValueError:
-        return Refusal(1007, _INVALID)
+    prefix_ms, silence_ms = _padding(detection)
     start = _level(detection.start_of_speech_sensitivity, request)
     end = _level(detection.end_of_speech_sensitivity, request)
-    resumption = setup.session_resumption
     return Configuration(
         model=setup.model,
         text_output=modalities == ["TEXT"],
@@ -114,11 +145,16 @@ def check_setup(setup: wire.Setup, settings: Settings, request: Request) -> Conf
         transcribe_output=setup.output_audio_transcription is not None,
         manual_activity=detection.disabled is True,
         interruptible=(realtime.activity_handling or "").upper() != "NO_INTERRUPTION",
+        turn_coverage=_turn_coverage(realtime.turn_coverage, bare, request),
+        explicit_vad_signal=setup.explicit_vad_signal is True,
         prefix_padding_ms=_PREFIX_MS if prefix_ms is None else prefix_ms,
         silence_duration_ms=_SILENCE_MS[end] if silence_ms is None else silence_ms,
         threshold_db=_SENSITIVITY_DB[start],
-        resumable=resumption is not None,
-        resume_handle=(resumption.handle or "") if resumption else "",
+        resumable=setup.session_resumption is not None,
+        resume_handle=resumption.handle or "",
+        transparent=resumption.transparent is True,
+        context_tokens=context_tokens,
+        compression=_compression(setup.context_window_compression, context_tokens),
         history_first=bool(
             setup.history_config and setup.history_config.initial_history_in_client_content
         ),
@@ -139,16 +175,51 @@ def declared_functions(
     }
 
 
-def _no_such_model(name: str, request: Request) -> Refusal:
+def _compression(
+    wanted: wire.ContextWindowCompression | None, context_tokens: int
+) -> Compression | None:
+    """By default it begins at 80 % of the window, and leaves half of that."""
+    if wanted is None:
+        return None
+    trigger = wanted.trigger_tokens or context_tokens * 4 // 5
+    window = wanted.sliding_window or wire.SlidingWindow()
+    target = trigger // 2 if window.target_tokens is None else window.target_tokens
+    if not 0 <= target < trigger <= context_tokens:
+        raise _Refused(Refusal(1007, _INVALID))
+    return Compression(trigger, target)
+
+
+def _turn_coverage(wanted: str | None, model: str, request: Request) -> str:
+    """What a turn includes of the input; by default it depends on who answers."""
+    if wanted:
+        if wanted.upper() not in _TURN_COVERAGES:
+            raise _Refused(Refusal(1007, _INVALID))
+        return wanted.upper()
+    if request.is_vertex:
+        return "TURN_INCLUDES_ALL_INPUT"
+    if model.startswith("gemini-3."):
+        return "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO"
+    return "TURN_INCLUDES_ONLY_ACTIVITY"
+
+
+def _check_served(name: str, settings: Settings, request: Request) -> None:
+    bare = wire.model_id(name)
+    served = settings.as_of == "guide" or request.backend in wire.profile_of(bare).backends
+    if bare in settings.models and served:
+        return
     if request.is_vertex:
         words = f"Publisher Model `{name}` was not found or your project does not have access to it"
-        return Refusal(1008, f"{words}. Please ensure you are using a valid model version.")
-    shown = name if name.startswith("models/") else f"models/{wire.model_id(name)}"
-    return Refusal(
-        1008,
-        f"{shown} is not found for API version {request.version}, or is not supported for "
-        "bidiGenerateContent. Call ListModels to see the list of available models and their "
-        "supported methods.",
+        raise _Refused(
+            Refusal(1008, f"{words}. Please ensure you are using a valid model version.")
+        )
+    shown = name if name.startswith("models/") else f"models/{bare}"
+    raise _Refused(
+        Refusal(
+            1008,
+            f"{shown} is not found for API version {request.version}, or is not supported for "
+            "bidiGenerateContent. Call ListModels to see the list of available models and their "
+            "supported methods.",
+        )
     )
 
 
@@ -157,41 +228,37 @@ def _check_output(
     generation: wire.GenerationConfig,
     modalities: list[str],
     profile: wire.ModelProfile,
-) -> Refusal | None:
+) -> None:
     if modalities not in (["AUDIO"], ["TEXT"]):
-        return Refusal(1007, _INVALID)
+        raise _Refused(Refusal(1007, _INVALID))
     if modalities == ["TEXT"]:
         if not profile.text_output:
             words = "The requested combination of response modalities (TEXT) is not supported by"
-            return Refusal(1007, f"{words} the model. {model}")
+            raise _Refused(Refusal(1007, f"{words} the model. {model}"))
         if generation.speech_config is not None:
-            return Refusal(1007, "Cannot extract voices from a non-audio request.")
+            raise _Refused(Refusal(1007, "Cannot extract voices from a non-audio request."))
     voice = _voice(generation)
     if voice and voice not in wire.VOICES:
         words = f"Requested voice api_name '{voice}' is not available for model {model}."
-        return Refusal(1007, words)
-    return None
+        raise _Refused(Refusal(1007, words))
 
 
-def _check_by_model(
-    bare: str, setup: wire.Setup, generation: wire.GenerationConfig
-) -> Refusal | None:
+def _check_by_model(bare: str, setup: wire.Setup, generation: wire.GenerationConfig) -> None:
     """Rules that differ from model to model."""
     if bare.startswith("gemini-3."):
         if generation.enable_affective_dialog is not None:
-            return _unknown("enable_affective_dialog", "setup.generation_config")
+            raise _Refused(_unknown("enable_affective_dialog", "setup.generation_config"))
         if setup.proactivity is not None:
-            return _unknown("proactivity", "setup")
-    if not bare.startswith("gemini-3.8-live"):
-        return None
+            raise _Refused(_unknown("proactivity", "setup"))
     thinking = generation.thinking_config
-    if bare == "gemini-3.8-live":
-        return None if thinking is None else Refusal(1007, _INVALID)
-    level = (thinking.thinking_level or "").upper() if thinking else ""
-    functions = declared_functions(setup.tools or [], bare).values()
-    blocking = any(function.behavior == "BLOCKING" for function in functions)
-    fits = level in ("LOW", "MEDIUM", "HIGH") and not blocking
-    return None if fits else Refusal(1007, _INVALID)
+    if bare == "gemini-3.8-live" and thinking is not None:
+        raise _Refused(Refusal(1007, _INVALID))
+    if bare == "gemini-3.8-live-extended-thinking":
+        level = (thinking.thinking_level or "").upper() if thinking else ""
+        functions = declared_functions(setup.tools or [], bare).values()
+        blocking = any(function.behavior == "BLOCKING" for function in functions)
+        if level not in ("LOW", "MEDIUM", "HIGH") or blocking:
+            raise _Refused(Refusal(1007, _INVALID))
 
 
 def _voice(generation: wire.GenerationConfig) -> str:
@@ -204,10 +271,8 @@ def _voice(generation: wire.GenerationConfig) -> str:
 
 def _padding(detection: wire.AutomaticActivityDetection) -> tuple[int | None, int | None]:
     prefix_ms, silence_ms = detection.prefix_padding_ms, detection.silence_duration_ms
-    if prefix_ms is not None and prefix_ms < 0:
-        raise ValueError(prefix_ms)
-    if silence_ms is not None and silence_ms < 0:
-        raise ValueError(silence_ms)
+    if min(prefix_ms or 0, silence_ms or 0) < 0:
+        raise _Refused(Refusal(1007, _INVALID))
     # The detector's own bounds.
     return (
         None if prefix_ms is None else min(prefix_ms, 2_000),

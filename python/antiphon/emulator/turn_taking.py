@@ -68,7 +68,7 @@ class Ear:
         self._started_at: int | None = None
         self._resampler: Resampler | None = None
         self._rate_hz = HEARING_HZ
-        self.heard_s = 0.0
+        self._heard_frames = 0
 
     @property
     def speaking(self) -> bool:
@@ -83,8 +83,25 @@ class Ear:
         """
         pcm = self._at_16_khz(blob)
         self._kept += pcm
-        self.heard_s += len(pcm) / 2 / HEARING_HZ
+        self._heard_frames += len(pcm) // 2
         return self._bounded() if self._manual else self._detect(pcm)
+
+    @property
+    def recent(self) -> bytes:
+        """The last audio: what speech that is not noticed yet would have begun in."""
+        return bytes(self._kept)
+
+    def recall(self, pcm: bytes) -> list[EarEvent]:
+        """Begin with audio that an earlier connection had heard (`recent`)."""
+        if not pcm or self._manual:
+            return []
+        self._kept += pcm
+        return self._detect(pcm)
+
+    def take_heard_s(self) -> float:
+        """How much audio came since the last call, speech or not."""
+        frames, self._heard_frames = self._heard_frames, 0
+        return frames / HEARING_HZ
 
     def start(self) -> list[EarEvent]:
         """The client says that the user starts to act."""

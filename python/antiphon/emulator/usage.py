@@ -24,6 +24,10 @@ class Tokens:
         """Count audio."""
         self.audio += math.ceil(seconds * AUDIO_TOKENS_PER_S)
 
+    def copy(self) -> Tokens:
+        """A counter of its own."""
+        return Tokens(self.text, self.audio, self.image)
+
     def add(self, other: Tokens) -> None:
         """Count what another counter holds."""
         self.text += other.text

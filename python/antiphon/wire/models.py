@@ -32,26 +32,47 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
         tool_behavior: ``BLOCKING`` or ``NON_BLOCKING``: what a declaration without a behavior
             means.
         unasked_notices: Sends resumption handles and voice activity without being asked.
-        retired: No longer served by the real service (the local server still speaks it).
+        context_tokens: Size of the context window.
+        interaction_status: Says with ``turnComplete`` whether more will come unasked.
+        backends: Where the real service serves it today: ``google`` (the Gemini API) and
+            ``vertex``. The models of the Firebase guide's day are served nowhere any more.
     """
 
     text_output: bool = False
     tool_behavior: str = "BLOCKING"
     unasked_notices: bool = False
-    retired: bool = False
+    context_tokens: int = 131_072
+    interaction_status: bool = False
+    backends: frozenset[str] = frozenset({"google"})
 
+
+_VERTEX = frozenset({"vertex"})
+_NOWHERE: frozenset[str] = frozenset()
 
 _PROFILES: tuple[tuple[re.Pattern[str], ModelProfile], ...] = (
+    (
+        re.compile(r"gemini-3\.8-live-extended-thinking"),
+        ModelProfile(tool_behavior="NON_BLOCKING", unasked_notices=True, interaction_status=True),
+    ),
     (
         re.compile(r"gemini-3\.8-live"),
         ModelProfile(tool_behavior="NON_BLOCKING", unasked_notices=True),
     ),
     (re.compile(r"gemini-3\.\d+-.*live"), ModelProfile()),
+    (re.compile(r"gemini-live-2\.5-flash-native-audio$"), ModelProfile(backends=_VERTEX)),
+    (
+        re.compile(r"gemini-(live-2\.5-flash|2\.5-flash)-preview-native-audio"),
+        ModelProfile(backends=_NOWHERE),
+    ),
     (re.compile(r".*native-audio.*"), ModelProfile()),
-    # The models of the Firebase guide's day: half-cascade, TEXT or AUDIO.
+    # Half-cascade, TEXT or AUDIO: one is left, on Vertex.
+    (
+        re.compile(r"gemini-live-2\.5-flash$"),
+        ModelProfile(text_output=True, context_tokens=32_768, backends=_VERTEX),
+    ),
     (
         re.compile(r"gemini-(live-2\.5-flash|2\.0-flash-(live|exp)|2\.5-flash-live)"),
-        ModelProfile(text_output=True, retired=True),
+        ModelProfile(text_output=True, context_tokens=32_768, backends=_NOWHERE),
     ),
 )
 
