@@ -9,7 +9,7 @@ lock() {
   uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
     --no-annotate --custom-compile-command "make lock" --output-file "$out" "$@"
 }
-lock requirements/demo.txt --group build --extra cli --extra plot --extra speech --extra espeak
+lock requirements/demo.txt --group build --extra cli --extra plot --extra speech --extra espeak --extra tls
 lock requirements/test.txt --group build --group test --group lint \
-  --extra cli --extra plot --extra speech --extra espeak
+  --extra cli --extra plot --extra speech --extra espeak --extra tls
 lock benches/peers/requirements.txt --group peers

@@ -29,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
     parser.add_argument("--port", type=_port, default=8765, help="0: any free one (%(default)s)")
     parser.add_argument("--api-key", metavar="KEY", help="accept this key only; default: any")
+    parser.add_argument("--tls", action="store_true", help="serve wss:// with a new certificate")
+    parser.add_argument(
+        "--cert-dir", metavar="DIR", help="leave what clients have to trust there (with --tls)"
+    )
     parser.add_argument("--record", metavar="DIR", help="write what is said and sent to DIR")
     parser.add_argument("--seed", type=int, default=0, help="of delays and ids (%(default)s)")
     parser.add_argument(
@@ -85,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         link=args.link,
         faults=[] if args.faults is None else _read_faults(args.faults),
         record_dir=args.record,
+        tls=args.cert_dir or True if args.tls else False,
     )
 
     async def serve() -> None:
@@ -131,11 +136,13 @@ def _wait_for_eof(loop: AbstractEventLoop, stop: Event) -> None:
 
 def _announce(emulator: Emulator, args: argparse.Namespace) -> None:
     url = emulator.url
+    if args.tls:
+        _announce_tls(emulator)
     key = "your --api-key" if args.api_key else "any key"
     print(f"Listening on {url}", flush=True)
     print(
         f"  antiphon:     GoogleAI(base_url={url!r}, api_key=…)   ({key})\n"
-        f"  JavaScript:   httpOptions: {{ baseUrl: '{url.replace('ws:', 'http:')}' }}\n"
+        f"  JavaScript:   httpOptions: {{ baseUrl: '{url.replace('ws', 'http', 1)}' }}\n"
         f'  Go:           HTTPOptions{{BaseURL: "{url}"}}\n'
         'Say "hello", "ten of clubs", "tell a story" or "go forward ten meters". Ctrl-C stops.',
         flush=True,
@@ -145,6 +152,20 @@ def _announce(emulator: Emulator, args: argparse.Namespace) -> None:
     if args.ready_fd is not None:
         with os.fdopen(args.ready_fd, "w") as ready:
             ready.write(f"{url}\n")
+
+
+def _announce_tls(emulator: Emulator) -> None:
+    """What an unmodified application has to find in its environment."""
+    tls, url = emulator.tls, emulator.url.replace("wss", "https", 1)
+    print(
+        "An unmodified Python application reaches it with these two lines:\n"
+        f"  export SSL_CERT_FILE={tls.ca_file}\n"
+        f"  export GOOGLE_GEMINI_BASE_URL={url}\n"
+        f"Node and Firebase:  export NODE_EXTRA_CA_CERTS={tls.ca_file}\n"
+        f"Java:               export JAVA_TOOL_OPTIONS='-Djavax.net.ssl.trustStore="
+        f"{tls.trust_store} -Djavax.net.ssl.trustStorePassword={tls.trust_store_password}'",
+        flush=True,
+    )
 
 
 def _port(text: str) -> int:

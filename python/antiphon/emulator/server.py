@@ -35,6 +35,7 @@ from antiphon.emulator.request import Request, route
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.shared import Shared
 from antiphon.emulator.speech import SpeechUnavailable, Voice
+from antiphon.emulator.tls import Tls
 from antiphon.emulator.websocket import Connection, WebSocketChannel
 from antiphon.errors import ConnectError
 from antiphon.wire import Backend, FirebaseAI, GoogleAI, VertexAI
@@ -73,6 +74,8 @@ class Emulator:
         link: What lies between the clients and the server: a name of `LINKS`, such as ``lte``, or
             a `LinkProfile`; None: nothing.
         faults: What goes wrong: rules of `antiphon.emulator.faults`, or dicts of a scenario file.
+        tls: Serve ``wss://`` with a certificate made on the spot; clients trust it by
+            `ca_file`. A path: leave the certificate's files there.
         record_dir: Write what happens there: ``session-N.jsonl``, ``session-N/turn-M.wav``.
         settings: Everything else; ``api_key`` and ``seed`` above go first.
         voice: What speaks; by default what is installed.
@@ -89,6 +92,7 @@ class Emulator:
         seed: int | None = None,
         link: str | LinkProfile | None = None,
         faults: Sequence[Fault | Mapping[str, Any]] = (),
+        tls: bool | str | Path = False,
         record_dir: str | Path | None = None,
         settings: Settings | None = None,
         voice: Voice | None = None,
@@ -103,6 +107,8 @@ class Emulator:
         self._link = None if link is None else link_profile(link)
         self._faults = faults_from(faults)
         self._host, self._port = host, port
+        self._wants_tls = tls
+        self._tls: Tls | None = None
         self._brain: Brain = brain or Concierge()
         self._record_dir = None if record_dir is None else recording_folder(Path(record_dir))
         self._voice = voice or Voice()
@@ -131,9 +137,25 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """``ws://host:port``: the ``base_url`` for any backend."""
+        """``ws://host:port``, or ``wss://``: the ``base_url`` for any backend."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"ws://{host}:{self.port}"
+        return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}"
+
+    @property
+    def tls(self) -> Tls:
+        """The certificate, and the files by which clients trust it.
+
+        Raises:
+            ConnectError: It does not run, or not with TLS.
+        """
+        if self._tls is None:
+            raise ConnectError("The local server does not serve TLS; make it with tls=True.")
+        return self._tls
+
+    @property
+    def ca_file(self) -> Path:
+        """What clients have to trust (PEM); for our own: ``WebSocketConnector(tls=...)``."""
+        return self.tls.ca_file
 
     def backend(self, name: BackendName = "google") -> Backend:
         """A backend of the client that leads here.
@@ -157,6 +179,9 @@ class Emulator:
     # -------------------------------------------------------------- running
 
     async def __aenter__(self) -> Self:
+        if self._wants_tls:
+            folder = None if self._wants_tls is True else Path(self._wants_tls)
+            self._tls = await asyncio.to_thread(Tls, self._host, folder)
         self._workers = ThreadPoolExecutor(4, thread_name_prefix="antiphon-emulator")
         try:
             self._server = await serve(
@@ -172,9 +197,11 @@ class Emulator:
                 ping_timeout=60,
                 close_timeout=2,
                 server_header=None,
+                ssl=self._tls.context if self._tls else None,
             )
         except OSError as error:
             self._workers.shutdown(wait=False)
+            self._drop_tls()
             raise ConnectError(
                 f"The local server cannot listen on {self._host}:{self._port}: "
                 f"{error.strerror or error}. Choose another port (0: any free one)."
@@ -195,7 +222,13 @@ class Emulator:
         server.close()
         await server.wait_closed()
         self._server = self._workers = None
+        self._drop_tls()
         await asyncio.to_thread(self._end_workers, workers)
+
+    def _drop_tls(self) -> None:
+        tls, self._tls = self._tls, None
+        if tls is not None:
+            tls.close()
 
     def _end_workers(self, workers: ThreadPoolExecutor) -> None:
         """End what runs there; blocks."""
