@@ -4,7 +4,7 @@ import pytest
 from emulator_support import Client
 
 from antiphon.emulator import PHRASES, Call, CallableBrain, Concierge, Echo, ToolResult, Turn
-from antiphon.emulator.concierge import _RANKS, _SUITS
+from antiphon.emulator.cards import RANKS, SUITS
 from antiphon.emulator.numbers import normalized_words, number_in_words, read_number
 from antiphon.wire import FunctionDeclaration
 
@@ -105,7 +105,7 @@ def test_results_are_said(name, args, response, words):
 
 
 def test_each_card_has_its_own_long_answer():
-    answers = {ask(f"{rank} of {suit}").text for rank in _RANKS for suit in _SUITS}
+    answers = {ask(f"{rank} of {suit}").text for rank in RANKS for suit in SUITS}
     assert len(answers) == 52
     # A hurried speaker says some 18 characters a second.
     assert min(len(answer) for answer in answers) > 6 * 18

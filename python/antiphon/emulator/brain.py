@@ -1,19 +1,32 @@
 """What the local server answers: a brain gets a turn and gives a reply.
 
-`Concierge` (in `antiphon.emulator.concierge`) is the default; `Echo` and `CallableBrain` are
-for tests and for plugging in something else.
+`Concierge` (in `antiphon.emulator.concierge`) is the default; `Script` follows a scenario file,
+`Replay` a recorded session; `Echo` and `CallableBrain` are for tests and for plugging in
+something else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from antiphon.emulator.jobs import Grammar
+from antiphon.emulator.faults import Fault
+from antiphon.emulator.jobs import Grammar, Speech
 from antiphon.wire import Content, FunctionDeclaration
 
-__all__ = ["Brain", "Call", "CallableBrain", "Echo", "Reply", "ToolResult", "Turn"]
+__all__ = [
+    "Brain",
+    "Call",
+    "CallableBrain",
+    "Echo",
+    "Reply",
+    "Send",
+    "Step",
+    "ToolResult",
+    "Turn",
+    "Wait",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,24 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """Nothing of the reply is sent for this time."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Send:
+    """A message of the server, sent as it is: the session takes no note of what it says."""
+
+    message: Mapping[str, Any]
+
+
+#: What a reply does beside talking. A `Fault` applies from here on, and counts from here.
+Step: TypeAlias = Wait | Send | Fault
+
+
+@dataclass(frozen=True)
 class Reply:
     """What the brain says or does.
 
@@ -67,11 +98,23 @@ class Reply:
         call: A function to call first. Without a text the turn stays open until it is answered;
             with one (for a function that does not block) the model talks on meanwhile.
         max_speed: Send the audio at most this many times faster than real time.
+        speech: The text, already spoken; None: the voice speaks it.
+        before: Steps to take first, in order, each when the one before is done.
+        after: Steps to take once the turn is complete. They go on while other turns begin.
+        then: What follows in the same turn once this was sent (not after a ``call`` without a
+            text: its result is the brain's next turn).
+        completes: Whether ``generationComplete`` and ``turnComplete`` end the turn. False: what
+            the steps send is all that the client gets.
     """
 
     text: str = ""
     call: Call | None = None
     max_speed: float | None = None
+    speech: Speech | None = None
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
+    then: Reply | None = None
+    completes: bool = True
 
 
 class Brain(Protocol):

@@ -1,57 +1,24 @@
 """The default brain: a concierge with a published table of phrases.
 
-`PHRASES` is the table; each entry says what to try. Words are compared in lower case, without
+`PHRASES` is the table; ``docs/phrases.md`` shows it. Words are compared in lower case, without
 punctuation, typed or recognized alike. Anything else is acknowledged in words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from antiphon.emulator.brain import Call, Reply, ToolResult, Turn
+from antiphon.emulator.brain import Reply, Send, Turn, Wait
+from antiphon.emulator.cards import RANKS, SUITS, card
+from antiphon.emulator.faults import Close
+from antiphon.emulator.functions import after_call, call_by_name, go, weather
 from antiphon.emulator.jobs import Grammar
-from antiphon.emulator.numbers import (
-    NUMBER_WORDS,
-    normalized_words,
-    number_in_words,
-    read_number,
-)
-from antiphon.wire import FunctionDeclaration
+from antiphon.emulator.numbers import NUMBER_WORDS, normalized_words, number_in_words, read_number
+from antiphon.wire import duration_text
 
 __all__ = ["PHRASES", "Concierge", "Phrase"]
-
-_RANKS = (
-    *("ace", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("jack", "queen", "king"),
-)
-_SUITS = ("clubs", "diamonds", "hearts", "spades")
-
-# What there is to say about a rank and a suit; together they make 52 answers.
-_OF_RANK = {
-    "ace": "The ace stands alone, sometimes the lowest card of the deck and sometimes the highest.",
-    "two": "The two is the humblest of them all, and in some games it is wild.",
-    "three": "Three is a lucky number in many countries, and a light card in most games.",
-    "four": "A four is square and steady, like the legs of a good table.",
-    "five": "With a five you stand in the middle of the small numbers.",
-    "six": "In many card games of Europe, the six is where the deck begins.",
-    "seven": "Seven has always been the number of luck, of wonders and of days.",
-    "eight": "In one well known game, an eight may be played on anything at all.",
-    "nine": "Nine is a strong number, and in baccarat no hand can beat it.",
-    "ten": "Ten is the highest of the numbers, right below the jack.",
-    "jack": "The jack was once a simple servant, and rose to sit beside the queen.",
-    "queen": "The queen rules the table with patience, and she takes the jack.",
-    "king": "The king is the highest of the court, and only an ace may trouble him.",
-}
-_OF_SUIT = {
-    "clubs": "Clubs began as leaves of clover, and card players of old took them for luck.",
-    "diamonds": "Diamonds once stood for the merchants, who counted everything twice.",
-    "hearts": "Hearts were the clergy in the old decks, and the lovers in the new ones.",
-    "spades": "Spades were swords at first, and they still cut deeper than the other suits.",
-}
-_CARD_END = "Shall I put it back into the deck for you?"
 
 _GREETING = "Good day, and welcome. I am your concierge. How may I help you?"
 _STORY = (
@@ -68,6 +35,10 @@ _SHORT_STORY = (
     "A lighthouse keeper wondered every evening who might see his lamp. "
     "One night a sailor followed it home through a storm, and he did not wonder any more."
 )
+# The audio of a long answer leaves slowly: a client that measures it over a few seconds only, first
+# chunk to last, must still find less than twice real time.
+_LONG_ANSWER_SPEED = 1.8
+_GO_AWAY_S = 3.0
 _HELP = (
     "You can name a playing card, ask me to count, or ask for a story. "
     "You can give me a word to remember. "
@@ -82,11 +53,13 @@ class Phrase:
     Attributes:
         name: What it is about.
         examples: What to say.
+        effect: What then happens.
         answer: Gives a reply, or None if the words do not fit.
     """
 
     name: str
     examples: tuple[str, ...]
+    effect: str
     answer: Callable[[list[str], Turn], Reply | None]
 
 
@@ -101,7 +74,7 @@ class Concierge:
     def respond(self, turn: Turn) -> Reply:
         """Answer a turn."""
         if turn.tool_result is not None:
-            return Reply(_after_call(turn.tool_result))
+            return Reply(after_call(turn.tool_result))
         words = normalized_words(turn.text)
         for phrase in PHRASES:
             reply = phrase.answer(words, turn)
@@ -123,145 +96,7 @@ def _acknowledged(turn: Turn) -> str:
     return f"{heard}. I have no recognizer here, so I cannot tell the words."
 
 
-# ------------------------------------------------------------------ functions
-
-
-def _call_by_name(words: list[str], turn: Turn) -> Reply | None:
-    """``call get_weather for Paris``."""
-    if len(words) < 2 or words[0] not in ("call", "run"):
-        return None
-    match = re.match(r"\W*\w+\s+(.+?)(?:\s+(?:for|with|of)\s+(.+?))?[.!?]*$", turn.text.strip())
-    if match is None:
-        return None
-    spoken_name, wanted = match[1], match[2] or ""
-    asked = "_".join(normalized_words(spoken_name))
-    for name, declaration in turn.functions.items():
-        if "_".join(normalized_words(name)) == asked:
-            return Reply(call=Call(name, _arguments(declaration, wanted)))
-    return Reply(
-        f"I do not know a function named {spoken_name}. Declare it in the tools of the session, "
-        "and I shall call it."
-    )
-
-
-def _go(words: list[str], turn: Turn) -> Reply | None:
-    """``go forward ten meters``."""
-    for direction in ("forward", "backward"):
-        if "go" not in words or not {direction, f"{direction}s"} & set(words):
-            continue
-        found = next(filter(None, (read_number(words, at) for at in range(len(words)))), None)
-        distance = found[0] if found else 1.0
-        said = f"{direction} {number_in_words(distance)} {_meters(distance)}"
-        declaration = turn.functions.get(f"go_{direction}")
-        if declaration is None:
-            return Reply(
-                f"I would go {said}, but there is no function named go {direction} in this session."
-            )
-        return Reply(call=Call(declaration.name, _arguments(declaration, "", number=distance)))
-    return None
-
-
-def _weather(words: list[str], turn: Turn) -> Reply | None:
-    """``what is the weather in London``."""
-    if "weather" not in words:
-        return None
-    place = re.search(r"\b(?:in|for|of)\s+(.+?)[.!?]*$", turn.text.strip())
-    for name, declaration in turn.functions.items():
-        if "weather" in name.lower():
-            return Reply(call=Call(name, _arguments(declaration, place[1] if place else "")))
-    return Reply("I cannot see the sky from my desk. Declare a function get_weather, and I will.")
-
-
-def _after_call(result: ToolResult) -> str:
-    """Say the result of a function."""
-    response = result.response
-    if "error" in response:
-        return f"I am sorry, that did not work. {_spoken_value(response['error'])}"
-    value = response.get("output", response.get("result", response))
-    said = _spoken_value(value)
-    if result.call.name in ("go_forward", "go_backward"):
-        numbers = [arg for arg in result.call.args.values() if isinstance(arg, int | float)]
-        distance = numbers[0] if numbers else 1
-        way = f"{result.call.name[3:]} {number_in_words(distance)} {_meters(distance)}"
-        done = f"Certainly. We went {way}."
-        return f"{done} {said}" if said else done
-    return f"Here is what I found. {said}" if said else "It is done."
-
-
-def _spoken_value(value: Any) -> str:
-    """A tool's result in words."""
-    if isinstance(value, str):
-        text = " ".join(value.split())[:400]
-        return text if not text or text[-1] in ".!?" else f"{text}."
-    if isinstance(value, Mapping):
-        parts = [
-            f"{str(name).replace('_', ' ')}: {_spoken_value(item).rstrip('.')}"
-            for name, item in list(value.items())[:6]
-        ]
-        return ", ".join(parts) + "." if parts else ""
-    if isinstance(value, bool) or value is None:
-        return {True: "Yes.", False: "No.", None: ""}[value]
-    if isinstance(value, int | float):
-        return f"{number_in_words(value)}."
-    if isinstance(value, list | tuple):
-        return ", ".join(_spoken_value(item).rstrip(".") for item in list(value)[:6]) + "."
-    return f"{value}"[:400]
-
-
-def _arguments(
-    declaration: FunctionDeclaration, text: str, *, number: float | None = None
-) -> dict[str, Any]:
-    """Arguments by the declared parameters: the text's words and numbers, where they fit."""
-    schema = declaration.parameters or declaration.parameters_json_schema or {}
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping):
-        return {}
-    if number is None:
-        words = normalized_words(text)
-        found = next(filter(None, (read_number(words, at) for at in range(len(words)))), None)
-        number = found[0] if found else None
-    arguments: dict[str, Any] = {}
-    for name in sorted(properties, key=_distances_first):
-        kind = properties[name].get("type") if isinstance(properties[name], Mapping) else None
-        kind = str(kind or "string").lower()
-        if kind in ("number", "integer") and number is not None:
-            arguments[name] = int(number) if number == int(number) else number
-            number = None
-        elif kind == "string" and text:
-            arguments[name] = text
-            text = ""
-    return arguments
-
-
-def _distances_first(name: str) -> bool:
-    return not re.search(r"dist|met(er|re)|length|amount|number|count|steps", name.lower())
-
-
-def _meters(distance: float) -> str:
-    return "meter" if distance == 1 else "meters"
-
-
 # ------------------------------------------------------------------ talk
-
-
-def _card(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001 - one signature for all
-    """``ten of clubs``: at least six seconds about that card."""
-    for at in range(len(words) - 2):
-        rank, of, suit = words[at : at + 3]
-        if of != "of" or suit not in _SUITS:
-            continue
-        if rank not in _RANKS:
-            digits = {"2": "two", "3": "three", "4": "four", "5": "five", "6": "six"}
-            digits |= {"7": "seven", "8": "eight", "9": "nine", "10": "ten"}
-            if rank not in digits:
-                continue
-            rank = digits[rank]
-        opening = f"The {rank} of {suit}."
-        before = words[at - 1] if at else ""
-        if before in NUMBER_WORDS:
-            opening = f"I heard {before}, and then the {rank} of {suit}."
-        return Reply(f"{opening} {_OF_RANK[rank]} {_OF_SUIT[suit]} {_CARD_END}")
-    return None
 
 
 def _count(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
@@ -274,7 +109,8 @@ def _count(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
         return Reply("There is nothing to count.")
     names = [number_in_words(number) for number in range(1, last + 1)]
     lines = [", ".join(names[first : first + 10]) for first in range(0, last, 10)]
-    return Reply(" ".join(f"{line[0].upper()}{line[1:]}." for line in lines))
+    text = " ".join(f"{line[0].upper()}{line[1:]}." for line in lines)
+    return Reply(text, max_speed=_LONG_ANSWER_SPEED)
 
 
 def _story(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
@@ -315,6 +151,15 @@ def _numbers(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
     return Reply(f"I heard the numbers {', '.join(numbers[:-1])} and {numbers[-1]}.")
 
 
+def _go_away(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
+    """``goaway``: the server ends the connection, as it does at the limit of a session."""
+    if words not in (["goaway"], ["go", "away"]):
+        return None
+    notice = Send({"goAway": {"timeLeft": duration_text(_GO_AWAY_S)}})
+    end = Close(code=1000, reason="")
+    return Reply("Very well. Good bye.", after=(notice, Wait(_GO_AWAY_S), end))
+
+
 def _greet(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
     greetings = {"hello", "hi", "hey", "greetings", "welcome"}
     text = " ".join(words)
@@ -334,21 +179,59 @@ def _help(words: list[str], turn: Turn) -> Reply | None:  # noqa: ARG001
 
 #: What the concierge understands; the first line that fits answers.
 PHRASES: tuple[Phrase, ...] = (
-    Phrase("a function by its name", ("call get_weather for Paris",), _call_by_name),
-    Phrase("go_forward, go_backward", ("go forward ten meters", "go backward 3 meters"), _go),
-    Phrase("the weather", ("what is the weather in London",), _weather),
-    Phrase("a playing card", ("ten of clubs", "four queen of clubs"), _card),
-    Phrase("counting", ("please give a long answer: count to one hundred",), _count),
-    Phrase("a story, long or short", ("tell me a story", "tell a short story"), _story),
+    Phrase(
+        "a function by its name",
+        ("call get_weather for Paris",),
+        "Calls that function, if the client declared it; what is named fills its parameters. If "
+        "it does not block, he talks on. Then he says its result.",
+        call_by_name,
+    ),
+    Phrase(
+        "a walk",
+        ("go forward ten meters", "go backward 3 meters"),
+        "Calls `go_forward` or `go_backward` with the distance.",
+        go,
+    ),
+    Phrase(
+        "the weather",
+        ("what is the weather in London",),
+        "Calls the first function with `weather` in its name.",
+        weather,
+    ),
+    Phrase(
+        "a playing card",
+        ("ten of clubs", "four queen of clubs"),
+        "At least six seconds of speech about that card, and other ones for each card.",
+        card,
+    ),
+    Phrase(
+        "a long answer",
+        ("please give a long answer: count to one hundred", "count to five"),
+        "Counts, to 200 at most; the audio comes no faster than twice real time.",
+        _count,
+    ),
+    Phrase(
+        "a story",
+        ("tell me a story", "tell a short story"),
+        "A story of half a minute, or of ten seconds.",
+        _story,
+    ),
     Phrase(
         "a word to remember",
-        ("remember the word lighthouse", "what word did I ask you to remember"),
+        ("remember the word blue", "what word did I ask you to remember"),
+        "Keeps the word, and says it when asked, in a resumed session too.",
         _remember,
     ),
-    Phrase("numbers", ("thirty three, four, six, ninety two",), _numbers),
-    Phrase("a greeting", ("hello", "good morning"), _greet),
-    Phrase("thanks", ("thank you",), _thanks),
-    Phrase("help", ("what can you do",), _help),
+    Phrase(
+        "the end of the connection",
+        ("goaway",),
+        "A `goAway` behind the turn; 3 s later the server closes with 1000.",
+        _go_away,
+    ),
+    Phrase("numbers", ("thirty three, four, six, ninety two",), "Says them again.", _numbers),
+    Phrase("a greeting", ("hello", "good morning"), "Greets.", _greet),
+    Phrase("thanks", ("thank you",), "Is polite.", _thanks),
+    Phrase("help", ("what can you do",), "Says what there is to try.", _help),
 )
 
 _DIGITS = " | ".join(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
@@ -356,7 +239,7 @@ _GRAMMAR = Grammar(
     keyphrases=(
         ("go forward", 1e-10),
         ("go backward", 1e-10),
-        *((f"of {suit}", 1e-10) for suit in _SUITS),
+        *((f"of {suit}", 1e-10) for suit in SUITS),
     ),
     jsgf=f"""#JSGF V1.0;
 grammar concierge;
@@ -366,10 +249,10 @@ grammar concierge;
 <tens> = twenty | thirty | forty | fifty | sixty | seventy | eighty | ninety;
 <small> = <digit> | <teen> | <tens> [<digit>];
 <number> = zero | <small> | <digit> hundred [[and] <small>];
-<card> = ({" | ".join(_RANKS)}) of ({" | ".join(_SUITS)});
+<card> = ({" | ".join(RANKS)}) of ({" | ".join(SUITS)});
 public <command> = go (forward | backward) <number> (meter | meters)
     | (/0.99/ <card> | /0.01/ <number> <card>);
 """,
     lead=NUMBER_WORDS,
-    heads=frozenset(_RANKS),
+    heads=frozenset(RANKS),
 )
