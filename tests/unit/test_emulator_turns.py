@@ -372,7 +372,7 @@ def test_a_non_blocking_call_survives_the_interruption_and_is_told_when_idle():
     answer = {"id": call_id, "name": "go_forward", "response": {"output": "arrived"}}
     client.send({"toolResponse": {"functionResponses": [answer]}})
     client.run(60)
-    assert [turn.text[:9] for turn in client.turns] == ["", "Good day,", "Certainly"]
+    assert [turn.text[:9] for turn in client.turns] == ["Here we g", "Good day,", "Certainly"]
 
 
 @pytest.mark.parametrize(

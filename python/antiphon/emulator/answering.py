@@ -9,13 +9,15 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from antiphon import wire
-from antiphon.emulator.brain import Brain, Call, Reply, ToolResult, Turn
+from antiphon.emulator.agenda import Agenda
+from antiphon.emulator.brain import Brain, Call, Reply, Send, ToolResult, Turn
 from antiphon.emulator.context import Context
 from antiphon.emulator.dialect import Dialect
+from antiphon.emulator.faults import Fault
 from antiphon.emulator.generation import Generation, Options
 from antiphon.emulator.jobs import JobDesk, JobFailed, JobResult, Speech, Synthesize
 from antiphon.emulator.outlet import Outlet
@@ -93,6 +95,7 @@ class Answering:
         self._rng = rng
         self._on_idle = on_idle
         self._generation: Generation | None = None
+        self._agenda = Agenda()
         self._next_is_empty = False
         self._waiting: deque[Input] = deque()
         self._speaking: deque[int] = deque()
@@ -113,7 +116,8 @@ class Answering:
     @property
     def due(self) -> float | None:
         """When `step` has something to do."""
-        return self._generation.due if self._generation is not None else None
+        times = (self._agenda.due, self._generation.due if self._generation else None)
+        return min((time for time in times if time is not None), default=None)
 
     # -------------------------------------------------------------- answering
 
@@ -151,7 +155,7 @@ class Answering:
         self._outlet.observe("turn_started", now, turn=record.index, input_text=given.text)
         if self._next_is_empty:
             self._next_is_empty = False
-            self._say(self._generation, Reply(), now)
+            self._start(self._generation, Reply(), now)
             return
         self._reply(self._generation, given, now)
 
@@ -168,18 +172,30 @@ class Answering:
         self._next_is_empty = True
 
     def step(self, now: float) -> None:
-        """Send the turn's next messages, or end it."""
+        """Do what is due: of turns that have ended, then of the turn that is open."""
+        if self._agenda.due is not None and self._agenda.due <= now:
+            step = self._agenda.pop()
+            self._do(dict(step.message) if isinstance(step, Send) else step, now)
+            return
         generation = self._generation
         assert generation is not None
-        if generation.pending_call is not None:
-            self._call(generation, generation.pending_call, now)
-            return
-        messages = generation.step(now)
-        if messages is None:
+        acts = generation.step(now)
+        if acts is None:
             self._end_turn(generation, now)
             return
-        for message in messages:
-            self._outlet.send(message, now)
+        for act in acts:
+            if isinstance(act, Call):
+                self._call(generation, act, now)
+            elif isinstance(act, Reply):
+                self._start(generation, act, now)
+            else:
+                self._do(act, now)
+
+    def _do(self, act: dict[str, Any] | Fault, now: float) -> None:
+        if isinstance(act, Fault):
+            self._outlet.fail(act, now)
+        else:
+            self._outlet.send(act, now)
 
     def speech_done(self, job_id: int, result: JobResult, now: float) -> None:
         """Take a sentence that was spoken; sentences are said in their order."""
@@ -203,15 +219,10 @@ class Answering:
             self._outlet.observe("brain_failed", now, error=f"{type(error).__name__}: {error}")
             self._outlet.close(1011, INTERNAL_ERROR, now)
             return
-        reply = self._only_declared(reply)
-        if reply.call is not None:
-            generation.pending_call = reply.call
-            if not reply.text:
-                return
-        self._say(generation, reply, now)
+        self._start(generation, reply, now)
 
-    def _say(self, generation: Generation, reply: Reply, now: float) -> None:
-        for sentence in generation.say(reply, now):
+    def _start(self, generation: Generation, reply: Reply, now: float) -> None:
+        for sentence in generation.take(self._only_declared(reply), now):
             job = Synthesize(self._desk.new_id(), sentence, self.configuration.voice)
             self._speaking.append(job.id)
             self._desk.submit(job)
@@ -234,7 +245,7 @@ class Answering:
         if reply.call is None or reply.call.name in self.configuration.functions:
             return reply
         words = f"I would call {reply.call.name}, but there is no such function in this session."
-        return Reply(" ".join(filter(None, (reply.text, words))), None, reply.max_speed)
+        return replace(reply, text=" ".join(filter(None, (reply.text, words))), call=None)
 
     # -------------------------------------------------------------- tools
 
@@ -247,10 +258,7 @@ class Answering:
             self._on_idle(now)
 
     def _call(self, generation: Generation, call: Call, now: float) -> None:
-        generation.pending_call = None
         args = dict(call.args)
-        for message in generation.opening():
-            self._outlet.send(message, now)
         if self._dialect.shows_code:
             shown = ", ".join(f"{name}={value!r}" for name, value in args.items())
             code = {"language": "PYTHON", "code": f"print(default_api.{call.name}({shown}))"}
@@ -347,7 +355,9 @@ class Answering:
         record = generation.record
         record.ended_s = self._outlet.elapsed_s(now)
         record.interrupted = interrupted
-        self._outlet.send(self._turn_complete(record, now), now)
+        if interrupted or generation.completes:
+            self._outlet.send(self._turn_complete(record, now), now)
+        self._agenda.add(generation.after, now)
         self._context.remember(content_of("model", record.text_sent or record.text))
         self._outlet.observe_turn(record, now)
         self._record.end_turn(record, max_pcm_bytes=self._settings.max_pcm_bytes)

@@ -95,14 +95,13 @@ class Reply:
 
     Attributes:
         text: Said aloud, or sent as text.
-        call: A function to call first. Without a text the turn stays open until it is answered;
-            with one (for a function that does not block) the model talks on meanwhile.
+        call: A function to call first. With nothing to say the turn stays open until it is
+            answered; else (for a function that does not block) the model talks on meanwhile.
         max_speed: Send the audio at most this many times faster than real time.
         speech: The text, already spoken; None: the voice speaks it.
         before: Steps to take first, in order, each when the one before is done.
-        after: Steps to take once the turn is complete. They go on while other turns begin.
-        then: What follows in the same turn once this was sent (not after a ``call`` without a
-            text: its result is the brain's next turn).
+        after: Steps to take once the turn has ended. They go on while other turns begin.
+        then: What follows in the same turn once this was sent.
         completes: Whether ``generationComplete`` and ``turnComplete`` end the turn. False: what
             the steps send is all that the client gets.
     """
@@ -115,6 +114,11 @@ class Reply:
     after: tuple[Step, ...] = ()
     then: Reply | None = None
     completes: bool = True
+
+    @property
+    def holds_open(self) -> bool:
+        """Whether the turn waits for the result of the call."""
+        return self.call is not None and not self.text and self.then is None
 
 
 class Brain(Protocol):

@@ -21,7 +21,7 @@ from antiphon.emulator.context import Context
 from antiphon.emulator.dialect import Dialect, dialect_of, random_uuid
 from antiphon.emulator.jobs import Job, JobDesk, JobResult, Recognition, Recognize
 from antiphon.emulator.lifetime import Lifetime
-from antiphon.emulator.outlet import Close, Outlet
+from antiphon.emulator.outlet import Outlet, OutletItem
 from antiphon.emulator.quota import QUOTA_EXCEEDED
 from antiphon.emulator.reading import content_of, function_responses, last_words, media
 from antiphon.emulator.record import Observer, SessionRecord
@@ -120,8 +120,11 @@ class EmulatedSession:
         else:
             self._handle(self._answering, message, now)
 
-    def outgoing(self, now: float) -> list[bytes | Close]:
-        """What to send now, in order; a `Close` is the last of all."""
+    def outgoing(self, now: float) -> list[OutletItem]:
+        """What to send now, in order; a `Close` is the last of all.
+
+        A `Fault` is a rule that applies from there on: `FaultySession` sees to it.
+        """
         self.handle_timeout(now)
         return self._outlet.take()
 

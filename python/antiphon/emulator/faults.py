@@ -90,6 +90,12 @@ class Fault(
             and not self.needs_message
         )
 
+    @property
+    def is_immediate(self) -> bool:
+        """Whether it waits neither for a message nor for a moment."""
+        waits = self.kind is not None or self.number is not None or self.at_s is not None
+        return not (waits or self.needs_message or self.direction == "client")
+
 
 class Close(Fault, frozen=True, kw_only=True, tag="close"):
     """The server closes the connection; the message is not sent, or not looked at.

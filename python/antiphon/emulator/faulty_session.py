@@ -1,8 +1,9 @@
 """An `EmulatedSession` to which things happen by rule. Like it, without I/O and without a clock.
 
 It stands between the session and the driver, which is the one place that every message of either
-direction passes, over a socket and in memory alike. What only the connection itself can do wrong
-(`HalfOpen`, `LatePongs`) it hands to the driver, in its place among the messages.
+direction passes, over a socket and in memory alike. Rules of the brain come among the messages, and
+apply from there on. What only the connection itself can do wrong (`HalfOpen`, `LatePongs`) it hands
+to the driver, in its place among the messages.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from antiphon.emulator import faults
 from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.jobs import Job, JobResult
 from antiphon.emulator.kinds import kinds_of_client_message, kinds_of_server_message
-from antiphon.emulator.outlet import Close
+from antiphon.emulator.outlet import Close, OutletItem
 from antiphon.emulator.record import SessionRecord
 
 __all__ = ["FaultySession", "Outgoing"]
 
 #: What the driver sends or does, in order.
 Outgoing = bytes | Close | faults.HalfOpen | faults.LatePongs
+
+
+# Of a session; the brain may add rules for as long as it lasts.
+_MAX_RULES = 1_024
 
 
 class FaultySession:
@@ -37,10 +42,9 @@ class FaultySession:
         self, session: EmulatedSession, rules: Sequence[faults.Fault], *, now: float
     ) -> None:
         self._session = session
-        self._epoch = now
-        self._watches = [_Watch(rule) for rule in rules]
+        self._watches = [_Watch(rule, now) for rule in rules]
         # Of the session, still to be looked at; and what may go out when nothing stalls.
-        self._fresh: deque[bytes | Close] = deque()
+        self._fresh: deque[OutletItem] = deque()
         self._ready: deque[Outgoing] = deque()
         self._stalled_until = now
         self._silent = False
@@ -59,6 +63,9 @@ class FaultySession:
         """Take one message of the client."""
         self._fire_timers(now)
         if self._silent:
+            return
+        if not self._watches:
+            self._session.receive(data, now)
             return
         hits = self._hits("client", kinds_of_client_message(data), now)
         for message in self._act(hits, data, now):
@@ -88,7 +95,7 @@ class FaultySession:
         """When to call `handle_timeout`, if nothing else happens before."""
         if self._silent:
             return None
-        times = [self._epoch + watch.at_s for watch in self._watches if watch.is_armed_timer]
+        times = [watch.at for watch in self._watches if watch.is_armed_timer]
         if self.unsent:
             times.append(self._stalled_until)
         # During a stall the session waits as well: it makes up for it afterwards.
@@ -112,22 +119,37 @@ class FaultySession:
 
     # -------------------------------------------------------------- inside
 
-    def _decide(self, item: bytes | Close, now: float) -> None:
+    def _decide(self, item: OutletItem, now: float) -> None:
         """Look at one message of the server, and make ready what becomes of it."""
-        if isinstance(item, Close):
+        if isinstance(item, faults.Fault):
+            self._add(item, now)
+            return
+        if isinstance(item, Close) or not self._watches:
             self._ready.append(item)
             return
         hits = self._hits("server", kinds_of_server_message(item), now)
         self._ready.extend(self._act(hits, item, now))
         self._interrupt_if_asked(hits, now)
 
+    def _add(self, rule: faults.Fault, now: float) -> None:
+        """A rule of the brain's: it counts messages and seconds from here."""
+        watch = _Watch(rule, now)
+        self._watches = [old for old in self._watches if old.left != 0][-_MAX_RULES:]
+        self._watches.append(watch)
+        if rule.is_immediate:
+            self._fire(watch, now)
+
     def _fire_timers(self, now: float) -> None:
         for watch in self._watches:
-            if watch.is_armed_timer and self._epoch + watch.at_s <= now and not self._silent:
-                watch.left = 0
-                self._session.note_fault(watch.name, now)
-                self._act([watch.rule], b"", now)
-                self._interrupt_if_asked([watch.rule], now)
+            if watch.is_armed_timer and watch.at <= now and not self._silent:
+                self._fire(watch, now)
+
+    def _fire(self, watch: _Watch, now: float) -> None:
+        """Apply a rule that waits for no message."""
+        watch.left = 0
+        self._session.note_fault(watch.name, now)
+        self._act([watch.rule], b"", now)
+        self._interrupt_if_asked([watch.rule], now)
 
     def _hits(
         self, direction: Literal["server", "client"], kinds: frozenset[str], now: float
@@ -135,7 +157,7 @@ class FaultySession:
         """The rules that apply to a message."""
         hits = []
         for watch in self._watches:
-            if watch.hits(direction, kinds, now - self._epoch):
+            if watch.hits(direction, kinds, now):
                 self._session.note_fault(watch.name, now)
                 hits.append(watch.rule)
         return hits
@@ -193,10 +215,10 @@ class FaultySession:
 class _Watch:
     """One rule in one session: what it has seen, and how often it may still apply."""
 
-    def __init__(self, rule: faults.Fault) -> None:
+    def __init__(self, rule: faults.Fault, since: float) -> None:
         self.rule = rule
         self.name = str(rule.__struct_config__.tag)
-        self.at_s = rule.at_s or 0.0
+        self.at = since + (rule.at_s or 0.0)
         self.left = rule.times
         self._seen = 0
 
@@ -205,7 +227,7 @@ class _Watch:
         """Whether it waits for a moment that was not yet there."""
         return self.rule.is_timed and self.left != 0
 
-    def hits(self, direction: str, kinds: frozenset[str], elapsed_s: float) -> bool:
+    def hits(self, direction: str, kinds: frozenset[str], now: float) -> bool:
         """Whether it applies to this message; counts it."""
         rule = self.rule
         if rule.is_timed or direction != rule.direction:
@@ -215,7 +237,7 @@ class _Watch:
         if isinstance(rule, faults.PhantomInterruption) and "interrupted" in kinds:
             return False  # its own, perhaps: it would never end
         number, self._seen = self._seen, self._seen + 1
-        if self.left == 0 or number < (rule.number or 0) or elapsed_s < self.at_s:
+        if self.left == 0 or number < (rule.number or 0) or now < self.at:
             return False
         if self.left is not None:
             self.left -= 1

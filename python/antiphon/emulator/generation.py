@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from antiphon.emulator.brain import Call, Reply
+from antiphon.emulator.brain import Call, Reply, Send, Step, Wait
 from antiphon.emulator.dialect import Dialect
+from antiphon.emulator.faults import Fault
 from antiphon.emulator.jobs import SPEECH_HZ, Speech, Word
 from antiphon.emulator.pacing import (
     FIRST_CHUNK_BYTES,
@@ -24,7 +26,11 @@ from antiphon.emulator.pacing import (
 )
 from antiphon.emulator.record import TurnRecord
 
-__all__ = ["Generation", "Options"]
+__all__ = ["Act", "Generation", "Options"]
+
+#: What is to be done now: a message to send, a function to call, a rule that begins to apply, or
+#: the reply that follows in the same turn.
+Act: TypeAlias = dict[str, Any] | Call | Fault | Reply
 
 # Transcription runs ahead of its audio by about this much.
 _TRANSCRIPT_LEAD_S = 0.4
@@ -47,7 +53,7 @@ class Options:
 class Generation:
     """Sends what the brain says; one object per turn.
 
-    The owner feeds it with `say` and `spoken`, and calls `step` when `due` has come.
+    The owner feeds it with `take` and `spoken`, and calls `step` when `due` has come.
     """
 
     def __init__(
@@ -60,9 +66,13 @@ class Generation:
         epoch: float,
     ) -> None:
         self.record = record
-        self.pending_call: Call | None = None
         self.open_calls: dict[str, Call] = {}
         self.generation_complete = False
+        self.completes = True
+        self.after: list[Step] = []
+        self._steps: deque[Step] = deque()
+        self._call: Call | None = None
+        self._then: Reply | None = None
         self._options = options
         self._rng = rng
         self._epoch = epoch
@@ -74,6 +84,7 @@ class Generation:
 
     def _reset_speech(self) -> None:
         self._sentences: deque[str] = deque()
+        self._text = ""
         self._unspoken = 0
         self._pcm = bytearray()
         self._words: deque[Word] = deque()
@@ -85,21 +96,34 @@ class Generation:
 
     # -------------------------------------------------------------- feeding
 
-    def say(self, reply: Reply, now: float) -> list[str]:
-        """Take a reply's text; returns the sentences to synthesize, in order."""
+    def take(self, reply: Reply, now: float) -> list[str]:
+        """Take a reply; returns the sentences to synthesize, in order."""
         self._next_at = max(self._next_at, now)
         self._reset_speech()
+        self._steps.extend(reply.before)
+        self.after.extend(reply.after)
+        self.completes = reply.completes
+        self._call, self._then = reply.call, reply.then
+        if reply.holds_open:
+            return []
         self._has_output = True
+        self._text = " ".join(reply.text.split())
         self.record.text = " ".join(filter(None, (self.record.text, reply.text)))
         sentences = split_sentences(reply.text)
         if self._options.text_output:
             words = reply.text.split(" ") if reply.text else []
             self._pieces.extend(
-                (" " if first else "") + " ".join(words[first : first + _TEXT_PIECE_WORDS])
+                (" " if first or self.record.text_sent else "")
+                + " ".join(words[first : first + _TEXT_PIECE_WORDS])
                 for first in range(0, len(words), _TEXT_PIECE_WORDS)
             )
             return []
         self._pace = Pace(self._rng, self._options.speed, reply.max_speed)
+        if reply.speech is not None:
+            self._sentences.append(reply.text)
+            self._unspoken = 1
+            self.spoken(reply.speech, now)
+            return []
         self._sentences.extend(sentences)
         self._unspoken = len(sentences)
         return sentences
@@ -126,7 +150,7 @@ class Generation:
     @property
     def due(self) -> float | None:
         """When `step` has something to do; None while it waits for audio or a tool."""
-        if self.pending_call is not None:
+        if self._steps or self._call is not None:
             return self._next_at
         if self.generation_complete:
             return self._playback_end
@@ -136,11 +160,21 @@ class Generation:
             return self._next_at
         return None
 
-    def step(self, now: float) -> list[dict[str, Any]] | None:
-        """The messages for now; None when the turn is over (the owner ends it)."""
+    def step(self, now: float) -> Sequence[Act] | None:
+        """What to do now, in order; None when the turn is over (the owner ends it)."""
         if self.generation_complete:
             return None
-        messages = self.opening()
+        if self._steps:
+            return self._take_step(self._steps.popleft(), now)
+        if self._call is not None:
+            call, self._call = self._call, None
+            return [*self._opening(), call]
+        if not self._pieces and not self._pcm:
+            if self._then is not None:
+                return [self._then]
+            if not self.completes:
+                return None
+        messages = self._opening()
         if self._pieces:
             piece = self._pieces.popleft()
             self.record.text_sent += piece
@@ -153,7 +187,13 @@ class Generation:
             messages += self._complete(now)
         return messages
 
-    def opening(self) -> list[dict[str, Any]]:
+    def _take_step(self, step: Step, now: float) -> Sequence[Act]:
+        if isinstance(step, Wait):
+            self._next_at = now + step.seconds
+            return []
+        return [dict(step.message) if isinstance(step, Send) else step]
+
+    def _opening(self) -> list[dict[str, Any]]:
         """What precedes the first message of a turn, once."""
         first = not self._anything_sent
         self._anything_sent = True
@@ -212,7 +252,7 @@ class Generation:
                 return [], {}
             # Vertex transcribes the whole answer before its first audio.
             self._transcript_closed = True
-            first, _, rest = self._whole_text().partition(" ")
+            first, _, rest = self._text.partition(" ")
             texts: list[dict[str, Any]] = [{}, {"text": first}]
             texts += [{"text": f" {rest}"}] if rest else []
             texts.append({"finished": True})
@@ -222,9 +262,6 @@ class Generation:
         if dialect.bundles:
             return [], {"outputTranscription": {"text": delta}}
         return [{"serverContent": {"outputTranscription": {"text": delta}}}], {}
-
-    def _whole_text(self) -> str:
-        return " ".join(self.record.text.split())
 
     def _complete(self, now: float) -> list[dict[str, Any]]:
         self.generation_complete = True

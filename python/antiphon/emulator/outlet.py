@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from antiphon import wire
+from antiphon.emulator import faults
 from antiphon.emulator.record import FaultRecord, Observer, SessionRecord, TurnRecord
 
-__all__ = ["MAX_REASON_BYTES", "Close", "Outlet"]
+__all__ = ["MAX_REASON_BYTES", "Close", "Outlet", "OutletItem"]
 
 #: What a close frame has room for.
 MAX_REASON_BYTES = 123
@@ -24,6 +25,10 @@ class Close:
 
     code: int
     reason: str
+
+
+#: What a session sends. A rule stands where it begins to apply: see `faulty_session`.
+OutletItem: TypeAlias = bytes | Close | faults.Fault
 
 
 class Outlet:
@@ -49,7 +54,7 @@ class Outlet:
         self._record = record
         self._epoch = epoch
         self._observer = observer
-        self._outbox: list[bytes | Close] = []
+        self._outbox: list[OutletItem] = []
 
     def elapsed_s(self, now: float) -> float:
         """Seconds since the session began."""
@@ -60,7 +65,7 @@ class Outlet:
         """How many messages wait."""
         return len(self._outbox)
 
-    def take(self) -> list[bytes | Close]:
+    def take(self) -> list[OutletItem]:
         """What waits, in order; a `Close` is the last of all."""
         out, self._outbox = self._outbox, []
         return out
@@ -81,6 +86,15 @@ class Outlet:
         self._record.close_code, self._record.close_reason = code, cut
         self._outbox.append(Close(code, cut))
         self.observe("closed", now, code=code, reason=cut, by="server")
+
+    def fail(self, rule: faults.Fault, now: float) -> None:
+        """Let something go wrong from here on, as the brain wants it."""
+        if isinstance(rule, faults.Close) and rule.is_immediate:
+            self.close(rule.code, rule.reason, now)
+        elif isinstance(rule, faults.Drop) and rule.is_immediate:
+            self.close(1006, "", now)
+        elif not self.closed:
+            self._outbox.append(rule)
 
     def lost(self, code: int, reason: str, now: float) -> None:
         """The connection ended from the client's side, or after our close."""

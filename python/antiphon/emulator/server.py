@@ -319,7 +319,7 @@ class Emulator:
         self.sessions.append(plain.record)
         del self.sessions[:-_MAX_SESSION_RECORDS]
         rules = [rule for rule in self._faults if rule.session in (None, index)]
-        session = FaultySession(plain, rules, now=now) if rules else plain
+        session = FaultySession(plain, rules, now=now)
         if self._link is None:
             await drive(session, channel, run_job)
             return
