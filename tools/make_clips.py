@@ -19,11 +19,14 @@ from antiphon.emulator.brain import Call, ToolResult
 from antiphon.emulator.jobs import SPEECH_HZ
 from antiphon.emulator.pacing import split_sentences
 from antiphon.emulator.speech import installed_synthesizers
+from antiphon.wire import FunctionDeclaration
 
 FOLDER = Path(__file__).parents[1] / "python" / "antiphon" / "assets" / "clips"
 MAX_BYTES = 1_200_000
-# What the demo says to the concierge, and what its function answers.
-TEXTS = ("ten of clubs", "seven of clubs", "hello")
+# What the demo says to the concierge, and what its function answers; it may be one that does not
+# block.
+TEXTS = ("ten of clubs", "seven of clubs", "hello", "go forward ten meters")
+FUNCTIONS = {"go_forward": FunctionDeclaration(name="go_forward", behavior="NON_BLOCKING")}
 RESULT = ToolResult(Call("go_forward", {"distance_meters": 10}), {})
 PAUSE_S = 0.15
 QUIET = 60
@@ -32,7 +35,7 @@ QUIET = 60
 def main() -> int:
     """Write the clips and their index."""
     concierge = Concierge()
-    answers = [concierge.respond(Turn(text=text)).text for text in TEXTS]
+    answers = [concierge.respond(Turn(text=text, functions=FUNCTIONS)).text for text in TEXTS]
     answers.append(concierge.respond(Turn(text="", tool_result=RESULT)).text)
     voice = Voice(installed_synthesizers()[:-1])
     FOLDER.mkdir(parents=True, exist_ok=True)

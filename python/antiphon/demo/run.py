@@ -169,7 +169,7 @@ class _Talk:
                 config=LiveGenerationConfig(voice=_VOICE),
                 system_instruction="You are a friendly concierge.",
                 # In virtual time there are no threads.
-                tools=[tool(go_forward, inline=self._simulated)],
+                tools=[tool(go_forward, inline=self._simulated, behavior="BLOCKING")],
                 connector=connector,
             )
             async with model.connect() as session:

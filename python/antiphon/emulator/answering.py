@@ -247,6 +247,10 @@ class Answering:
         words = f"I would call {reply.call.name}, but there is no such function in this session."
         return replace(reply, text=" ".join(filter(None, (reply.text, words))), call=None)
 
+    def _do_later(self, generation: Generation, now: float) -> None:
+        self._agenda.add(generation.after, now)
+        generation.after.clear()
+
     # -------------------------------------------------------------- tools
 
     def take_responses(self, responses: list[wire.FunctionResponse], now: float) -> None:
@@ -269,6 +273,8 @@ class Answering:
         generation.record.tool_calls.append(ToolCallRecord(call_id, call.name, args))
         wanted = {"name": call.name, "args": args, "id": call_id}
         self._outlet.send({"toolCall": {"functionCalls": [wanted]}}, now)
+        if generation.waits_for_tool:
+            self._do_later(generation, now)
 
     def _take_response(self, response: wire.FunctionResponse, now: float) -> None:
         generation = self._generation
@@ -357,8 +363,7 @@ class Answering:
         record.interrupted = interrupted
         if interrupted or generation.completes:
             self._outlet.send(self._turn_complete(record, now), now)
-        self._agenda.add(generation.after, now)
-        self._context.remember(content_of("model", record.text_sent or record.text))
+        self._do_later(generation, now)
         self._outlet.observe_turn(record, now)
         self._record.end_turn(record, max_pcm_bytes=self._settings.max_pcm_bytes)
         if interrupted:

@@ -100,7 +100,8 @@ class Reply:
         max_speed: Send the audio at most this many times faster than real time.
         speech: The text, already spoken; None: the voice speaks it.
         before: Steps to take first, in order, each when the one before is done.
-        after: Steps to take once the turn has ended. They go on while other turns begin.
+        after: Steps to take once the turn has ended, or waits for the result of the call. They go
+            on while other turns begin.
         then: What follows in the same turn once this was sent.
         completes: Whether ``generationComplete`` and ``turnComplete`` end the turn. False: what
             the steps send is all that the client gets.

@@ -10,7 +10,7 @@ from antiphon import wire
 from antiphon.emulator import faults
 from antiphon.emulator.record import FaultRecord, Observer, SessionRecord, TurnRecord
 
-__all__ = ["MAX_REASON_BYTES", "Close", "Outlet", "OutletItem"]
+__all__ = ["MAX_REASON_BYTES", "Close", "Outlet", "OutletItem", "cut_reason"]
 
 #: What a close frame has room for.
 MAX_REASON_BYTES = 123
@@ -29,6 +29,11 @@ class Close:
 
 #: What a session sends. A rule stands where it begins to apply: see `faulty_session`.
 OutletItem: TypeAlias = bytes | Close | faults.Fault
+
+
+def cut_reason(reason: str) -> str:
+    """The part of a reason that a close frame has room for."""
+    return reason.encode()[:MAX_REASON_BYTES].decode("utf-8", "ignore")
 
 
 class Outlet:
@@ -82,7 +87,7 @@ class Outlet:
         if self.closed:
             return
         self._end(now)
-        cut = reason.encode()[:MAX_REASON_BYTES].decode("utf-8", "ignore")
+        cut = cut_reason(reason)
         self._record.close_code, self._record.close_reason = code, cut
         self._outbox.append(Close(code, cut))
         self.observe("closed", now, code=code, reason=cut, by="server")
