@@ -2,19 +2,32 @@
 
 Read in this order: `server` (the face), `driver`, `core` (the session logic, without I/O), its
 ear `turn_taking` and its mouth `answering` and `generation`, `brain` and `concierge` (what it
-says), `speech` and `recognition` (how it speaks and hears).
+says), `speech` and `recognition` (how it speaks and hears). Other brains: `script`, `replay`.
 
 The world around it: `link` (what a network does to time) and `linked_channel`, `faults` (what can
-go wrong, as rules) and `faulty_session`, `memory` (clients without a socket).
+go wrong, as rules) and `faulty_session`, `memory` (clients without a socket), `scenario` (all of
+it in one file, and a library of them).
 """
 
-from antiphon.emulator.brain import Brain, Call, CallableBrain, Echo, Reply, ToolResult, Turn
+from antiphon.emulator.brain import (
+    Brain,
+    Call,
+    CallableBrain,
+    Echo,
+    Reply,
+    Send,
+    ToolResult,
+    Turn,
+    Wait,
+)
 from antiphon.emulator.concierge import PHRASES, Concierge
 from antiphon.emulator.jobs import Grammar
 from antiphon.emulator.link import LINKS, LinkProfile
 from antiphon.emulator.memory import MemoryConnector
 from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import FaultRecord, SessionRecord, ToolCallRecord, TurnRecord
+from antiphon.emulator.scenario import Scenario, load_scenario, scenario_library
+from antiphon.emulator.script import Mismatch, Script
 from antiphon.emulator.server import Emulator
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.speech import Clips, SpeechUnavailable, Voice
@@ -33,8 +46,12 @@ __all__ = [
     "Grammar",
     "LinkProfile",
     "MemoryConnector",
+    "Mismatch",
     "Recognizer",
     "Reply",
+    "Scenario",
+    "Script",
+    "Send",
     "SessionRecord",
     "Settings",
     "SpeechUnavailable",
@@ -43,4 +60,7 @@ __all__ = [
     "Turn",
     "TurnRecord",
     "Voice",
+    "Wait",
+    "load_scenario",
+    "scenario_library",
 ]

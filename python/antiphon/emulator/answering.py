@@ -364,6 +364,7 @@ class Answering:
         if interrupted or generation.completes:
             self._outlet.send(self._turn_complete(record, now), now)
         self._do_later(generation, now)
+        self._context.remember(content_of("model", record.text_sent or record.text))
         self._outlet.observe_turn(record, now)
         self._record.end_turn(record, max_pcm_bytes=self._settings.max_pcm_bytes)
         if interrupted:

@@ -19,7 +19,6 @@ from websockets.http11 import Response
 
 from antiphon.channel import Channel
 from antiphon.emulator.brain import Brain
-from antiphon.emulator.concierge import Concierge
 from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.driver import drive
 from antiphon.emulator.faults import Fault, faults_from
@@ -32,6 +31,7 @@ from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import SessionRecord
 from antiphon.emulator.recorder import SessionRecorder, recording_folder
 from antiphon.emulator.request import Request, route
+from antiphon.emulator.scenario import Scenario, load_scenario
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.shared import Shared
 from antiphon.emulator.speech import SpeechUnavailable, Voice
@@ -68,6 +68,8 @@ class Emulator:
     Args:
         host: Where to listen. Anything but loopback lets others in: choose an ``api_key`` then.
         port: 0: any free one.
+        scenario: A whole world: a name of `scenario_library`, a file, or a `Scenario`. What else
+            is given goes first; ``faults`` come on top.
         api_key: The only key or token that is accepted; None accepts any.
         brain: What answers; `Concierge` by default.
         seed: Of delays, gaps and ids, and of what varies on the link.
@@ -87,6 +89,7 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        scenario: str | Path | Scenario | None = None,
         api_key: str | None = None,
         brain: Brain | None = None,
         seed: int | None = None,
@@ -98,18 +101,20 @@ class Emulator:
         voice: Voice | None = None,
         recognizer: Recognizer | None = None,
     ) -> None:
-        settings = settings or Settings()
+        if not isinstance(scenario, Scenario):
+            scenario = Scenario() if scenario is None else load_scenario(scenario)
+        settings = settings or scenario.settings
         if api_key is not None:
             settings = replace(settings, api_key=api_key)
         if seed is not None:
             settings = replace(settings, seed=seed)
         self._settings = settings
-        self._link = None if link is None else link_profile(link)
-        self._faults = faults_from(faults)
+        self._link = scenario.link if link is None else link_profile(link)
+        self._faults = scenario.faults + faults_from(faults)
         self._host, self._port = host, port
         self._wants_tls = tls
         self._tls: Tls | None = None
-        self._brain: Brain = brain or Concierge()
+        self._brain: Brain = brain or scenario.brain
         self._record_dir = None if record_dir is None else recording_folder(Path(record_dir))
         self._voice = voice or Voice()
         self._recognizer = recognizer or Recognizer()
