@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Event
 
-    from antiphon.emulator import Emulator
+    from antiphon.emulator import Emulator, Settings
 
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
@@ -34,19 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cert-dir", metavar="DIR", help="leave what clients have to trust there (with --tls)"
     )
     parser.add_argument("--record", metavar="DIR", help="write what is said and sent to DIR")
-    parser.add_argument("--seed", type=int, default=0, help="of delays and ids (%(default)s)")
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME|FILE",
+        help="a whole world; 'list' shows those of the library. The options go before it",
+    )
+    parser.add_argument("--brain", choices=("concierge", "echo"), help="what answers (concierge)")
+    parser.add_argument("--seed", type=int, help="of delays and ids (0)")
     parser.add_argument(
         "--as-of",
         choices=("guide", "today"),
-        default="guide",
-        help="today: refuse the models that the service has retired (%(default)s)",
+        help="today: refuse the models that the service has retired (guide)",
     )
     parser.add_argument(
         "--connection-limit",
         metavar="SECONDS",
         type=float,
-        default=600.0,
-        help="warn with goAway, then close (%(default)g); 0: never",
+        help="warn with goAway, then close (600); 0: never",
     )
     parser.add_argument(
         "--link", metavar="NAME", help="a network between client and server, such as wifi or lte"
@@ -69,23 +74,24 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM.
 
     Raises:
-        ValueError: No such link, or a file of faults that cannot be read.
+        ValueError: No such link or scenario, or a file that cannot be read.
     """
     import asyncio
 
-    from antiphon.emulator import Emulator, Settings
+    from antiphon.emulator import Emulator
+    from antiphon.emulator.scenario import BRAINS, Scenario, load_scenario
 
+    if args.scenario == "list":
+        return _list_scenarios()
     level = logging.DEBUG if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
+    scenario = Scenario() if args.scenario is None else load_scenario(args.scenario)
     emulator = Emulator(
         args.host,
         args.port,
+        scenario=replace(scenario, settings=_settings(scenario.settings, args)),
         api_key=args.api_key,
-        settings=Settings(
-            seed=args.seed,
-            as_of=args.as_of,
-            connection_limit_s=args.connection_limit or None,
-        ),
+        brain=None if args.brain is None else BRAINS[args.brain](),
         link=args.link,
         faults=[] if args.faults is None else _read_faults(args.faults),
         record_dir=args.record,
@@ -110,6 +116,25 @@ def run(args: argparse.Namespace) -> int:
             await stop.wait()
 
     asyncio.run(serve())
+    return 0
+
+
+def _settings(settings: Settings, args: argparse.Namespace) -> Settings:
+    """The settings of a scenario, with what was asked for in their place."""
+    if args.seed is not None:
+        settings = replace(settings, seed=args.seed)
+    if args.as_of is not None:
+        settings = replace(settings, as_of=args.as_of)
+    if args.connection_limit is not None:
+        settings = replace(settings, connection_limit_s=args.connection_limit or None)
+    return settings
+
+
+def _list_scenarios() -> int:
+    from antiphon.emulator import scenario_library
+
+    for name, about in scenario_library().items():
+        print(f"{name:30} {about}")
     return 0
 
 
