@@ -381,10 +381,11 @@ class Answering:
             response.text = text_tokens(record.text_sent)
         else:
             response.add_audio(record.duration_s)
-        self._context.spend(self.prompt)
-        self.prompt = Tokens()
+        new, self.prompt = self.prompt, Tokens()
+        self._context.spend(new)
         context = self._context.tokens
-        usage = usage_of(context, response, vertex=self._dialect.vertex)
+        counted = context if self._settings.usage == "context" else new
+        usage = usage_of(counted, response, vertex=self._dialect.vertex)
         self._context.spend(response)
         self._quota.spend(context.total + response.total, now)
         content: dict[str, Any] = {"turnComplete": True}

@@ -22,7 +22,8 @@ SERVER_KINDS = frozenset(
         *("inputTranscription", "outputTranscription", "audio", "text", "executableCode", "empty"),
     }
 )
-#: Kinds of what a client sends. ``resume`` is a setup with a resumption handle.
+#: Kinds of what a client sends. ``resume`` is a setup with a resumption handle; ``setup.`` and the
+#: name of a member, such as ``setup.proactivity``, is a setup that has it.
 CLIENT_KINDS = frozenset(
     {
         *("setup", "resume", "clientContent", "realtimeInput", "toolResponse", "contextUpdate"),
@@ -52,12 +53,13 @@ def kinds_of_client_message(data: bytes | str) -> frozenset[str]:
         _, message = wire.decode_client_message(data)
     except ProtocolViolation:
         return frozenset()
-    kinds = set(message)
+    kinds = CLIENT_KINDS & set(message)
     setup, realtime = message.get("setup"), message.get("realtimeInput")
     if isinstance(realtime, Mapping):
-        kinds.update(realtime)
+        kinds |= CLIENT_KINDS & set(realtime)
     if isinstance(setup, Mapping):
+        kinds |= {f"setup.{name}" for name in setup}
         resumption = setup.get("sessionResumption")
         if isinstance(resumption, Mapping) and resumption.get("handle"):
-            kinds.add("resume")
-    return frozenset(kinds & CLIENT_KINDS)
+            kinds |= {"resume"}
+    return kinds

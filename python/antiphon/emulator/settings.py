@@ -55,6 +55,8 @@ class Settings:
         handle_lifetime_s: A resumption handle is good for so long.
         max_sessions: So many at the same time; more are refused. None: any number.
         tokens_per_minute: Of all sessions together; then turns are refused. None: any number.
+        usage: What the prompt counts of ``usageMetadata`` are of: the whole ``context``, as the
+            service's, or what was new in the ``turn``.
         max_utterance_s: Longer speech is taken as ended.
         max_pcm_bytes: Spoken PCM that a session's records keep; the oldest turns lose theirs.
     """
@@ -74,5 +76,6 @@ class Settings:
     handle_lifetime_s: float = 7_200.0
     max_sessions: int | None = None
     tokens_per_minute: int | None = None
+    usage: Literal["context", "turn"] = "context"
     max_utterance_s: float = 60.0
     max_pcm_bytes: int = 64 * 1024 * 1024
