@@ -1,11 +1,19 @@
 """The concierge's phrase table, numbers, and the smaller brains."""
 
+import runpy
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import numpy as np
 import pytest
-from emulator_support import Client
+from emulator_support import Client, silence
 
 from antiphon.emulator import PHRASES, Call, CallableBrain, Concierge, Echo, ToolResult, Turn
 from antiphon.emulator.cards import RANKS, SUITS
+from antiphon.emulator.jobs import Recognition
 from antiphon.emulator.numbers import normalized_words, number_in_words, read_number
+from antiphon.emulator.settings import Settings
+from antiphon.emulator.shared import Shared
 from antiphon.wire import FunctionDeclaration
 
 
@@ -188,6 +196,145 @@ def test_any_text_is_answered_and_the_same_text_the_same_way():
         reply = ask(text)
         assert reply == ask(text)
         assert reply.text or reply.call
+
+
+# ------------------------------------------------------------------ in a session
+
+PLAIN = "models/gemini-2.5-flash-native-audio-preview-12-2025"
+WEATHER = {
+    "name": "get_weather",
+    "parameters": {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}},
+}
+
+
+def result_for(client, **members):
+    (call,) = client.all("toolCall")[-1]["toolCall"]["functionCalls"]
+    response = {"id": call["id"], "name": call["name"], "response": {"output": "It is sunny."}}
+    return {"toolResponse": {"functionResponses": [response | members]}}
+
+
+def test_a_function_that_blocks_holds_the_turn_open():
+    client = Client().setup(PLAIN, tools=[{"functionDeclarations": [WEATHER]}])
+    client.say("Call get_weather for Paris")
+    client.run(60)
+    assert client.kinds() == ["setupComplete", "toolCall"]
+    client.send(result_for(client))
+    client.run_to("turnComplete")
+    assert client.kinds()[2:] == ["audio", "generationComplete", "turnComplete"]
+    assert [turn.text for turn in client.turns] == ["Here is what I found. It is sunny."]
+
+
+@pytest.mark.parametrize("declared", [{}, {"behavior": "NON_BLOCKING"}])
+def test_while_a_function_does_not_block_it_talks_on(declared):
+    # By the default of the model, and by the declaration.
+    model = PLAIN if declared else "models/gemini-3.8-live"
+    client = Client().setup(model, tools=[{"functionDeclarations": [WEATHER | declared]}])
+    client.say("Call get_weather for Paris")
+    client.run_to("generationComplete")
+    spoken = [kind for kind in client.kinds() if kind not in ("empty", "sessionResumptionUpdate")]
+    assert spoken == ["setupComplete", "toolCall", "audio", "generationComplete"]
+    assert client.turns[0].text == "One moment, I am looking that up."
+    seen = len(client.messages)
+    client.send(result_for(client, scheduling="INTERRUPT"))
+    client.run_to("generationComplete")
+    after = [next(iter(m.get("serverContent") or m), "empty") for _, m in client.messages[seen:]]
+    told = [kind for kind in after if kind not in ("serverContent", "sessionResumptionUpdate")]
+    assert told[:3] == ["interrupted", "turnComplete", "modelTurn"]
+    assert client.turns[1].text == "Here is what I found. It is sunny."
+
+
+def test_a_long_answer_comes_no_faster_than_twice_real_time():
+    client = Client(speed=(50, 60)).setup(PLAIN)
+    client.say("Please give a long answer: count to one hundred")
+    client.run_to("turnComplete")
+    chunks = [(at, message) for at, message in client.messages if "audio" in str(message)]
+    sizes = [len(str(message)) for _, message in chunks]
+    duration_s = len(client.audio()) / 2 / 24_000
+    assert duration_s > 3
+    began = chunks[0][0]
+    for (at, _), part in zip(chunks, accumulate(sizes), strict=True):
+        sent_s = duration_s * part / sum(sizes)
+        assert sent_s < 3 or sent_s <= 2 * (at - began)
+    assert all(earlier[0] < later[0] for earlier, later in pairwise(chunks))
+
+
+def test_the_word_is_remembered_in_a_resumed_session():
+    shared = Shared(Settings())
+    first = Client(shared=shared).setup(PLAIN, sessionResumption={})
+    first.say("Remember the word blue")
+    first.run(30)
+    handle = first.all("sessionResumptionUpdate")[-1]["sessionResumptionUpdate"]["newHandle"]
+    first.hang_up()
+    second = Client(shared=shared, now=first.now).setup(PLAIN, sessionResumption={"handle": handle})
+    second.say("What word did I ask you to remember?")
+    second.run_to("turnComplete")
+    assert second.turns[0].text == "You asked me to remember the word blue."
+
+
+@pytest.mark.parametrize("text", ["goaway", "Go away!"])
+def test_goaway(text):
+    client = Client().setup(PLAIN)
+    client.say(text)
+    _, message = client.run_to("goAway")
+    assert message == {"goAway": {"timeLeft": "3s"}}
+    assert client.kinds()[-2:] == ["turnComplete", "goAway"]
+    client.run(2.9)
+    assert client.closed is None
+    client.run(1.0)
+    assert (client.closed.code, client.closed.reason) == (1000, "")
+    assert "You said" in ask("please go away from the door").text
+
+
+class Hears:
+    """A recognizer that has understood this."""
+
+    def __init__(self, text):
+        self._text = text
+
+    def recognize(self, pcm, grammar):
+        return Recognition(self._text)
+
+
+def tone(seconds, level_dbfs=-11.0):
+    amplitude = 32768 * np.sqrt(2) * 10 ** (level_dbfs / 20)
+    angle = 2 * np.pi * 440 / 16_000 * np.arange(int(16_000 * seconds))
+    return (amplitude * np.sin(angle)).astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("recognizer", [None, Hears("")])
+def test_a_tone_is_no_word_but_a_turn_and_gets_an_answer(recognizer):
+    client = Client(recognizer=recognizer).setup(PLAIN)
+    client.hear(tone(2.0) + silence(1.5))
+    client.run_to("turnComplete")
+    (turn,) = client.turns
+    assert turn.spoken
+    assert turn.text.startswith("I heard you speak for")
+    assert client.audio()
+
+
+@pytest.mark.parametrize(
+    ("heard", "answer"),
+    [
+        ("remember the word blue", "I shall remember the word blue."),
+        ("please give a long answer count to one hundred", "One, two, three"),
+        ("tell me a story", "Once upon a time"),
+        ("goaway", "Good bye."),
+        ("hello", "welcome"),
+        ("purple monkey", "You said: purple monkey"),
+    ],
+)
+def test_what_was_recognized_is_answered_as_if_typed(heard, answer):
+    client = Client(recognizer=Hears(heard)).setup(PLAIN)
+    client.hear(tone(1.0) + silence(1.5))
+    client.run_to("turnComplete")
+    assert answer in client.turns[0].text
+
+
+def test_the_published_table_is_the_one_that_is_followed():
+    root = Path(__file__).parents[2]
+    tool = runpy.run_path(str(root / "tools" / "write_phrases.py"))
+    published = (root / "docs" / "phrases.md").read_text(encoding="utf-8")
+    assert published == tool["page"](), "run: python tools/write_phrases.py"
 
 
 def test_echo_and_callable():

@@ -182,8 +182,8 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase(
         "a function by its name",
         ("call get_weather for Paris",),
-        "Calls that function, if the client declared it; what is named fills its parameters. If "
-        "it does not block, he talks on. Then he says its result.",
+        "Calls that function, if the client declared it; what is named fills its parameters. If it "
+        "does not block, the concierge talks on meanwhile. Then its result is said.",
         call_by_name,
     ),
     Phrase(
