@@ -98,7 +98,7 @@ class AudioFormatError(AntiphonError, ValueError):
 
 
 class RecordingError(AntiphonError, OSError):
-    """A recording could not be written; what was written so far is kept where possible."""
+    """A recording could not be written, or not be read; what was written is kept if possible."""
 
 
 class DeviceError(AntiphonError):

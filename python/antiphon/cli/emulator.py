@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Event
 
-    from antiphon.emulator import Emulator, Settings
+    from antiphon.emulator import Brain, Emulator, Settings
 
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
@@ -40,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="a whole world; 'list' shows those of the library. The options go before it",
     )
-    parser.add_argument("--brain", choices=("concierge", "echo"), help="what answers (concierge)")
+    brain = parser.add_mutually_exclusive_group()
+    brain.add_argument("--brain", choices=("concierge", "echo"), help="what answers (concierge)")
+    brain.add_argument(
+        "--replay", metavar="FILE", nargs="+", help="answer as a recorded session-N.jsonl did"
+    )
     parser.add_argument("--seed", type=int, help="of delays and ids (0)")
     parser.add_argument(
         "--as-of",
@@ -75,11 +79,12 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ValueError: No such link or scenario, or a file that cannot be read.
+        RecordingError: A recording that cannot be replayed.
     """
     import asyncio
 
     from antiphon.emulator import Emulator
-    from antiphon.emulator.scenario import BRAINS, Scenario, load_scenario
+    from antiphon.emulator.scenario import Scenario, load_scenario
 
     if args.scenario == "list":
         return _list_scenarios()
@@ -91,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         args.port,
         scenario=replace(scenario, settings=_settings(scenario.settings, args)),
         api_key=args.api_key,
-        brain=None if args.brain is None else BRAINS[args.brain](),
+        brain=_brain(args),
         link=args.link,
         faults=[] if args.faults is None else _read_faults(args.faults),
         record_dir=args.record,
@@ -128,6 +133,15 @@ def _settings(settings: Settings, args: argparse.Namespace) -> Settings:
     if args.connection_limit is not None:
         settings = replace(settings, connection_limit_s=args.connection_limit or None)
     return settings
+
+
+def _brain(args: argparse.Namespace) -> Brain | None:
+    from antiphon.emulator.replay import Replay
+    from antiphon.emulator.scenario import BRAINS
+
+    if args.replay is not None:
+        return Replay(*args.replay)
+    return None if args.brain is None else BRAINS[args.brain]()
 
 
 def _list_scenarios() -> int:

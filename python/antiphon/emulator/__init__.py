@@ -26,6 +26,7 @@ from antiphon.emulator.link import LINKS, LinkProfile
 from antiphon.emulator.memory import MemoryConnector
 from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import FaultRecord, SessionRecord, ToolCallRecord, TurnRecord
+from antiphon.emulator.replay import Replay
 from antiphon.emulator.scenario import Scenario, load_scenario, scenario_library
 from antiphon.emulator.script import Mismatch, Script
 from antiphon.emulator.server import Emulator
@@ -48,6 +49,7 @@ __all__ = [
     "MemoryConnector",
     "Mismatch",
     "Recognizer",
+    "Replay",
     "Reply",
     "Scenario",
     "Script",

@@ -187,7 +187,7 @@ class Answering:
             if isinstance(act, Call):
                 self._call(generation, act, now)
             elif isinstance(act, Reply):
-                self._start(generation, act, now)
+                self._start(generation, act, now, follows=True)
             else:
                 self._do(act, now)
 
@@ -221,7 +221,14 @@ class Answering:
             return
         self._start(generation, reply, now)
 
-    def _start(self, generation: Generation, reply: Reply, now: float) -> None:
+    def _start(
+        self, generation: Generation, reply: Reply, now: float, *, follows: bool = False
+    ) -> None:
+        call = None if reply.call is None else {"name": reply.call.name, "args": reply.call.args}
+        frame = generation.record.frames_sent
+        self._outlet.observe(
+            "reply", now, text=reply.text, call=call, follows=follows, first_frame=frame
+        )
         for sentence in generation.take(self._only_declared(reply), now):
             job = Synthesize(self._desk.new_id(), sentence, self.configuration.voice)
             self._speaking.append(job.id)
