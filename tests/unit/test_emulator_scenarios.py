@@ -3,12 +3,14 @@
 import asyncio
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import websockets
 from emulator_support import has, kind
 from wire_support import BLOCKING, HANDS_OUT_HANDLES, PLAIN, URL, WEATHER, kinds, meet_in, play
 
+from antiphon.cli import main
 from antiphon.emulator import Emulator, Recognizer, load_scenario, scenario_library
 from antiphon.emulator.link import LINKS
 from antiphon.wire import base64_to_bytes
@@ -367,3 +369,23 @@ def test_a_scenario_that_is_not_there():
         load_scenario("burst")
     with pytest.raises(ValueError, match=r"no-such-file\.toml cannot be used: it cannot be read"):
         load_scenario("no-such-file.toml")
+
+
+# ------------------------------------------------------------------ where they are named
+
+
+def test_the_library_is_published_and_listed(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    assert main(["emulator", "--scenario", "list"]) == 0
+    listed = capsys.readouterr().out
+    for name, about in scenario_library().items():
+        assert f"| `{name}` | {about} |\n" in page
+        assert f"{name:30} {about}\n" in listed
+    assert len(listed.splitlines()) == len(scenario_library())
+
+
+def test_the_command_says_what_it_cannot_use(tmp_path, capsys):
+    assert main(["emulator", "--scenario", "burst"]) == 1
+    assert "No scenario 'burst'" in capsys.readouterr().err
+    assert main(["emulator", "--replay", str(tmp_path / "none.jsonl")]) == 1
+    assert "cannot be read" in capsys.readouterr().err

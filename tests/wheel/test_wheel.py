@@ -68,11 +68,17 @@ def test_the_wheel_holds_one_abi3_extension_with_its_stub(wheel):
     assert "abi3" in wheel.name
     assert "antiphon/_native.pyi" in names
     assert "antiphon/py.typed" in names
+    assert "antiphon/emulator/scenarios/burst-then-stall.toml" in names
     assert not [name for name in names if "test" in name.lower()]
 
 
 def test_the_command_runs(elsewhere):
     assert run(elsewhere, "antiphon", "--version").startswith("antiphon ")
+
+
+def test_the_scenarios_are_there(elsewhere):
+    listed = run(elsewhere, "antiphon", "emulator", "--scenario", "list")
+    assert "burst-then-stall" in listed
 
 
 def test_a_text_turn_against_the_local_server(elsewhere):

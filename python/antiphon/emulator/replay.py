@@ -119,8 +119,8 @@ def _reply(event: _Event, end: int, turn: _Event, pcm: bytes) -> Reply:
         if first_s <= start_s < end_s
     ]
     text = event["text"]
-    if turn["interrupted"] and words:
-        text = " ".join(word.text for word in words)  # as far as it was said
+    if turn["interrupted"]:  # as far as it was said
+        text = " ".join(word.text for word in words) or turn["text_sent"]
     sound = pcm[2 * first : 2 * end]
     called = event["call"]
     return Reply(
