@@ -338,6 +338,11 @@ def test_a_file_holds_a_whole_world(tmp_path):
         ("seed = ", "Invalid value"),
         ("settings.sped = [1, 2]", "settings has no sped; there are api_key, seed"),
         ("settings.speed = [1]", r"settings: Expected `array` of length 2.*\$\.speed"),
+        (
+            "settings.speed = [0, 1]",
+            r"settings: speed is \(0\.0, 1\.0\); it must be .* a speed of 0",
+        ),
+        ("settings.reply_delay_s = [2, 1]", r"settings: reply_delay_s is \(2\.0, 1\.0\)"),
         ("link = 'ltd'", "No link 'ltd'; use "),
         ("link.delay = 1", "link has no delay; there are delay_ms"),
         ("link.delay_ms = -1", "delay_ms of a link is -1"),

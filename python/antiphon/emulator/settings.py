@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,6 +60,9 @@ class Settings:
             service's, or what was new in the ``turn``.
         max_utterance_s: Longer speech is taken as ended.
         max_pcm_bytes: Spoken PCM that a session's records keep; the oldest turns lose theirs.
+
+    Raises:
+        ValueError: A range that is none.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -79,3 +83,12 @@ class Settings:
     usage: Literal["context", "turn"] = "context"
     max_utterance_s: float = 60.0
     max_pcm_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in ("reply_delay_s", "speed"):
+            least, most = getattr(self, name)
+            if not 0 <= least <= most < math.inf or (name == "speed" and not least):
+                raise ValueError(
+                    f"{name} is {(least, most)}; it must be the least and the most, not below 0"
+                    + (", and a speed of 0 sends nothing." if name == "speed" else ".")
+                )
