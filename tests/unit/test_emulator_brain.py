@@ -337,6 +337,16 @@ def test_the_published_table_is_the_one_that_is_followed():
     assert published == tool["page"](), "run: python tools/write_phrases.py"
 
 
+def test_a_function_that_returns_no_reply_ends_its_session_and_says_so():
+    told = []
+    brain = CallableBrain(lambda turn: None)
+    client = Client(brain=brain, observer=lambda event, fields: told.append((event, fields)))
+    client.setup().say("abc")
+    assert client.closed.code == 1011
+    (failed,) = (fields for event, fields in told if event == "brain_failed")
+    assert failed["error"].endswith("returned None; return a Reply or a str")
+
+
 def test_echo_and_callable():
     for brain, answer in ((Echo(), "abc"), (CallableBrain(lambda turn: turn.text.upper()), "ABC")):
         client = Client(brain=brain).setup()

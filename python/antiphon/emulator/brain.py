@@ -162,6 +162,14 @@ class CallableBrain:
         return self._grammar
 
     def respond(self, turn: Turn) -> Reply:
-        """Call the function."""
+        """Call the function.
+
+        Raises:
+            TypeError: It returned neither a reply nor a text.
+        """
         reply = self._function(turn)
-        return Reply(reply) if isinstance(reply, str) else reply
+        if isinstance(reply, str):
+            return Reply(reply)
+        if not isinstance(reply, Reply):
+            raise TypeError(f"the brain's function returned {reply!r}; return a Reply or a str")
+        return reply
