@@ -183,13 +183,16 @@ def test_a_function_is_called_with_the_number_from_the_words():
         async with talk(tools=[go_forward]) as t:
             t.say("go-forward-ten-meters.wav")
             event = await t.until(ToolCalled)
+            await t.until(TurnHeard)  # by default a function of this model does not block
             await t.until(TurnHeard)
         return t, event
 
     t, event = run_in_virtual_time(main())
     assert called == [10.0]
     assert (event.name, event.arguments) == ("go_forward", {"distance_meters": 10})
-    assert "ten meters" in list(t.conversation.transcript)[-1].text
+    meanwhile, result = list(t.conversation.transcript)[-2:]
+    assert meanwhile.text == "Here we go."
+    assert "ten meters" in result.text
     assert [tool.name for tool in t.conversation.timeline.tools] == ["go_forward"]
 
 
