@@ -481,9 +481,12 @@ def test_a_message_has_several_kinds():
         *("realtimeInput", "audio")
     }
     setup = b'{"setup": {"model": "m", "sessionResumption": {"handle": "h"}}}'
-    assert kinds_of_client_message(setup) == {"setup", "resume"}
-    assert kinds_of_client_message(b'{"setup": {"model": "m"}}') == {"setup"}
+    members = {"setup.model", "setup.sessionResumption"}
+    assert kinds_of_client_message(setup) == {"setup", "resume", *members}
+    assert kinds_of_client_message(b'{"setup": {"model": "m"}}') == {"setup", "setup.model"}
     assert kinds_of_client_message(b"no json") == frozenset()
+    for odd in (b"1", b'{"modelTurn": 1}', b'{"modelTurn": {"parts": 1}}'):
+        assert "serverContent" in kinds_of_server_message(b'{"serverContent": %b}' % odd)
 
 
 # ------------------------------------------------------------------ everything together

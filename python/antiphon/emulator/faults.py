@@ -70,8 +70,7 @@ class Fault(
 
     def __post_init__(self) -> None:
         kinds = SERVER_KINDS if self.direction == "server" else CLIENT_KINDS
-        in_setup = self.direction == "client" and (self.kind or "").startswith("setup.")
-        if self.kind is not None and self.kind not in kinds and not in_setup:
+        if self.kind is not None and self.kind not in kinds:
             raise ValueError(
                 f"kind is {self.kind!r}, which the {self.direction} does not send; use one of "
                 f"{', '.join(sorted(kinds))}."

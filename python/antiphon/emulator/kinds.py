@@ -22,29 +22,38 @@ SERVER_KINDS = frozenset(
         *("inputTranscription", "outputTranscription", "audio", "text", "executableCode", "empty"),
     }
 )
-#: Kinds of what a client sends. ``resume`` is a setup with a resumption handle; ``setup.`` and the
-#: name of a member, such as ``setup.proactivity``, is a setup that has it.
+#: Kinds of what a client sends. ``resume`` is a setup with a resumption handle, and
+#: ``setup.proactivity`` one with this member; so for each of its members.
 CLIENT_KINDS = frozenset(
     {
         *("setup", "resume", "clientContent", "realtimeInput", "toolResponse", "contextUpdate"),
         *("audio", "video", "text", "mediaChunks", "activityStart", "activityEnd"),
         "audioStreamEnd",
+        *(f"setup.{name}" for name in wire.Setup.__struct_encode_fields__),
     }
 )
 
 
 def kinds_of_server_message(data: bytes) -> frozenset[str]:
-    """The kinds of a message of our own: it may be ``serverContent`` and ``audio`` at once."""
+    """The kinds of a message of our own: it may be ``serverContent`` and ``audio`` at once.
+
+    One that a script sends may have any shape.
+    """
     message: dict[str, Any] = msgspec.json.decode(data)
     kinds = set(message)
     if message.get("sessionResumptionUpdate"):
         kinds.add("handle")
     content = message.get("serverContent")
-    if content is not None:
+    if isinstance(content, Mapping):
         kinds.update(content or ("empty",))
-        for part in content.get("modelTurn", {}).get("parts", ()):
+        for part in _parts(content.get("modelTurn")):
             kinds.update("audio" if name == "inlineData" else name for name in part)
     return frozenset(kinds & SERVER_KINDS)
+
+
+def _parts(turn: Any) -> list[Mapping[str, Any]]:
+    parts = turn.get("parts") if isinstance(turn, Mapping) else None
+    return [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
 
 
 def kinds_of_client_message(data: bytes | str) -> frozenset[str]:
@@ -53,13 +62,13 @@ def kinds_of_client_message(data: bytes | str) -> frozenset[str]:
         _, message = wire.decode_client_message(data)
     except ProtocolViolation:
         return frozenset()
-    kinds = CLIENT_KINDS & set(message)
+    kinds = set(message)
     setup, realtime = message.get("setup"), message.get("realtimeInput")
     if isinstance(realtime, Mapping):
-        kinds |= CLIENT_KINDS & set(realtime)
+        kinds.update(realtime)
     if isinstance(setup, Mapping):
-        kinds |= {f"setup.{name}" for name in setup}
+        kinds.update(f"setup.{name}" for name in setup)
         resumption = setup.get("sessionResumption")
         if isinstance(resumption, Mapping) and resumption.get("handle"):
-            kinds |= {"resume"}
-    return kinds
+            kinds.add("resume")
+    return frozenset(kinds & CLIENT_KINDS)
