@@ -361,6 +361,8 @@ def test_a_file_holds_a_whole_world(tmp_path):
         ("steps = [{expect = ''}, {fail = {fault = 'close', code = 1}}]", "Step 2 .* code is 1"),
         ("steps = [{expect = ''}, {send = {}}]", "Step 2 .* send is empty"),
         ("steps = [{expect = ''}, {send = {data = '<3 bytes>'}}]", "Step 2 .* an even number"),
+        ("steps = [{expect = ''}, {send.day = 2026-01-01}]", "Step 2 .* send is no JSON: .*date"),
+        ("steps = [{expect = ''}, {call = 'f', args.x = inf}]", "Step 2 .* args is no JSON"),
         ("steps = [{say = 'hello'}]", "Step 1 .* nothing that is expected"),
     ],
 )

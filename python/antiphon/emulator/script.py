@@ -14,6 +14,7 @@ A step is a value, or a plain dict of a scenario file; its first name says what 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -125,6 +126,9 @@ class CallFunction(_Step, frozen=True):
     call: str
     args: dict[str, Any] = {}
 
+    def __post_init__(self) -> None:
+        _check_json("args", self.args)
+
 
 class Pause(_Step, frozen=True):
     """Nothing is sent for this time."""
@@ -144,13 +148,25 @@ class SendMessage(_Step, frozen=True):
     def __post_init__(self) -> None:
         if not self.send:
             raise ValueError("send is empty; it must be a message of the server")
-        with_audio(self.send)  # raises where it cannot be filled
+        _check_json("send", with_audio(self.send))
 
 
 class Fail(_Step, frozen=True):
     """A rule of `antiphon.emulator.faults` applies from here on, and counts from here."""
 
     fail: faults.AnyFault
+
+
+def _check_json(name: str, value: Any) -> None:
+    """TOML knows dates, infinity and what is no number; JSON does not.
+
+    Raises:
+        ValueError: There is such a value.
+    """
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is no JSON: {error}") from error
 
 
 _Expectation: TypeAlias = Expect | ExpectMatch | ExpectResult
