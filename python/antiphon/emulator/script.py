@@ -296,22 +296,21 @@ def _scenes(steps: Sequence[ScriptStep]) -> list[_Scene]:
 
 
 def _reply(steps: Sequence[ScriptStep]) -> Reply:
-    """One turn's steps as a reply: built from the last one forwards, for one holds the next."""
-    spoken = [at for at, step in enumerate(steps) if isinstance(step, Say | CallFunction)]
-    if not spoken:
+    """One turn's steps as a reply."""
+    told = [at for at, step in enumerate(steps) if isinstance(step, Say | CallFunction)]
+    if not told:
         return Reply(before=_plain(steps), completes=False)
-    after = _plain(steps[spoken[-1] + 1 :])
     reply: Reply | None = None
-    for index in range(len(spoken) - 1, -1, -1):
-        at = spoken[index]
-        before = _plain(steps[spoken[index - 1] + 1 if index else 0 : at])
-        step, then, after_this = steps[at], reply, () if reply else after
+    # From the last one to the first, for each holds what follows it.
+    for start, at in reversed([*zip([0, *told], told, strict=False)]):
+        step, before = steps[at], _plain(steps[start:at])
+        after = () if reply else _plain(steps[at:])
         if isinstance(step, CallFunction):
             call = Call(step.call, step.args)
-            reply = Reply(call=call, before=before, after=after_this, then=then)
-        else:
-            assert isinstance(step, Say)
-            reply = Reply(step.say, None, step.max_speed, None, before, after_this, then)
+            reply = Reply(call=call, before=before, after=after, then=reply)
+        elif isinstance(step, Say):
+            speed = step.max_speed
+            reply = Reply(step.say, max_speed=speed, before=before, after=after, then=reply)
     assert reply is not None
     return reply
 
