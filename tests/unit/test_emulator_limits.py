@@ -231,11 +231,10 @@ def audio(pcm):
 
 def test_transparent_mode_counts_what_it_has_taken():
     client = transparent()
-    assert updates(client)[0]["lastConsumedClientMessageIndex"] == "0"
     for _ in range(120):
         client.send(audio(silence(0.02)))
-    indices = [update["lastConsumedClientMessageIndex"] for update in updates(client)]
-    assert indices == ["0", "50", "100"]
+    indices = [update.get("lastConsumedClientMessageIndex") for update in updates(client)]
+    assert indices == [None, "50", "100"]
 
 
 def test_transparent_mode_is_of_vertex():
@@ -263,7 +262,7 @@ def test_what_was_not_acknowledged_is_sent_again_and_nothing_is_heard_twice_or_l
         first.run(0.02)
     first.hang_up()
     last = [update for update in updates(first) if update][-1]
-    taken = int(last["lastConsumedClientMessageIndex"])
+    taken = int(last.get("lastConsumedClientMessageIndex", 0))
     second = transparent(shared, last["newHandle"])
     for packet in packets[taken:]:
         second.send(audio(packet))

@@ -26,6 +26,7 @@ from antiphon.emulator.reading import content_of, find_call
 from antiphon.emulator.record import SessionRecord, ToolCallRecord, TurnRecord
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.setup_check import Configuration
+from antiphon.emulator.thinking import thought_about
 from antiphon.emulator.usage import Tokens, text_tokens
 from antiphon.emulator.usage import usage_metadata as usage_of
 
@@ -64,6 +65,7 @@ class Answering:
         quota: What all sessions of the server may use.
         rng: Seeded; of delays, gaps and ids.
         on_idle: Called with the time when a turn has ended and nothing waits to be answered.
+        on_result: Called with the time when a turn that waited for tools has all results.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Answering:
         quota: Quota,
         rng: random.Random,
         on_idle: Callable[[float], None],
+        on_result: Callable[[float], None],
     ) -> None:
         self.configuration = configuration
         self.prompt = Tokens()
@@ -94,6 +97,7 @@ class Answering:
         self._quota = quota
         self._rng = rng
         self._on_idle = on_idle
+        self._on_result = on_result
         self._generation: Generation | None = None
         self._agenda = Agenda()
         self._next_is_empty = False
@@ -142,8 +146,10 @@ class Answering:
         options = Options(
             dialect=self._dialect,
             text_output=self.configuration.text_output,
-            transcribe=self.configuration.transcribe_output,
+            transcribe=self.configuration.transcribe_output and not self.configuration.text_output,
             speed=self._settings.speed,
+            show_thoughts=self._shows_thoughts,
+            empty_frames=self._settings.empty_frames and self._dialect.empty_frames,
         )
         self._generation = Generation(
             record,
@@ -219,6 +225,8 @@ class Answering:
             self._outlet.observe("brain_failed", now, error=f"{type(error).__name__}: {error}")
             self._outlet.close(1011, INTERNAL_ERROR, now)
             return
+        if reply.thought is None and given.tool_result is None:
+            reply = replace(reply, thought=thought_about(given.text))
         self._start(generation, reply, now)
 
     def _start(
@@ -229,10 +237,22 @@ class Answering:
         self._outlet.observe(
             "reply", now, text=reply.text, call=call, follows=follows, first_frame=frame
         )
+        if self._thinks:
+            generation.think(reply.thought or "")
         for sentence in generation.take(self._only_declared(reply), now):
             job = Synthesize(self._desk.new_id(), sentence, self.configuration.voice)
             self._speaking.append(job.id)
             self._desk.submit(job)
+
+    @property
+    def _thinks(self) -> bool:
+        wanted = self.configuration.thinks
+        return self._dialect.thinks if wanted is None else wanted
+
+    @property
+    def _shows_thoughts(self) -> bool:
+        wanted = self.configuration.include_thoughts
+        return self._dialect.shows_thoughts if wanted is None else wanted
 
     def _brain_turn(self, given: Input) -> Turn:
         return Turn(
@@ -280,7 +300,9 @@ class Answering:
         generation.record.tool_calls.append(ToolCallRecord(call_id, call.name, args))
         wanted = {"name": call.name, "args": args, "id": call_id}
         self._outlet.send({"toolCall": {"functionCalls": [wanted]}}, now)
-        if generation.waits_for_tool:
+        if self._dialect.ends_turn_with_call:
+            generation.end_with_call(now)
+        elif generation.waits_for_tool:
             self._do_later(generation, now)
 
     def _take_response(self, response: wire.FunctionResponse, now: float) -> None:
@@ -293,17 +315,20 @@ class Answering:
             if not held_open:
                 # It talked on meanwhile; the result is another turn.
                 self._late_result(result, response, now)
-            elif self._dialect.vertex:
-                for message in generation.cut_short(now):
-                    self._outlet.send(message, now)
-                self._waiting.appendleft(result)
             elif not calls:
+                self._on_result(now)
+                generation.take_up_again()
                 self._reply(generation, result, now)
             return
         late_id = find_call(self._late_calls, response)
         if late_id is not None:
             result = self._result(self._late_calls, late_id, response)
             self._late_result(result, response, now)
+            return
+        if self._dialect.answers_any_result:
+            unasked = ToolResult(Call(response.name), response.response)
+            self.prompt.text += text_tokens(str(response.response))
+            self.answer(Input(f"Result of {response.name}", tool_result=unasked), now)
             return
         self._outlet.observe("response_ignored", now, id=response.id, name=response.name)
 
@@ -383,16 +408,17 @@ class Answering:
 
     def _turn_complete(self, record: TurnRecord, now: float) -> dict[str, Any]:
         """``turnComplete`` with the usage of the turn; the context grows by it."""
-        response = Tokens()
-        if self.configuration.text_output:
-            response.text = text_tokens(record.text_sent)
-        else:
-            response.add_audio(record.duration_s)
+        response = self._made(record)
         new, self.prompt = self.prompt, Tokens()
         self._context.spend(new)
         context = self._context.tokens
-        counted = context if self._settings.usage == "context" else new
-        usage = usage_of(counted, response, vertex=self._dialect.vertex)
+        usage = usage_of(
+            context if self._settings.usage == "context" else new,
+            response,
+            thoughts=text_tokens(record.thought),
+            vertex=self._dialect.vertex,
+            spoken=not self.configuration.text_output,
+        )
         self._context.spend(response)
         self._quota.spend(context.total + response.total, now)
         content: dict[str, Any] = {"turnComplete": True}
@@ -402,3 +428,17 @@ class Answering:
         if self._dialect.vertex:
             content["groundingMetadata"] = {}
         return {"serverContent": content, "usageMetadata": usage}
+
+    def _made(self, record: TurnRecord) -> Tokens:
+        """What the model made in a turn, as the models were recorded to count it."""
+        made = Tokens()
+        calls = "".join(f"{call.name}{call.args}" for call in record.tool_calls)
+        if self._dialect.writes:
+            made.text = text_tokens(record.text_sent + calls)
+        elif not record.thought and not self._dialect.bundles:
+            # Where calls were thought out they are no output of their own.
+            made.text = text_tokens(calls)
+        spoken = not self.configuration.text_output
+        if spoken and (self._dialect.vertex or not self._dialect.writes):
+            made.add_audio(record.duration_s)
+        return made

@@ -105,6 +105,8 @@ class Reply:
         then: What follows in the same turn once this was sent.
         completes: Whether ``generationComplete`` and ``turnComplete`` end the turn. False: what
             the steps send is all that the client gets.
+        thought: What was thought before, for models that think; "": nothing, None: the server
+            makes something up.
     """
 
     text: str = ""
@@ -115,6 +117,7 @@ class Reply:
     after: tuple[Step, ...] = ()
     then: Reply | None = None
     completes: bool = True
+    thought: str | None = None
 
     @property
     def holds_open(self) -> bool:

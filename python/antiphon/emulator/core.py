@@ -246,6 +246,7 @@ class EmulatedSession:
             quota=self._shared.quota,
             rng=self._rng,
             on_idle=self._offer_resumption,
+            on_result=self._offer_after_result,
         )
         self._lineage.connected = True
         self._context.system.text = text_tokens(checked.system_instruction)
@@ -275,13 +276,22 @@ class EmulatedSession:
             return
         if configuration.transparent and hearing:
             return
+        self._hand_out(configuration, now)
+
+    def _offer_after_result(self, now: float) -> None:
+        """Some models hand one out in the middle of a turn."""
+        if self._answering is not None and self._dialect.handle_after_result:
+            self._hand_out(self._answering.configuration, now)
+
+    def _hand_out(self, configuration: Configuration, now: float) -> None:
         handle = random_uuid(self._rng)
         update = {"newHandle": handle, "resumable": True}
         heard = b""
         if configuration.transparent:
             heard = self._ear.recent
             self._acknowledged = self._consumed
-            update["lastConsumedClientMessageIndex"] = str(self._consumed)
+            if self._consumed:  # proto3 JSON leaves a zero out
+                update["lastConsumedClientMessageIndex"] = str(self._consumed)
         checkpoint = Checkpoint(self._lineage, self._context.snapshot(), heard)
         self._shared.resumption.keep(handle, checkpoint, now)
         self._outlet.send({"sessionResumptionUpdate": update}, now)
@@ -371,11 +381,8 @@ class EmulatedSession:
         for event in events:
             started = isinstance(event, SpeechStarted)
             self._outlet.observe("speech_started" if started else "speech_ended", now)
-            asked = answering.configuration.explicit_vad_signal
-            if asked or self._dialect.profile.unasked_notices:
-                kind = "ACTIVITY_START" if started else "ACTIVITY_END"
-                activity = {"type": kind, "audioOffset": wire.duration_text(event.offset_s)}
-                self._outlet.send({"voiceActivity": activity}, now)
+            if started or not answering.configuration.transcribe_input:
+                self._tell_activity(answering, event, now)
             if isinstance(event, SpeechStarted):
                 if answering.configuration.interruptible:
                     answering.interrupt(now)
@@ -386,6 +393,14 @@ class EmulatedSession:
             self._recognizing[job.id] = event
             self._desk.submit(job)
 
+    def _tell_activity(
+        self, answering: Answering, event: SpeechStarted | SpeechEnded, now: float
+    ) -> None:
+        if answering.configuration.explicit_vad_signal or self._dialect.profile.unasked_notices:
+            kind = "ACTIVITY_START" if isinstance(event, SpeechStarted) else "ACTIVITY_END"
+            activity = {"type": kind, "audioOffset": wire.duration_text(event.offset_s)}
+            self._outlet.send({"voiceActivity": activity}, now)
+
     def _recognized(
         self, answering: Answering, utterance: SpeechEnded, result: JobResult, now: float
     ) -> None:
@@ -394,13 +409,12 @@ class EmulatedSession:
         text = recognition.text
         self.record.add_heard(text)
         self._outlet.observe("input_transcription", now, text=text, command=recognition.command)
-        if answering.configuration.transcribe_input and text:
-            pieces = [text]
-            if not self._dialect.phrase_transcription:
-                pieces = [f" {word}" for word in text.split()]
-            for piece in pieces:
+        if answering.configuration.transcribe_input:
+            for piece in self._dialect.input_pieces(text):
                 transcription = {"inputTranscription": {"text": piece}}
                 self._outlet.send({"serverContent": transcription}, now)
+            # The words come before the end of the speech that they are of.
+            self._tell_activity(answering, utterance, now)
         self._context.remember(content_of("user", text))
         spoken = Input(text, True, utterance.duration_s, recognition.available)
         answering.answer(spoken, now)

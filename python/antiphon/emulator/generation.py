@@ -20,6 +20,7 @@ from antiphon.emulator.jobs import SPEECH_HZ, Speech, Word
 from antiphon.emulator.pacing import (
     FIRST_CHUNK_BYTES,
     NEXT_CHUNK_BYTES,
+    TRANSCRIPT_LEAD_S,
     Pace,
     split_sentences,
     time_words,
@@ -32,11 +33,11 @@ __all__ = ["Act", "Generation", "Options"]
 #: the reply that follows in the same turn.
 Act: TypeAlias = dict[str, Any] | Call | Fault | Reply
 
-# Transcription runs ahead of its audio by about this much.
-_TRANSCRIPT_LEAD_S = 0.4
 # `generationComplete` follows the last chunk by a few milliseconds.
 _LAST_GAP_S = 0.004
 _TEXT_GAP_S = 0.05
+# A turn that ends with a tool call ends so long after it.
+_CALL_GAP_S = 0.01
 _TEXT_PIECE_WORDS = 6
 
 
@@ -48,6 +49,8 @@ class Options:
     text_output: bool
     transcribe: bool
     speed: tuple[float, float]
+    show_thoughts: bool
+    empty_frames: bool
 
 
 class Generation:
@@ -79,7 +82,9 @@ class Generation:
         self._next_at = start_at
         self._playback_end = start_at
         self._pace: Pace | None = None
-        self._anything_sent = False
+        self._opened = False
+        self._thought = ""
+        self._transcribing = False
         self._reset_speech()
 
     def _reset_speech(self) -> None:
@@ -92,9 +97,14 @@ class Generation:
         self._sent_frames = 0
         self._pieces: deque[str] = deque()
         self._has_output = False
-        self._transcript_closed = False
+        self._transcribed = False
 
     # -------------------------------------------------------------- feeding
+
+    def think(self, thought: str) -> None:
+        """Take a thought that precedes the reply that is taken next."""
+        self._thought = thought
+        self.record.thought += thought
 
     def take(self, reply: Reply, now: float) -> list[str]:
         """Take a reply; returns the sentences to synthesize, in order."""
@@ -127,6 +137,16 @@ class Generation:
         self._sentences.extend(sentences)
         self._unspoken = len(sentences)
         return sentences
+
+    def end_with_call(self, now: float) -> None:
+        """Wait for no result: a turn that does not talk on ends here."""
+        if not self._has_output:
+            self._has_output = True
+            self._next_at = now + _CALL_GAP_S
+
+    def take_up_again(self) -> None:
+        """The results are there: what comes now is opened as a turn is."""
+        self._opened = False
 
     def spoken(self, speech: Speech, now: float) -> None:
         """Take the audio of the next sentence."""
@@ -169,7 +189,7 @@ class Generation:
         if self._call is not None:
             call, self._call = self._call, None
             return [*self._opening(), call]
-        if not self._pieces and not self._pcm:
+        if not (self._pieces or self._pcm or self._words):
             if self._then is not None:
                 return [self._then]
             if not self.completes:
@@ -183,6 +203,8 @@ class Generation:
             self._next_at = now + _TEXT_GAP_S
         elif self._pcm:
             messages += self._chunk(now)
+        elif self._words:  # of speech without sound
+            messages += self._transcription(self._transcript_delta())
         else:
             messages += self._complete(now)
         return messages
@@ -194,12 +216,24 @@ class Generation:
         return [dict(step.message) if isinstance(step, Send) else step]
 
     def _opening(self) -> list[dict[str, Any]]:
-        """What precedes the first message of a turn, once."""
-        first = not self._anything_sent
-        self._anything_sent = True
-        if first and self._options.dialect.empty_first:
-            return [{"serverContent": {}}]
-        return []
+        """What precedes the first message: of a turn, of its transcription, of a thought."""
+        messages: list[dict[str, Any]] = []
+        dialect = self._options.dialect
+        if not self._opened and dialect.empty_first:
+            messages += [*self._empty_frame(), {"serverContent": {}}]
+        self._opened = True
+        if self._options.transcribe and dialect.vertex:
+            if not self._transcribing and not self._transcribed:
+                messages.append({"serverContent": {"outputTranscription": {}}})
+            self._transcribing = not self._transcribed
+        if self._thought and self._options.show_thoughts:
+            turn = dialect.model_turn({"text": self._thought, "thought": True})
+            messages.append({"serverContent": {"modelTurn": turn}})
+        self._thought = ""
+        return messages
+
+    def _empty_frame(self) -> list[dict[str, Any]]:
+        return [{}] if self._options.empty_frames else []
 
     def _chunk_ready(self) -> bool:
         return len(self._pcm) >= self._chunk_bytes()
@@ -212,64 +246,55 @@ class Generation:
         chunk = bytes(self._pcm[:size])
         del self._pcm[:size]
         dialect, record = self._options.dialect, self.record
-        media_before_s = record.frames_sent / SPEECH_HZ - self._sent_frames / SPEECH_HZ
         self._sent_frames += len(chunk) // 2
         record.frames_sent += len(chunk) // 2
         record.pcm += chunk
         if record.first_audio_s is None:
             record.first_audio_s = now - self._epoch
-        delta = self._transcript_delta(media_before_s)
+        delta = self._transcript_delta()
         audio: dict[str, Any] = {"modelTurn": dialect.audio(chunk)}
         before: list[dict[str, Any]] = []
-        if self._options.transcribe:
-            before, bundled = self._transcription(delta)
-            audio |= bundled
+        if dialect.bundles and self._options.transcribe and delta:
+            audio["outputTranscription"] = {"text": delta}
+        else:
+            before = self._transcription(delta)
         self._playback_end = max(self._playback_end, now) + len(chunk) / 2 / SPEECH_HZ
         assert self._pace is not None
         last = not self._pcm and not self._unspoken
         self._next_at = now + (_LAST_GAP_S if last else self._pace.gap_s(len(chunk)))
-        return [*before, {"serverContent": audio}]
+        return [*before, *self._empty_frame(), {"serverContent": audio}]
 
-    def _transcript_delta(self, media_before_s: float) -> str:
+    def _transcript_delta(self) -> str:
         """The words that start before the end of the audio sent so far, and a little more."""
-        until_s = self._sent_frames / SPEECH_HZ + _TRANSCRIPT_LEAD_S
+        before_s = (self.record.frames_sent - self._sent_frames) / SPEECH_HZ
+        until_s = self._sent_frames / SPEECH_HZ + TRANSCRIPT_LEAD_S
         delta = ""
         last = not self._pcm and not self._unspoken
         while self._words and (last or self._words[0].start_s < until_s):
             word = self._words.popleft()
             delta += (" " if self.record.text_sent or delta else "") + word.text
             self.record.words.append(
-                Word(word.text, media_before_s + word.start_s, media_before_s + word.end_s)
+                Word(word.text, before_s + word.start_s, before_s + word.end_s)
             )
         self.record.text_sent += delta
         return delta
 
-    def _transcription(self, delta: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Messages before a chunk, and members to put beside its audio."""
-        dialect = self._options.dialect
-        if dialect.vertex:
-            if self._transcript_closed:
-                return [], {}
+    def _transcription(self, delta: str) -> list[dict[str, Any]]:
+        """Messages of their own for what is said next."""
+        texts: list[dict[str, Any]] = [{"text": delta}] if delta else []
+        if self._options.dialect.vertex:
             # Vertex transcribes the whole answer before its first audio.
-            self._transcript_closed = True
-            first, _, rest = self._text.partition(" ")
-            texts: list[dict[str, Any]] = [{}, {"text": first}]
-            texts += [{"text": f" {rest}"}] if rest else []
-            texts.append({"finished": True})
-            return [{"serverContent": {"outputTranscription": text}} for text in texts], {}
-        if not delta:
-            return [], {}
-        if dialect.bundles:
-            return [], {"outputTranscription": {"text": delta}}
-        return [{"serverContent": {"outputTranscription": {"text": delta}}}], {}
+            first, space, rest = self._text.partition(" ")
+            texts = [{"text": text} for text in (first, space + rest) if text]
+            texts = [*texts, {"finished": True}] if self._transcribing else []
+            self._transcribing, self._transcribed = False, True
+        if not self._options.transcribe:
+            return []
+        return [{"serverContent": {"outputTranscription": text}} for text in texts]
 
     def _complete(self, now: float) -> list[dict[str, Any]]:
+        messages = self._transcription("")
         self.generation_complete = True
         self.record.generation_complete_s = now - self._epoch
         self._playback_end = max(self._playback_end, now)
-        return [{"serverContent": {"generationComplete": True}}]
-
-    def cut_short(self, now: float) -> list[dict[str, Any]]:
-        """End the generation where it is, as Vertex does when a tool's answer arrives."""
-        self._reset_speech()
-        return self._complete(now)
+        return [*messages, {"serverContent": {"generationComplete": True}}]

@@ -12,7 +12,8 @@ from antiphon.errors import ProtocolViolation
 
 __all__ = ["CLIENT_KINDS", "SERVER_KINDS", "kinds_of_client_message", "kinds_of_server_message"]
 
-#: Kinds of what the server sends. ``audio`` and ``text`` are parts of the model's turn;
+#: Kinds of what the server sends. ``audio``, ``text`` and ``thought`` (text that is no part of
+#: the answer) are parts of the model's turn;
 #: ``empty`` is content without anything in it, ``handle`` an update that brings one.
 SERVER_KINDS = frozenset(
     {
@@ -20,6 +21,7 @@ SERVER_KINDS = frozenset(
         *("goAway", "sessionResumptionUpdate", "handle", "voiceActivity"),
         *("modelTurn", "generationComplete", "turnComplete", "interrupted", "groundingMetadata"),
         *("inputTranscription", "outputTranscription", "audio", "text", "executableCode", "empty"),
+        "thought",
     }
 )
 #: Kinds of what a client sends. ``resume`` is a setup with a resumption handle, and
@@ -47,7 +49,8 @@ def kinds_of_server_message(data: bytes) -> frozenset[str]:
     if isinstance(content, Mapping):
         kinds.update(content or ("empty",))
         for part in _parts(content.get("modelTurn")):
-            kinds.update("audio" if name == "inlineData" else name for name in part)
+            names = ["thought"] if part.get("thought") else part
+            kinds.update("audio" if name == "inlineData" else name for name in names)
     return frozenset(kinds & SERVER_KINDS)
 
 

@@ -8,11 +8,21 @@ from collections.abc import Sequence
 
 from antiphon.emulator.jobs import SPEECH_HZ, Word
 
-__all__ = ["FIRST_CHUNK_BYTES", "NEXT_CHUNK_BYTES", "Pace", "split_sentences", "time_words"]
+__all__ = [
+    "FIRST_CHUNK_BYTES",
+    "NEXT_CHUNK_BYTES",
+    "TRANSCRIPT_LEAD_S",
+    "Pace",
+    "split_sentences",
+    "time_words",
+]
 
 # 200 ms, then 240 ms: as recorded from the service.
 FIRST_CHUNK_BYTES = 9_600
 NEXT_CHUNK_BYTES = 11_520
+
+#: Transcription runs ahead of its audio by about this much.
+TRANSCRIPT_LEAD_S = 0.4
 
 _MAX_SENTENCE = 220
 

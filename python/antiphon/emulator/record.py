@@ -38,6 +38,7 @@ class TurnRecord:
         spoken: Whether that input was speech.
         text: All that the model meant to say.
         text_sent: The words of it that left as text or as transcription-timed speech.
+        thought: What the model thought before it answered, shown or not.
         pcm: The audio that was sent: mono int16 at 24,000 Hz.
         frames_sent: Frames of it (kept when ``pcm`` was given up).
         words: Where the words that were sent lie in ``pcm``.
@@ -49,6 +50,7 @@ class TurnRecord:
     started_s: float
     text: str = ""
     text_sent: str = ""
+    thought: str = ""
     pcm: bytearray = field(default_factory=bytearray, repr=False)
     frames_sent: int = 0
     words: list[Word] = field(default_factory=list, repr=False)

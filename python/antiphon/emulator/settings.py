@@ -46,6 +46,9 @@ class Settings:
         reply_delay_s: The shortest and the longest time from the end of an input to the first
             message of its answer (synthesis and recognition come on top).
         speed: How many times faster than real time audio is sent, at least and at most.
+        empty_frames: Send ``{}`` before the messages of an answer, as recorded from 3.8: it is
+            not known whether they were empty at the source. Two official clients (Swift, Dart)
+            fail on them, so they are not sent unless wanted.
         connection_limit_s: Close the connection after this time; None: never. The service's
             is about ten minutes.
         go_away_lead_s: ``goAway`` is sent this long before that.
@@ -72,6 +75,7 @@ class Settings:
     strict: bool = True
     reply_delay_s: tuple[float, float] = (0.25, 0.45)
     speed: tuple[float, float] = (3.5, 6.0)
+    empty_frames: bool = False
     connection_limit_s: float | None = 600.0
     go_away_lead_s: float = 60.0
     session_limit_s: float | None = 900.0

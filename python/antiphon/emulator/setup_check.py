@@ -30,7 +30,8 @@ __all__ = [
 
 _INVALID = "Request contains an invalid argument."
 _SENSITIVITY_DB = {"HIGH": 10.0, "LOW": 16.0}
-_SILENCE_MS = {"HIGH": 500, "LOW": 900}
+# Vertex (LOW by default) was recorded to answer after 0.88 s of silence.
+_SILENCE_MS = {"HIGH": 500, "LOW": 800}
 _PREFIX_MS = 60
 _TURN_COVERAGES = (
     "TURN_INCLUDES_ONLY_ACTIVITY",
@@ -90,6 +91,8 @@ class Configuration:
     context_tokens: int = 131_072
     compression: Compression | None = None
     history_first: bool = False
+    thinks: bool | None = None
+    include_thoughts: bool | None = None
 
     def with_update(self, update: wire.ContextUpdate) -> Configuration:
         """After a ``contextUpdate``."""
@@ -135,6 +138,7 @@ def _configuration(setup: wire.Setup, settings: Settings, request: Request) -> C
     prefix_ms, silence_ms = _padding(detection)
     start = _level(detection.start_of_speech_sensitivity, request)
     end = _level(detection.end_of_speech_sensitivity, request)
+    thinking = generation.thinking_config or wire.ThinkingConfig()
     return Configuration(
         model=setup.model,
         text_output=modalities == ["TEXT"],
@@ -158,6 +162,8 @@ def _configuration(setup: wire.Setup, settings: Settings, request: Request) -> C
         history_first=bool(
             setup.history_config and setup.history_config.initial_history_in_client_content
         ),
+        thinks=_thinks(thinking),
+        include_thoughts=thinking.include_thoughts,
     )
 
 
@@ -173,6 +179,15 @@ def declared_functions(
         for tool in tools
         for declaration in tool.function_declarations or []
     }
+
+
+def _thinks(thinking: wire.ThinkingConfig) -> bool | None:
+    """Whether the setup wants thoughts; None: as the model likes."""
+    if thinking.thinking_budget is not None:
+        return thinking.thinking_budget != 0
+    if thinking.thinking_level is not None:
+        return thinking.thinking_level.upper() != "MINIMAL"
+    return None
 
 
 def _compression(

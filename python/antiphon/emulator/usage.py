@@ -39,10 +39,14 @@ class Tokens:
         """All modalities."""
         return self.text + self.audio + self.image
 
-    def details(self) -> list[dict[str, Any]]:
-        """Per modality, as on the wire; modalities without tokens are left out."""
+    def details(self, *always: str) -> list[dict[str, Any]]:
+        """Per modality, as on the wire; without tokens are only those that ``always`` stand."""
         counts = (("TEXT", self.text), ("AUDIO", self.audio), ("IMAGE", self.image))
-        return [{"modality": name, "tokenCount": count} for name, count in counts if count]
+        return [
+            {"modality": name, "tokenCount": count} if count else {"modality": name}
+            for name, count in counts
+            if count or name in always
+        ]
 
 
 def text_tokens(text: str) -> int:
@@ -50,14 +54,27 @@ def text_tokens(text: str) -> int:
     return math.ceil(len(text) / 4)
 
 
-def usage_metadata(prompt: Tokens, response: Tokens, *, vertex: bool) -> dict[str, Any]:
-    """``usageMetadata`` of a finished turn; zeros are left out, as proto3 JSON does."""
+def usage_metadata(
+    prompt: Tokens, response: Tokens, *, thoughts: int = 0, vertex: bool, spoken: bool
+) -> dict[str, Any]:
+    """``usageMetadata`` of a finished turn; zeros are left out, as proto3 JSON does.
+
+    Args:
+        prompt: The context, with what the user gave.
+        response: What the model made.
+        thoughts: Tokens of thoughts; no part of the total.
+        vertex: The response is called ``candidates``, and that of a ``spoken`` answer lists
+            text and audio even where there is none.
+        spoken: The answer is speech.
+    """
     ours = "candidates" if vertex else "response"
+    always = ("TEXT", "AUDIO") if vertex and spoken else ()
     metadata: dict[str, Any] = {
         "promptTokenCount": prompt.total,
         f"{ours}TokenCount": response.total,
         "totalTokenCount": prompt.total + response.total,
         "promptTokensDetails": prompt.details(),
-        f"{ours}TokensDetails": response.details(),
+        f"{ours}TokensDetails": response.details(*always),
+        "thoughtsTokenCount": thoughts,
     }
     return {name: value for name, value in metadata.items() if value}
