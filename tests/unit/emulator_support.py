@@ -7,6 +7,7 @@ import wave
 from importlib import resources
 
 import numpy as np
+from live_schema import validate
 
 from antiphon.emulator import Concierge, Settings, Voice
 from antiphon.emulator.core import EmulatedSession
@@ -35,7 +36,10 @@ class ToneSynthesizer:
 
 
 class Client:
-    """Drives one `EmulatedSession`; ``now`` moves only when told."""
+    """Drives one `EmulatedSession`; ``now`` moves only when told.
+
+    Every message that the server sends is held against the schema.
+    """
 
     def __init__(
         self,
@@ -54,8 +58,10 @@ class Client:
         self.now = now
         request = route(path or PATHS[family], headers or {})
         assert request is not None
+        self._vertex = request.is_vertex
+        self._settings = Settings(**settings)
         self.session = EmulatedSession(
-            Settings(**settings),
+            self._settings,
             request,
             brain or Concierge(),
             now=self.now,
@@ -156,7 +162,10 @@ class Client:
                     self.closed = item
                 else:
                     assert self.closed is None
-                    self.messages.append((self.now, json.loads(item)))
+                    message = validate(
+                        item, vertex=self._vertex, empty_frames=self._settings.empty_frames
+                    )
+                    self.messages.append((self.now, message))
             if not jobs and not items:
                 return
 
@@ -176,7 +185,7 @@ def kind(message):
     """The telling part of a message."""
     content = message.get("serverContent")
     if content is None:
-        (word,) = message
+        (word,) = message or ("{}",)
         return word
     for part in content.get("modelTurn", {}).get("parts", []):
         return "audio" if "inlineData" in part else next(iter(part))
