@@ -188,6 +188,8 @@ def kind(message):
         (word,) = message or ("{}",)
         return word
     for part in content.get("modelTurn", {}).get("parts", []):
+        if "thought" in part:
+            return "thought"
         return "audio" if "inlineData" in part else next(iter(part))
     order = ("interrupted", "generationComplete", "turnComplete")
     order += ("inputTranscription", "outputTranscription")

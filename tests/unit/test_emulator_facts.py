@@ -196,7 +196,7 @@ def test_fact_05_a_barge_in_comes_after_the_generation(model):
     before = len(client.messages)
     client.hear(SPEECH)
     client.run_to("turnComplete")
-    unasked = ("voiceActivity", "sessionResumptionUpdate", "empty", "text")
+    unasked = ("voiceActivity", "sessionResumptionUpdate", "empty", "thought")
     kinds = [
         word
         for index, word in enumerate(client.kinds())

@@ -139,6 +139,7 @@ def test_the_steps_of_a_turn_come_in_their_order():
     assert client.kinds() == [
         "setupComplete",
         "inputTranscription",
+        "thought",
         "audio",
         "generationComplete",
         "turnComplete",
@@ -189,7 +190,7 @@ def test_text_answers_of_one_turn_are_set_apart():
 
 def test_messages_alone_are_all_that_comes():
     client = asked(Script([{"expect": ""}, {"send": NOTE}, {"expect": ""}, {"say": "x"}]), "a", "b")
-    assert client.kinds()[:3] == ["setupComplete", "inputTranscription", "audio"]
+    assert client.kinds()[:4] == ["setupComplete", "inputTranscription", "thought", "audio"]
     assert client.messages[1][1] == NOTE
 
 
@@ -281,7 +282,7 @@ def test_a_rule_with_a_moment_counts_from_its_place_too():
     rule = {"fault": "close", "at_s": 0.2, "code": 1011, "reason": "now"}
     wire = play(scripted(rule), one_question, model=PLAIN)
     assert wire.closed == (1011, "now", pytest.approx(10.55, abs=0.1))
-    assert wire.kinds == ["setupComplete", "audio"]
+    assert wire.kinds == ["setupComplete", "thought", "audio"]
 
 
 def test_rules_of_the_brain_are_in_the_record():
