@@ -64,7 +64,7 @@ async def serve_path(path):
         *PATHS.values(),
         "/" + PATHS["google"] + "?key=anything",
         PATHS["google"].replace("v1beta", "v1"),
-        PATHS["google"].replace("v1beta", "v1alpha") + "Constrained?access_token=auth_tokens/x",
+        PATHS["google"].replace("v1beta", "v1alpha") + "Constrained",
     ],
 )
 def test_every_url_family(path):

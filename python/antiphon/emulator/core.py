@@ -30,13 +30,13 @@ from antiphon.emulator.resumption import Checkpoint, Lineage
 from antiphon.emulator.settings import Settings
 from antiphon.emulator.setup_check import Configuration, Refusal, check_setup, unknown_name
 from antiphon.emulator.shared import Shared
+from antiphon.emulator.tokens import BAD_KEY, EXPIRED, resumes
 from antiphon.emulator.turn_taking import Ear, InvalidAudio, SpeechEnded, SpeechStarted
 from antiphon.emulator.usage import IMAGE_TOKENS, text_tokens
 from antiphon.errors import ProtocolViolation
 
 __all__ = ["EmulatedSession"]
 
-_BAD_KEY = "API key not valid. Please pass a valid API key."
 _NOT_JSON = "Invalid JSON payload received. Unexpected token."
 _SETUP_FIRST = "setup must be the first message and only the first"
 _MEDIA_CHUNKS = "realtime_input.media_chunks is deprecated. Use audio, video, or text instead."
@@ -111,12 +111,12 @@ class EmulatedSession:
             self._outlet.close(1007, INVALID_ARGUMENT if bad_type else _NOT_JSON, now)
             return
         self._outlet.observe("received", now, message=plain)
-        if self._settings.api_key is not None and not self._request.carries(self._settings.api_key):
-            self._outlet.close(1007, _BAD_KEY, now)
+        if not self._may_speak():
+            self._outlet.close(1007, BAD_KEY, now)
         elif self._settings.strict and (refusal := _unknown_name(plain, data)):
             self._outlet.close(refusal.code, refusal.reason, now)
         elif self._answering is None:
-            self._set_up(message, now)
+            self._set_up(message, plain, now)
         else:
             self._handle(self._answering, message, now)
 
@@ -204,11 +204,17 @@ class EmulatedSession:
 
     # -------------------------------------------------------------- setup
 
-    def _set_up(self, message: wire.ClientMessage, now: float) -> None:
+    def _may_speak(self) -> bool:
+        """Whether the key is right; a token is looked at when the setup comes."""
+        key = self._settings.api_key
+        token = self._request.ephemeral_token
+        return key is None or token is not None or self._request.carries(key)
+
+    def _set_up(self, message: wire.ClientMessage, plain: dict[str, Any], now: float) -> None:
         if message.setup is None:
             self._outlet.close(1007, _SETUP_FIRST, now)
             return
-        checked = check_setup(message.setup, self._settings, self._request)
+        checked = self._checked(message.setup, plain["setup"], now)
         if isinstance(checked, Refusal):
             self._outlet.close(checked.code, checked.reason, now)
             return
@@ -228,6 +234,18 @@ class EmulatedSession:
             self._outlet.close(1011, QUOTA_EXCEEDED, now)
             return
         self._begin(checked, heard, now)
+
+    def _checked(
+        self, setup: wire.Setup, plain: dict[str, Any], now: float
+    ) -> Configuration | Refusal:
+        """What the setup asks for, as far as an ephemeral token allows it."""
+        if token := self._request.ephemeral_token:
+            admitted = self._shared.tokens.admit(token, now, resuming=resumes(plain))
+            if isinstance(admitted, Refusal):
+                return admitted
+            self._lifetime.end_at(admitted.expires_at, 1007, EXPIRED)
+            setup = msgspec.convert(admitted.apply(plain), wire.Setup, strict=False)
+        return check_setup(setup, self._settings, self._request)
 
     def _begin(self, checked: Configuration, heard: bytes, now: float) -> None:
         """The setup is accepted."""

@@ -71,6 +71,11 @@ class Request:
         """Whether Vertex AI answers, directly or behind the Firebase proxy."""
         return self.family in ("vertex", "firebase-vertex")
 
+    @property
+    def ephemeral_token(self) -> str | None:
+        """The first of the credentials that is no key but an ephemeral token."""
+        return next((c for c in self.credentials if c.startswith("auth_tokens/")), None)
+
     def carries(self, key: str) -> bool:
         """Whether ``key`` is among the credentials."""
         return any(hmac.compare_digest(key.encode(), c.encode()) for c in self.credentials)

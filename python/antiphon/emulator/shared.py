@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import random
+
 from antiphon.emulator.quota import Quota
 from antiphon.emulator.resumption import ResumptionStore
 from antiphon.emulator.settings import Settings
+from antiphon.emulator.tokens import TokenStore
 
 __all__ = ["Shared"]
 
 
 class Shared:
-    """Handles and quotas; of one thread, like the sessions."""
+    """Handles, tokens and quotas; of one thread, like the sessions."""
 
     def __init__(self, settings: Settings) -> None:
         self.resumption = ResumptionStore(settings.handle_lifetime_s)
         self.quota = Quota(settings.max_sessions, settings.tokens_per_minute)
+        # The key is part of the seed: who does not know it cannot guess a token that stands for it.
+        seed = f"{settings.seed}/tokens/{settings.api_key or ''}"
+        self.tokens = TokenStore(random.Random(seed))  # noqa: S311

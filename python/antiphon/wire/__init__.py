@@ -35,6 +35,7 @@ from antiphon.wire.close_codes import (
 from antiphon.wire.codec import (
     base64_to_bytes,
     bytes_to_base64,
+    camel_case,
     decode_client_message,
     decode_server_message,
     encode_client_message,
@@ -136,6 +137,7 @@ __all__ = [
     "as_turns",
     "base64_to_bytes",
     "bytes_to_base64",
+    "camel_case",
     "decode_client_message",
     "decode_server_message",
     "duration_text",

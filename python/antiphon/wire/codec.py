@@ -22,6 +22,7 @@ from antiphon.wire.server import AudioPart, DecodedMessage, ServerMessage
 __all__ = [
     "base64_to_bytes",
     "bytes_to_base64",
+    "camel_case",
     "decode_client_message",
     "decode_server_message",
     "encode_client_message",
@@ -144,7 +145,7 @@ def _to_camel(value: Any) -> Any:
         return value
     renamed = {}
     for key, member in value.items():
-        name = _camel(key)
+        name = camel_case(key)
         if member is None:
             continue
         if name == "properties" and isinstance(member, dict):
@@ -156,7 +157,8 @@ def _to_camel(value: Any) -> Any:
     return renamed
 
 
-def _camel(key: str) -> str:
+def camel_case(key: str) -> str:
+    """A name of the protocol in the spelling of its JSON: ``turn_complete`` is ``turnComplete``."""
     head, *tail = key.split("_")
     return head + "".join(word[:1].upper() + word[1:] for word in tail)
 
