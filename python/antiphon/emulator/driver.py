@@ -71,15 +71,20 @@ class Misbehaving(Protocol):
 
 
 async def drive(
-    session: Session, channel: Channel, run_job: Callable[[Job], Awaitable[JobResult]]
+    session: Session,
+    channel: Channel,
+    run_job: Callable[[Job], Awaitable[JobResult]],
+    woken: asyncio.Event | None = None,
 ) -> None:
     """Serve one connection until it ends; nothing is left behind, also when cancelled.
+
+    Who does something to the session from elsewhere sets ``woken`` then.
 
     It listens while it sends: over a slow connection an answer leaves for as long as it is, and
     the user must be able to cut it short. What is due meanwhile waits in the session.
     """
     clock = asyncio.get_running_loop().time
-    work = _Work(session, channel, run_job)
+    work = _Work(session, channel, run_job, woken or asyncio.Event())
     code, reason = 1006, ""
     try:
         while not work.closed:
@@ -108,8 +113,11 @@ class _Work:
         session: Session,
         channel: Channel,
         run_job: Callable[[Job], Awaitable[JobResult]],
+        woken: asyncio.Event,
     ) -> None:
         self.closed = False
+        self._woken = woken
+        self._waking = asyncio.ensure_future(woken.wait())
         self._session, self._channel, self._run_job = session, channel, run_job
         self._sending: asyncio.Future[bool] | None = None
         self._receiving: asyncio.Future[bytes] | None = None
@@ -146,6 +154,9 @@ class _Work:
             self._session.receive(data, now)
         if self._sending is not None and self._sending.done():
             self.closed, self._sending = self._sending.result(), None
+        if self._waking.done():
+            self._woken.clear()
+            self._waking = asyncio.ensure_future(self._woken.wait())
 
     async def stop(self) -> None:
         """End everything."""
@@ -155,7 +166,7 @@ class _Work:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _tasks(self) -> list[asyncio.Future[Any]]:
-        tasks = (self._sending, self._receiving, *self._running)
+        tasks = (self._sending, self._receiving, self._waking, *self._running)
         return [task for task in tasks if task is not None]
 
     async def _send(self, items: Sequence[bytes | Close | HalfOpen | LatePongs]) -> bool:

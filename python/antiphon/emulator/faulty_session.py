@@ -25,7 +25,7 @@ __all__ = ["FaultySession", "Outgoing"]
 Outgoing = bytes | Close | faults.HalfOpen | faults.LatePongs
 
 
-# Of a session; the brain may add rules for as long as it lasts.
+# Of a session; rules may be added for as long as it lasts.
 _MAX_RULES = 1_024
 
 
@@ -117,12 +117,25 @@ class FaultySession:
         """The connection ended; also call it after a `Close` was sent."""
         self._session.connection_lost(now, code, reason)
 
+    def add_rule(self, rule: faults.Fault, now: float) -> None:
+        """Let a rule apply as well; it counts messages and seconds from here."""
+        watch = _Watch(rule, now)
+        self._watches = [old for old in self._watches if old.left != 0][-_MAX_RULES:]
+        self._watches.append(watch)
+        if rule.is_immediate and not self._silent:
+            self._fire(watch, now)
+
+    def go_away(self, lead_s: float, now: float) -> None:
+        """Send ``goAway`` now, and close ``lead_s`` later."""
+        self._session.note_fault("go_away", now)
+        self._session.go_away(lead_s, now)
+
     # -------------------------------------------------------------- inside
 
     def _decide(self, item: OutletItem, now: float) -> None:
         """Look at one message of the server, and make ready what becomes of it."""
         if isinstance(item, faults.Fault):
-            self._add(item, now)
+            self.add_rule(item, now)
             return
         if isinstance(item, Close) or not self._watches:
             self._ready.append(item)
@@ -130,14 +143,6 @@ class FaultySession:
         hits = self._hits("server", kinds_of_server_message(item), now)
         self._ready.extend(self._act(hits, item, now))
         self._interrupt_if_asked(hits, now)
-
-    def _add(self, rule: faults.Fault, now: float) -> None:
-        """A rule of the brain's: it counts messages and seconds from here."""
-        watch = _Watch(rule, now)
-        self._watches = [old for old in self._watches if old.left != 0][-_MAX_RULES:]
-        self._watches.append(watch)
-        if rule.is_immediate:
-            self._fire(watch, now)
 
     def _fire_timers(self, now: float) -> None:
         for watch in self._watches:

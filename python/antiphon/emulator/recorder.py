@@ -17,12 +17,12 @@ from typing import Any, TextIO
 
 from antiphon.emulator.jobs import SPEECH_HZ
 from antiphon.emulator.record import TurnRecord
+from antiphon.emulator.shapes import audio_bytes, is_audio, shape
 from antiphon.errors import RecordingError
 
 __all__ = ["SessionRecorder", "recording_folder"]
 
 _log = logging.getLogger("antiphon.emulator")
-_LONG_TEXT = 200
 
 
 def recording_folder(path: Path) -> Path:
@@ -69,10 +69,10 @@ class SessionRecorder:
 
     def _record(self, event: str, fields: dict[str, Any]) -> None:
         message = fields.get("message")
-        if event == "received" and message is not None and _is_audio(message):
+        if event == "received" and message is not None and is_audio(message):
             # A microphone sends fifty messages a second: they are counted, not listed.
             self._audio_in["messages"] += 1
-            self._audio_in["bytes"] += _base64_bytes(message["realtimeInput"]["audio"])
+            self._audio_in["bytes"] += audio_bytes(message)
             return
         if self._audio_in["messages"]:
             self._write({"event": "audio_received", "at_s": fields["at_s"], **self._audio_in})
@@ -82,7 +82,7 @@ class SessionRecorder:
             wav = self._write_wav(turn)
             fields = {**fields, **turn.summary(), "wav": wav}
         elif message is not None:
-            fields = {**fields, "message": _shape(message)}
+            fields = {**fields, "message": shape(message)}
         self._write({"event": event, **fields})
         if event == "closed":
             self._done = True
@@ -112,29 +112,3 @@ class SessionRecorder:
             writer.setframerate(SPEECH_HZ)
             writer.writeframes(bytes(turn.pcm))
         return f"{self._turns.name}/{path.name}"
-
-
-def _is_audio(message: dict[str, Any]) -> bool:
-    realtime = message.get("realtimeInput")
-    return isinstance(realtime, dict) and list(realtime) == ["audio"]
-
-
-def _base64_bytes(blob: Any) -> int:
-    data = blob.get("data") if isinstance(blob, dict) else None
-    return len(data.rstrip("=")) * 3 // 4 if isinstance(data, str) else 0
-
-
-def _shape(value: Any) -> Any:
-    """The message with long data replaced by its size."""
-    if isinstance(value, dict):
-        return {
-            name: f"<{_base64_bytes(value)} bytes>"
-            if name == "data" and isinstance(member, str)
-            else _shape(member)
-            for name, member in value.items()
-        }
-    if isinstance(value, list):
-        return [_shape(item) for item in value]
-    if isinstance(value, str) and len(value) > _LONG_TEXT:
-        return f"{value[:_LONG_TEXT]}… ({len(value)} characters)"
-    return value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["Family", "Request", "route"]
+__all__ = ["Family", "Request", "credentials", "holds", "route"]
 
 #: Which of the four backends a URL belongs to.
 Family = Literal["google", "vertex", "firebase", "firebase-vertex"]
@@ -78,7 +78,7 @@ class Request:
 
     def carries(self, key: str) -> bool:
         """Whether ``key`` is among the credentials."""
-        return any(hmac.compare_digest(key.encode(), c.encode()) for c in self.credentials)
+        return holds(self.credentials, key)
 
 
 def route(target: str, headers: Mapping[str, str]) -> Request | None:
@@ -90,11 +90,17 @@ def route(target: str, headers: Mapping[str, str]) -> Request | None:
     path = re.sub(r"/{2,}", "/", parts.path)
     for family, pattern in _FAMILIES:
         if match := pattern.fullmatch(path):
-            return Request(family, match["version"], _credentials(parts.query, headers))
+            return Request(family, match["version"], credentials(parts.query, headers))
     return None
 
 
-def _credentials(query: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+def holds(credentials: Iterable[str], key: str) -> bool:
+    """Whether ``key`` is among them; takes as long for every key of that length."""
+    return any(hmac.compare_digest(key.encode(), c.encode()) for c in credentials)
+
+
+def credentials(query: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Every key and token in a query and in headers."""
     by_name = {name.lower(): value for name, value in headers.items()}
     found = [by_name.get("x-goog-api-key", "")]
     scheme, _, token = by_name.get("authorization", "").partition(" ")

@@ -6,12 +6,13 @@ import asyncio
 import http
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request as UpgradeRequest
@@ -19,16 +20,20 @@ from websockets.http11 import Response
 
 from antiphon.channel import Channel
 from antiphon.emulator.brain import Brain
+from antiphon.emulator.control import Control
 from antiphon.emulator.core import EmulatedSession
+from antiphon.emulator.door import Door
 from antiphon.emulator.driver import drive
 from antiphon.emulator.faults import Fault, faults_from
 from antiphon.emulator.faulty_session import FaultySession
+from antiphon.emulator.http_api import NOT_FOUND, HttpApi, error_response
 from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
 from antiphon.emulator.link import LinkProfile, link_profile
 from antiphon.emulator.linked_channel import LinkedChannel
 from antiphon.emulator.memory import MemoryConnector
+from antiphon.emulator.message_log import MessageLog
 from antiphon.emulator.recognition import Recognizer
-from antiphon.emulator.record import SessionRecord
+from antiphon.emulator.record import Observer, SessionRecord
 from antiphon.emulator.recorder import SessionRecorder, recording_folder
 from antiphon.emulator.request import Request, route
 from antiphon.emulator.scenario import Scenario, load_scenario
@@ -51,11 +56,6 @@ _RunJob: TypeAlias = Callable[[Job], Awaitable[JobResult]]
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _WRITE_LIMIT_BYTES = 1024 * 1024
 _MAX_SESSION_RECORDS = 1_000
-_NOT_FOUND = (
-    "This is the local Live server of antiphon. It answers WebSocket upgrades at the Live API's "
-    "paths, such as /ws/google.ai.generativelanguage.v1beta.GenerativeService."
-    "BidiGenerateContent\n"
-)
 
 
 class Emulator:
@@ -79,6 +79,8 @@ class Emulator:
         tls: Serve ``wss://`` with a certificate made on the spot; clients trust it by
             `ca_file`. A path: leave the certificate's files there.
         record_dir: Write what happens there: ``session-N.jsonl``, ``session-N/turn-M.wav``.
+        inspect: Keep the last 200 messages of each session in shape (base64 as a byte count), for
+            the page at `inspect_url` and for `session_details`.
         settings: Everything else; ``api_key`` and ``seed`` above go first.
         voice: What speaks; by default what is installed.
         recognizer: What understands speech; by default pocketsphinx, if installed.
@@ -97,6 +99,7 @@ class Emulator:
         faults: Sequence[Fault | Mapping[str, Any]] = (),
         tls: bool | str | Path = False,
         record_dir: str | Path | None = None,
+        inspect: bool = False,
         settings: Settings | None = None,
         voice: Voice | None = None,
         recognizer: Recognizer | None = None,
@@ -110,7 +113,8 @@ class Emulator:
             settings = replace(settings, seed=seed)
         self._settings = settings
         self._link = scenario.link if link is None else link_profile(link)
-        self._faults = scenario.faults + faults_from(faults)
+        self._control = Control(scenario.faults + faults_from(faults))
+        self._keeps_messages = inspect
         self._host, self._port = host, port
         self._wants_tls = tls
         self._tls: Tls | None = None
@@ -119,6 +123,8 @@ class Emulator:
         self._voice = voice or Voice()
         self._recognizer = recognizer or Recognizer()
         self._shared = Shared(settings)
+        api = HttpApi(host, settings.api_key, self._control, self._create_token)
+        self._door = Door(api.answer, error_response)
         self._connections = 0
         self._server: Server | None = None
         self._workers: ThreadPoolExecutor | None = None
@@ -193,7 +199,7 @@ class Emulator:
                 self._serve_connection,
                 self._host,
                 self._port,
-                create_connection=Connection,
+                create_connection=cast("type[ServerConnection]", self._door.entrance),
                 process_request=_refuse_unknown_path,
                 compression=None,
                 max_size=_MAX_MESSAGE_BYTES,
@@ -225,6 +231,7 @@ class Emulator:
         assert server is not None
         assert workers is not None
         server.close()
+        self._door.close()
         await server.wait_closed()
         self._server = self._workers = None
         self._drop_tls()
@@ -259,6 +266,64 @@ class Emulator:
     def close(self) -> None:
         """Give back what `connector` used; needed only if the server was never entered."""
         self._recognizer.close()
+
+    # -------------------------------------------------------------- while it runs
+
+    @property
+    def inspect_url(self) -> str:
+        """A page that shows the sessions as they go, for a browser of this machine."""
+        return f"{self.url.replace('ws', 'http', 1)}/antiphon/"
+
+    def session_summaries(self) -> list[dict[str, Any]]:
+        """Every session in a few JSON values, oldest first. On any thread, like all of these."""
+        return self._control.sessions()
+
+    def session_details(self, session: int) -> dict[str, Any]:
+        """The same of one session, with its last turns, faults, and (``inspect``) messages.
+
+        Raises:
+            LookupError: There is no such session.
+        """
+        return self._control.session(session)
+
+    def add_faults(self, *rules: Fault | Mapping[str, Any], session: int | None = None) -> None:
+        """Let rules apply from now on in a running session, or by default in sessions to come.
+
+        They count messages and seconds from now. A rule that waits for nothing applies at once.
+
+        Raises:
+            ValueError: What is no rule, or a rule of another session.
+            LookupError: There is no such session, or it has ended.
+        """
+        self._control.add_faults(rules, session=session)
+
+    def go_away(self, session: int, time_left_s: float = 5.0) -> None:
+        """Send ``goAway``, and close the connection when the time is over.
+
+        Raises:
+            ValueError: A time that is none.
+            LookupError: There is no such session, or it has ended.
+        """
+        self._control.go_away(session, time_left_s)
+
+    def close_session(
+        self, session: int, code: int = 1011, reason: str = "Internal error occurred."
+    ) -> None:
+        """Close a connection at once; what waits to be sent is lost.
+
+        Raises:
+            ValueError: A code or a reason that no close can have.
+            LookupError: There is no such session, or it has ended.
+        """
+        self._control.close(session, code, reason)
+
+    def interrupt(self, session: int) -> None:
+        """Believe that the user spoke: cut the turn, and say ``interrupted``.
+
+        Raises:
+            LookupError: There is no such session, or it has ended.
+        """
+        self._control.interrupt(session)
 
     # -------------------------------------------------------------- serving
 
@@ -308,9 +373,8 @@ class Emulator:
 
     async def _serve(self, channel: Channel, request: Request, run_job: _RunJob) -> None:
         index, self._connections = self._connections, self._connections + 1
-        observer = None
-        if self._record_dir is not None:
-            observer = SessionRecorder(self._record_dir, index)
+        log = MessageLog() if self._keeps_messages else None
+        recorder = None if self._record_dir is None else SessionRecorder(self._record_dir, index)
         now = asyncio.get_running_loop().time()
         plain = EmulatedSession(
             self._settings,
@@ -319,17 +383,25 @@ class Emulator:
             now=now,
             index=index,
             shared=self._shared,
-            observer=observer,
+            observer=_observers(log, recorder),
         )
         self.sessions.append(plain.record)
         del self.sessions[:-_MAX_SESSION_RECORDS]
-        rules = [rule for rule in self._faults if rule.session in (None, index)]
-        session = FaultySession(plain, rules, now=now)
-        if self._link is None:
-            await drive(session, channel, run_job)
-            return
-        async with LinkedChannel(channel, self._link, f"{self._settings.seed}/{index}") as linked:
-            await drive(session, linked, run_job)
+        session = FaultySession(plain, self._control.rules_for(index), now=now)
+        woken = self._control.begin(session, log)
+        try:
+            if self._link is None:
+                await drive(session, channel, run_job, woken)
+                return
+            seed = f"{self._settings.seed}/{index}"
+            async with LinkedChannel(channel, self._link, seed) as linked:
+                await drive(session, linked, run_job, woken)
+        finally:
+            self._control.end(index)
+
+    def _create_token(self, body: dict[str, Any]) -> dict[str, Any]:
+        now = asyncio.get_running_loop().time()
+        return self._shared.tokens.create(body, now=now, wall_now=time.time())
 
     async def _run_in_thread(self, job: Job) -> JobResult:
         loop = asyncio.get_running_loop()
@@ -353,10 +425,21 @@ class Emulator:
             return JobFailed(f"Internal error: {type(error).__name__}.")
 
 
+def _observers(*observers: Observer | None) -> Observer | None:
+    """All of them as one."""
+    present = [observer for observer in observers if observer is not None]
+
+    def tell(event: str, fields: dict[str, Any]) -> None:
+        for observer in present:
+            observer(event, fields)
+
+    return tell if present else None
+
+
 def _refuse_unknown_path(connection: ServerConnection, request: UpgradeRequest) -> Response | None:
     if route(request.path, {}) is not None:
         return None
-    return connection.respond(http.HTTPStatus.NOT_FOUND, _NOT_FOUND)
+    return connection.respond(http.HTTPStatus.NOT_FOUND, f"{NOT_FOUND}\n")
 
 
 class _Thread:
