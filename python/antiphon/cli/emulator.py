@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--record", metavar="DIR", help="write what is said and sent to DIR")
     parser.add_argument(
+        "--inspect", action="store_true", help="show the sessions as they go on a page of its own"
+    )
+    parser.add_argument(
         "--scenario",
         metavar="NAME|FILE",
         help="a whole world; 'list' shows those of the library. The options go before it",
@@ -100,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
         link=args.link,
         faults=[] if args.faults is None else _read_faults(args.faults),
         record_dir=args.record,
+        inspect=args.inspect,
         tls=args.cert_dir or True if args.tls else False,
     )
 
@@ -186,6 +190,8 @@ def _announce(emulator: Emulator, args: argparse.Namespace) -> None:
         'Say "hello", "ten of clubs", "tell a story" or "go forward ten meters". Ctrl-C stops.',
         flush=True,
     )
+    if args.inspect:
+        print(f"Inspect: {emulator.inspect_url}", flush=True)
     if args.host not in ("127.0.0.1", "localhost", "::1") and not args.api_key:
         print("Anyone who reaches this address can connect: choose an --api-key.", file=sys.stderr)
     if args.ready_fd is not None:

@@ -7,6 +7,9 @@ says), `speech` and `recognition` (how it speaks and hears). Other brains: `scri
 The world around it: `link` (what a network does to time) and `linked_channel`, `faults` (what can
 go wrong, as rules) and `faulty_session`, `memory` (clients without a socket), `scenario` (all of
 it in one file, and a library of them).
+
+Beside the sessions: `door` (plain HTTP on the same port) and `http_api` (what it answers), `tokens`
+(ephemeral ones), `control` (what can be done to sessions while they run).
 """
 
 from antiphon.emulator.brain import (
