@@ -184,6 +184,7 @@ def test_the_handle_of_a_client_always_passes():
         "systemInstruction.parts,generationConfig.temperature",
         "setup.system_instruction,generation_config.temperature",
         "system_instruction, setup.generationConfig.temperature",
+        "system_instruction,temperature",
     ],
 )
 def test_a_mask_locks_its_fields_and_no_other(mask):

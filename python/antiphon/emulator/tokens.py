@@ -255,6 +255,9 @@ def _paths(mask: Any) -> tuple[tuple[str, ...], ...] | None:
         path = tuple(
             wire.camel_case(name) for name in item.strip().removeprefix("setup.").split(".")
         )
+        if _is_unknown(path) and not _is_unknown(("generationConfig", *path)):
+            # One official client sends these so when it locks nothing else.
+            path = ("generationConfig", *path)
         if not all(path) or len(path) > _MAX_PATH_NAMES or _is_unknown(path):
             raise InvalidToken(f"fieldMask holds {_shown(item)}, which is no path into a setup.")
         paths.append(path)
@@ -263,7 +266,7 @@ def _paths(mask: Any) -> tuple[tuple[str, ...], ...] | None:
 
 def _is_unknown(path: tuple[str, ...]) -> bool:
     message: dict[str, Any] = {}
-    for name in reversed(path):
+    for name in reversed(path[:_MAX_PATH_NAMES]):
         message = {name: message}
     return unknown_name({"setup": message}) is not None
 
