@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         SetupRejected,
         ToolError,
     )
-    from antiphon.protocol import LiveServerMessage
+    from antiphon.protocol import Continuity, LiveServerMessage
     from antiphon.session import (
         VAD,
         LiveGenerationConfig,
@@ -48,6 +48,7 @@ __all__ = [
     "AuthError",
     "ConnectError",
     "ConsumerTooSlow",
+    "Continuity",
     "Conversation",
     "DeviceError",
     "FileDevice",
@@ -92,7 +93,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SetupRejected",
         "ToolError",
     ),
-    "antiphon.protocol": ("LiveServerMessage",),
+    "antiphon.protocol": ("Continuity", "LiveServerMessage"),
     "antiphon.session": (
         "VAD",
         "LiveGenerationConfig",

@@ -68,6 +68,7 @@ async def talk(*, device=None, record_to=None, tools=(), emulator=None):
         backend=server.backend("google"),
         tools=[tool(function, inline=True) for function in tools],
         connector=connector,
+        continuity=None,
     )
     try:
         async with model.connect() as session:

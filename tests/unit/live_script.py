@@ -91,6 +91,7 @@ class ScriptedConnector:
 
 
 def model_for(script: Script, *, max_messages: int = 1024, **settings: Any) -> LiveModel:
+    settings.setdefault("continuity", None)  # one script is one connection
     return LiveModel(
         settings.pop("name", "gemini-3.8-live"),
         backend=GoogleAI(api_key=KEY),

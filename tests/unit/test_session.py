@@ -661,7 +661,9 @@ def test_a_defect_below_ends_the_session_and_hangs_nothing(broken, caplog):
             async def connect(self, url, headers, *, timeout_s):
                 return channel
 
-        session = await connect(backend=GoogleAI(api_key=KEY), connector=Connector())
+        session = await connect(
+            backend=GoogleAI(api_key=KEY), connector=Connector(), continuity=None
+        )
         if broken == "close":
             await session.close()
             return

@@ -32,6 +32,7 @@ def model_at(port, *, backend=None, **settings):
     return LiveModel(
         backend=backend or GoogleAI(api_key=KEY, base_url=f"ws://127.0.0.1:{port}"),
         connector=WebSocketConnector(**settings),
+        continuity=None,
     )
 
 

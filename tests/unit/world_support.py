@@ -21,9 +21,12 @@ def small_server(**options):
     return Emulator(recognizer=Recognizer(enabled=False), **options)
 
 
-def model_of(emulator, connector, **config):
+def model_of(emulator, connector, *, continuity=None, **config):
     return LiveModel(
-        backend=emulator.backend(), connector=connector, config=LiveGenerationConfig(**config)
+        backend=emulator.backend(),
+        connector=connector,
+        config=LiveGenerationConfig(**config),
+        continuity=continuity,
     )
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
-from collections import deque
 from collections.abc import AsyncIterator
 from os import PathLike
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 from antiphon.audio import Capture, Playout
 from antiphon.conversation.downlink import DownlinkMessage, DownlinkPump
@@ -25,11 +23,13 @@ from antiphon.conversation.transcript import Transcript
 from antiphon.conversation.uplink import UplinkPump, UplinkSession
 from antiphon.devices import Device
 from antiphon.errors import AntiphonError, DeviceError
+from antiphon.session.feed import Feed, Subscription
 
 __all__ = ["Conversation", "ConversationSession", "EventSubscription"]
 
-_EVENTS_KEPT = 10_000
 _RECORDER_CHECK_S = 0.1
+
+EventSubscription: TypeAlias = Subscription[Event]
 
 
 class MessageSource(Protocol):
@@ -114,8 +114,7 @@ class Conversation:
         )
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
-        # Weak: a loop that was left leaves a subscription that nobody will read.
-        self._subscriptions: weakref.WeakSet[EventSubscription] = weakref.WeakSet()
+        self._feed: Feed[Event] = Feed()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -192,11 +191,7 @@ class Conversation:
 
     def events(self) -> EventSubscription:
         """The events from now on; each call is its own subscription."""
-        subscription = EventSubscription()
-        self._subscriptions.add(subscription)
-        if self._running is not None and self._running.done():
-            self._finish(self._running)
-        return subscription
+        return self._feed.subscribe()
 
     def __aiter__(self) -> EventSubscription:
         return self.events()
@@ -258,8 +253,7 @@ class Conversation:
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()
-        for subscription in self._subscriptions:
-            subscription.end(failure)
+        self._feed.end(failure)
 
     async def _watch_recorder(self) -> None:
         while self._recorder is not None:
@@ -274,46 +268,7 @@ class Conversation:
                 self.timeline.user_speech.append(Span(at_s))
             case UserStoppedSpeaking(at_s) if self.timeline.user_speech:
                 self.timeline.user_speech[-1].end_s = at_s
-        for subscription in self._subscriptions:
-            subscription.put(event)
+        self._feed.put(event)
 
     def _now_s(self) -> float:
         return (self._device.now_us() - self._device.started_us) / 1e6
-
-
-class EventSubscription:
-    """An iterator over the events of a conversation, from its making on.
-
-    Leaving a loop over it or cancelling `__anext__` loses no event. At most 10,000 unread events
-    are kept, then the oldest are dropped. Iteration ends with the conversation; if that failed,
-    with its error.
-    """
-
-    def __init__(self) -> None:
-        self._unread: deque[Event] = deque(maxlen=_EVENTS_KEPT)
-        self._changed = asyncio.Event()
-        self._ended = False
-        self._failure: BaseException | None = None
-
-    def put(self, event: Event) -> None:
-        """Add an event."""
-        self._unread.append(event)
-        self._changed.set()
-
-    def end(self, failure: BaseException | None) -> None:
-        """No more events will come."""
-        self._ended, self._failure = True, failure
-        self._changed.set()
-
-    def __aiter__(self) -> EventSubscription:
-        return self
-
-    async def __anext__(self) -> Event:
-        while not self._unread:
-            if self._failure is not None:
-                raise self._failure
-            if self._ended:
-                raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
-        return self._unread.popleft()

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from antiphon.audio import Playout, Resampler
 from antiphon.conversation.events import (
+    AnswerCut,
     AnswerDropped,
     Event,
     Interrupted,
@@ -28,6 +29,7 @@ from antiphon.conversation.timeline import Interruption, Span, Timeline, ToolUse
 from antiphon.conversation.transcript import Transcript, estimate_heard_text
 from antiphon.devices import Device
 from antiphon.errors import AntiphonError
+from antiphon.protocol import AnswerCut as CutAnswer
 from antiphon.wire import AudioPart, ToolCall
 
 __all__ = ["DownlinkMessage", "DownlinkPump"]
@@ -81,6 +83,11 @@ class DownlinkMessage(Protocol):
     @property
     def tool_call(self) -> ToolCall | None:
         """Functions to be called."""
+        ...
+
+    @property
+    def answer_cut(self) -> CutAnswer | None:
+        """Set where the connection broke in the middle of the turn."""
         ...
 
     @property
@@ -170,6 +177,10 @@ class DownlinkPump:
             self._timeline.turn(self._turn).generation_complete_s = at_s
         if message.audio_ended:
             self._end_audio(self._turn)
+        if (cut := message.answer_cut) is not None:
+            # What has come is played to its end; the rest is never heard.
+            self._turn_open = False
+            self._publish(AnswerCut(cut.turn, cut.received_s * 1000, cut.asked_again, at_s))
         if message.turn_complete:
             self._turn_open = False
             self._timeline.turn(self._turn).complete_s = at_s

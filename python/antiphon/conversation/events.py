@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 __all__ = [
+    "AnswerCut",
     "AnswerDropped",
     "AudioDropped",
     "Event",
@@ -123,6 +124,20 @@ class AudioDropped:
 
 
 @dataclass(frozen=True)
+class AnswerCut:
+    """The connection broke in the middle of an answer.
+
+    What had come of it, ``received_ms``, is played: how much was heard is told by `TurnHeard`.
+    With ``asked_again`` another turn will answer the same.
+    """
+
+    turn: int
+    received_ms: float
+    asked_again: bool
+    at_s: float
+
+
+@dataclass(frozen=True)
 class AnswerDropped:
     """Audio of an answer was lost: ten minutes of sound were waiting already.
 
@@ -152,6 +167,7 @@ Event: TypeAlias = (
     | TurnComplete
     | TurnHeard
     | Interrupted
+    | AnswerCut
     | AnswerDropped
     | AudioDropped
     | RecordingFailed

@@ -27,13 +27,19 @@ from antiphon.errors import SessionClosed
 __all__ = ["UplinkPump", "UplinkSession"]
 
 _VAD_HZ = 16_000
+_PACKET_MS = 20
 
 
 class UplinkSession(Protocol):
     """What the uplink asks of a session."""
 
-    async def send_audio_message(self, message: bytes, /) -> None:
-        """Send a ready message; waits for room."""
+    def send_live_audio_message(self, message: bytes, duration_s: float, /) -> None:
+        """Send a ready message of live audio; never waits."""
+        ...
+
+    @property
+    def dropped_user_audio_s(self) -> float:
+        """Live audio that had to wait for too long and was dropped."""
         ...
 
     async def end_audio_stream(self) -> None:
@@ -62,8 +68,9 @@ class UplinkPump:
         self._device = device
         self._capture = capture
         self._publish = publish
-        self._uplink = Uplink(device.rate_hz, device.input_channels)
+        self._uplink = Uplink(device.rate_hz, device.input_channels, packet_ms=_PACKET_MS)
         self._ear = _Ear(device, publish)
+        self._packet_s = _PACKET_MS / 1000
         self._dropped_frames = 0
 
     async def run(self) -> None:
@@ -82,22 +89,25 @@ class UplinkPump:
         try:
             while not ended.done():
                 await asyncio.wait([ended], timeout=block_s)
-                await self._send_captured()
+                self._send_captured()
             ended.result()
-            for message in self._uplink.flush():
-                await self._session.send_audio_message(message)
+            self._send(self._uplink.flush())
             await self._session.end_audio_stream()
         finally:
             ended.cancel()
 
-    async def _send_captured(self) -> None:
+    def _send(self, messages: list[bytes]) -> None:
+        for message in messages:
+            self._session.send_live_audio_message(message, self._packet_s)
+
+    def _send_captured(self) -> None:
         block, captured_us = self._capture.read()
         if not len(block):
             return
         self._ear.listen(block, captured_us)
-        for message in self._uplink.push(block, now_us=captured_us):
-            await self._session.send_audio_message(message)
-        if (dropped := self._capture.dropped_frames) > self._dropped_frames:
+        self._send(self._uplink.push(block, now_us=captured_us))
+        waited_frames = round(self._session.dropped_user_audio_s * self._device.rate_hz)
+        if (dropped := self._capture.dropped_frames + waited_frames) > self._dropped_frames:
             self._dropped_frames = dropped
             at_s = (captured_us - self._device.started_us) / 1e6
             self._publish(AudioDropped(dropped, at_s))

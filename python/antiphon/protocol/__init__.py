@@ -1,27 +1,55 @@
 """The session without I/O and without a clock: bytes and times in, bytes and events out.
 
 Read in this order: `machine` (the state machine), `turns` (which message belongs to which model
-turn), `message` (what an application sees), `closure` (how a session ends), `events`.
+turn), `message` (what an application sees), `closure` (how a session ends), `events`; then how a
+session outlives its connections: `continuity` (the rules), `journal` (what is sent, and what
+again), `history` (what was said).
 """
 
 from antiphon.protocol.closure import Closure
-from antiphon.protocol.events import Closed, Event, MessageReceived, Notice, Ready
+from antiphon.protocol.continuity import DEFAULT_CONTINUITY, Continuity
+from antiphon.protocol.events import (
+    AttemptFailed,
+    Closed,
+    ConnectionLost,
+    Event,
+    GoingAway,
+    MessageReceived,
+    Moving,
+    Notice,
+    Ready,
+    Reconnect,
+    Resumed,
+    SessionEvent,
+    UserAudioDropped,
+)
 from antiphon.protocol.machine import SessionProtocol, State
-from antiphon.protocol.message import LiveServerMessage
+from antiphon.protocol.message import AnswerCut, LiveServerMessage
 from antiphon.protocol.turns import TurnMarks, TurnTracker
 from antiphon.protocol.usage import Usage
 
 __all__ = [
+    "DEFAULT_CONTINUITY",
+    "AnswerCut",
+    "AttemptFailed",
     "Closed",
     "Closure",
+    "ConnectionLost",
+    "Continuity",
     "Event",
+    "GoingAway",
     "LiveServerMessage",
     "MessageReceived",
+    "Moving",
     "Notice",
     "Ready",
+    "Reconnect",
+    "Resumed",
+    "SessionEvent",
     "SessionProtocol",
     "State",
     "TurnMarks",
     "TurnTracker",
     "Usage",
+    "UserAudioDropped",
 ]

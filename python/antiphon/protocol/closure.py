@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from antiphon.errors import (
@@ -77,6 +77,32 @@ class Closure:
     def of_slow_consumer(cls, unread: int) -> Closure:
         """A subscriber did not keep up."""
         return cls(1000, f"{unread} messages unread", *_SLOW_CONSUMER, "us", False)
+
+    @classmethod
+    def of_connect_error(cls, error: ConnectError) -> Closure:
+        """A connection was not made. Credentials and names that were refused stay refused."""
+        hopeless = error.cause in ("auth", "model", "argument", "tls")
+        return cls(
+            error.code, error.reason, error.cause, str(error), error.hint, not hopeless,
+            "network", during_setup=True,
+        )  # fmt: skip
+
+    @classmethod
+    def of_no_return(cls, loss: Closure | None, last: Closure, *, attempts: int) -> Closure:
+        """The connection was lost, or left, and there is no other."""
+        first = loss or last
+        tried = "an attempt" if attempts == 1 else f"{attempts} attempts"
+        meaning = (
+            f"{first.meaning}, and {tried} to go on failed, the last one because {last.meaning}"
+        )
+        return replace(
+            first if first.retry else last,
+            cause=last.cause,
+            meaning=meaning,
+            hint=last.hint,
+            retry=last.retry,
+            during_setup=False,
+        )
 
     @property
     def clean(self) -> bool:

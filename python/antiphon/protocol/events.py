@@ -1,4 +1,4 @@
-"""What the protocol tells its driver."""
+"""What the protocol tells its driver, and what of it an application may want to know."""
 
 from __future__ import annotations
 
@@ -7,9 +7,24 @@ from typing import TypeAlias
 
 from antiphon.errors import ProtocolViolation
 from antiphon.protocol.closure import Closure
-from antiphon.protocol.message import LiveServerMessage
+from antiphon.protocol.message import AnswerCut, LiveServerMessage
 
-__all__ = ["Closed", "Event", "MessageReceived", "Notice", "Ready"]
+__all__ = [
+    "AnswerCut",
+    "AttemptFailed",
+    "Closed",
+    "ConnectionLost",
+    "Event",
+    "GoingAway",
+    "MessageReceived",
+    "Moving",
+    "Notice",
+    "Ready",
+    "Reconnect",
+    "Resumed",
+    "SessionEvent",
+    "UserAudioDropped",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +50,77 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconnect:
+    """To the driver: close the connection, make another at ``at_s``, and say `start`.
+
+    If that fails, say `connect_failed`.
+    """
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The session is over. Always the last event, and exactly one."""
 
     closure: Closure
 
 
-Event: TypeAlias = Ready | MessageReceived | Notice | Closed
+@dataclass(frozen=True, slots=True)
+class GoingAway:
+    """The service will cut the connection in ``left_s``; the session moves at a pause."""
+
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A pause: the session moves to a new connection before the old one is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The connection ended; another one is tried at once."""
+
+    closure: Closure
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """Attempt ``number`` failed because of ``reason``; the next one begins in ``wait_s``."""
+
+    number: int
+    reason: str
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """There is a connection again.
+
+    Attributes:
+        gap_s: How long there was none.
+        attempts: How many it took.
+        with_handle: The service remembers the session; else it was told what was said.
+        sent_again: Messages that the lost connection had taken, and that are sent again.
+    """
+
+    gap_s: float
+    attempts: int
+    with_handle: bool
+    sent_again: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserAudioDropped:
+    """Live audio of the user had to wait for too long; ``total_s`` of it were dropped so far."""
+
+    total_s: float
+
+
+#: What an application may want to know; `LiveSession.events` gives these.
+SessionEvent: TypeAlias = (
+    GoingAway | Moving | ConnectionLost | AttemptFailed | Resumed | AnswerCut | UserAudioDropped
+)
+
+Event: TypeAlias = Ready | MessageReceived | Notice | Reconnect | Closed | SessionEvent

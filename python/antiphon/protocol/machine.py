@@ -1,7 +1,7 @@
-"""The state machine of a session: opening → ready → closing → closed.
+"""The state machine of a session: opening → ready (⇄ reconnecting) → closing → closed.
 
 It does no I/O and reads no clock. A driver feeds it bytes and times, writes what
-`SessionProtocol.data_to_send` returns, and acts on `SessionProtocol.events`.
+`SessionProtocol.next_message` returns, and acts on `SessionProtocol.events`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from antiphon.errors import ProtocolViolation
+import msgspec
+
+from antiphon.errors import ConnectError, ProtocolViolation
 from antiphon.protocol.closure import Closure
-from antiphon.protocol.events import Closed, Event, MessageReceived, Notice, Ready
-from antiphon.protocol.message import LiveServerMessage
+from antiphon.protocol.continuity import (
+    DEFAULT_CONTINUITY,
+    Attempts,
+    Continuity,
+    can_be_mended,
+)
+from antiphon.protocol.events import (
+    AttemptFailed,
+    Closed,
+    ConnectionLost,
+    Event,
+    GoingAway,
+    MessageReceived,
+    Moving,
+    Notice,
+    Ready,
+    Reconnect,
+    Resumed,
+    UserAudioDropped,
+)
+from antiphon.protocol.history import History
+from antiphon.protocol.journal import Journal
+from antiphon.protocol.message import AnswerCut, LiveServerMessage
 from antiphon.protocol.turns import TurnTracker
 from antiphon.protocol.usage import Usage
 from antiphon.wire import (
@@ -23,9 +46,11 @@ from antiphon.wire import (
     ContextUpdate,
     DecodedMessage,
     FunctionResponse,
+    Part,
     RealtimeInput,
     ServerContent,
     ServerMessage,
+    SessionResumption,
     SessionResumptionUpdate,
     Setup,
     Tool,
@@ -41,22 +66,27 @@ __all__ = ["SessionProtocol", "State"]
 _NOTHING = ServerMessage()
 _EMPTY_CONTENT = ServerMessage(server_content=ServerContent())
 
+# Live audio that is sent again even where the service remembers all before it: a word may have
+# begun in it.
+_RECENT_LIVE_S = 1.0
+
 
 class State(Enum):
     """Where a session stands."""
 
     OPENING = "opening"
     READY = "ready"
+    RECONNECTING = "reconnecting"
     CLOSING = "closing"
     CLOSED = "closed"
 
 
 class SessionProtocol:
-    """One session with the Live API, without I/O.
+    """One session with the Live API, without I/O, over one connection or several.
 
-    After every call, the driver must take `data_to_send` (write it in order) and `events` (act
-    on them in order), and call `handle_timeout` when `next_timeout` has come. All times are
-    seconds of one monotonic clock.
+    After every call, the driver must take `events` (act on them in order), write what
+    `next_message` returns, one after the other, each confirmed with `message_sent`, and call
+    `handle_timeout` when `next_timeout` has come. All times are seconds of one monotonic clock.
 
     Args:
         setup: The first message.
@@ -64,6 +94,7 @@ class SessionProtocol:
         close_timeout_s: How long the connection may take to end after `close`.
         speech_as_text: The text of a message is its output transcription, and its audio is left
             out: for TEXT from a model that only speaks.
+        continuity: How the session outlives its connections; None: it ends with the first.
     """
 
     def __init__(
@@ -73,6 +104,7 @@ class SessionProtocol:
         setup_timeout_s: float = 30.0,
         close_timeout_s: float = 10.0,
         speech_as_text: bool = False,
+        continuity: Continuity | None = None,
     ) -> None:
         self.state = State.OPENING
         self.closure: Closure | None = None
@@ -92,21 +124,43 @@ class SessionProtocol:
         self._setup_timeout_s = setup_timeout_s
         self._close_timeout_s = close_timeout_s
         self._speech_as_text = speech_as_text
+        self._continuity = continuity
+        self._attempts = Attempts(continuity or DEFAULT_CONTINUITY)
+        self._transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
+        self._journal = Journal(max_kept_live_s=float("inf") if self._transparent else 30.0)
+        self._history = History()
+        self._open_calls: set[str] = set()
+        self._loss: Closure | None = None
+        self._sent_again = 0
+        self._connected = False
+        self._setup_message: bytes | None = None
+        self._setup_handle = ""
+        self._move_at_s: float | None = None
         self._timeout_at_s: float | None = None
-        self._outgoing: list[bytes] = []
         self._events: list[Event] = []
         self._early_reported = False
 
     # ------------------------------------------------------------------ the driver's side
 
     def start(self, now: float) -> None:
-        """The connection is open: queue the setup. Next: write `data_to_send`."""
-        self._timeout_at_s = now + self._setup_timeout_s
-        self._send(ClientMessage(setup=self._setup))
+        """A connection is open, the first or another. Next: write `next_message`, the setup."""
+        if self.state in (State.CLOSING, State.CLOSED):
+            return
+        self._connected = True
+        setup, timeout_s = self._setup, self._setup_timeout_s
+        if self.state is State.RECONNECTING:
+            timeout_s = self._attempts.policy.connect_timeout_s
+            self._setup_handle = self.resumption.new_handle if self.resumption else ""
+            wish = SessionResumption(
+                handle=self._setup_handle or None, transparent=self._transparent or None
+            )
+            setup = msgspec.structs.replace(setup, session_resumption=wish)
+        self._timeout_at_s = now + timeout_s
+        self._setup_message = encode_client_message(ClientMessage(setup=setup))
 
     def receive(self, data: bytes | str, now: float) -> None:
-        """A message came. Next: take `events`. Ignored when the session is closed."""
-        if self.state is State.CLOSED:
+        """A message came. Next: take `events`. Ignored when there is no connection."""
+        if not self._connected or self.state is State.CLOSED:
             return
         try:
             decoded = decode_server_message(data)
@@ -115,8 +169,8 @@ class SessionProtocol:
             return
         message = decoded.message
         if message.setup_complete is not None:
-            self._setup_completed(message)
-        elif self.state is State.OPENING and not _says_nothing(decoded):
+            self._setup_completed(message, now)
+        elif self.state in (State.OPENING, State.RECONNECTING) and not _says_nothing(decoded):
             if message.error is not None:
                 self._refused(message.error, now)
                 return
@@ -124,29 +178,65 @@ class SessionProtocol:
         self._keep_state(message, now)
         marks = self.turns.observe(decoded)
         if not _says_nothing(decoded):
-            self._events.append(
-                MessageReceived(
-                    LiveServerMessage(
-                        decoded,
-                        received_s=now,
-                        marks=marks,
-                        speech_as_text=self._speech_as_text,
-                    )
-                )
+            received = LiveServerMessage(
+                decoded, received_s=now, marks=marks, speech_as_text=self._speech_as_text
             )
+            self._history.take(received)
+            self._events.append(MessageReceived(received))
+        self._settle_turn(message)
+        self._move_at_a_pause(now)
 
     def connection_lost(self, code: int | None, reason: str, now: float) -> None:
-        """The connection ended, or broke (code 1006). Next: take `events`; no more calls.
+        """The connection ended, or broke (code 1006). Next: take `events`.
 
         After a `close` of ours, any code is a clean end.
         """
-        during_setup = self.state is State.OPENING
-        make = Closure.of_ours if self.state is State.CLOSING else Closure.of_close
-        self._end(make(code, reason, during_setup=during_setup), now)
+        if self.state is State.CLOSING:
+            self._end(Closure.of_ours(code, reason, during_setup=False), now)
+            return
+        if self.state is State.RECONNECTING and not self._connected:
+            return  # it was given up before
+        during_setup = self.state in (State.OPENING, State.RECONNECTING)
+        self._lost(Closure.of_close(code, reason, during_setup=during_setup), now)
+
+    def connect_failed(self, error: ConnectError, now: float) -> None:
+        """The connection that `Reconnect` asked for was not made. Next: take `events`."""
+        if self.state is State.RECONNECTING:
+            self._attempt_failed(Closure.of_connect_error(error), now)
+
+    def next_message(self) -> bytes | None:
+        """What to write now, as one text message; None: nothing. Next: `message_sent`."""
+        if not self._connected or self.state is State.CLOSED:
+            return None
+        if self._setup_message is not None:
+            return self._setup_message
+        if self.state in (State.READY, State.CLOSING):
+            return self._journal.take()
+        return None
+
+    def message_sent(self) -> None:
+        """The connection has taken what `next_message` gave."""
+        if self._setup_message is not None:
+            self._setup_message = None
+        else:
+            self._journal.handed_over()
+
+    @property
+    def unsent(self) -> int:
+        """Messages that no connection has taken."""
+        return len(self._journal)
+
+    @property
+    def dropped_user_audio_s(self) -> float:
+        """Live audio that had to wait for too long and was dropped."""
+        return self._journal.dropped_live_s
 
     def data_to_send(self) -> list[bytes]:
-        """Take the messages to write, in order, each as one text message."""
-        data, self._outgoing = self._outgoing, []
+        """All that can be written now, taken as written: for a driver that never waits."""
+        data = []
+        while (message := self.next_message()) is not None:
+            self.message_sent()
+            data.append(message)
         return data
 
     def events(self) -> list[Event]:
@@ -156,14 +246,23 @@ class SessionProtocol:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` must be called at the latest; None: never."""
-        return self._timeout_at_s
+        times = [time for time in (self._timeout_at_s, self._move_at_s) if time is not None]
+        return min(times, default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Time passed. Next: take `events`; if the session is closed now, close the connection."""
+        if self._move_at_s is not None and now >= self._move_at_s:
+            self._move_at_s = None
+            if self.go_away_s is None:
+                self.go_away_s = now + self._attempts.policy.connect_timeout_s
+            self._move_at_a_pause(now)
         if self._timeout_at_s is None or now < self._timeout_at_s:
             return
         if self.state is State.OPENING:
             self._end(Closure.of_setup_timeout(self._setup_timeout_s), now)
+        elif self.state is State.RECONNECTING:
+            waited_s = self._attempts.policy.connect_timeout_s
+            self._attempt_failed(Closure.of_setup_timeout(waited_s), now)
         else:
             self.connection_lost(1006, "no answer to our close", now)
 
@@ -171,10 +270,13 @@ class SessionProtocol:
         """Say goodbye: no more commands. Harmless if already closing.
 
         Next: write what is left, then close the connection with 1000, and tell
-        `connection_lost` when it has ended.
+        `connection_lost` when it has ended. Between two connections the session ends at once.
         """
-        if self.state in (State.OPENING, State.READY):
+        if self.state is State.RECONNECTING:
+            self._end(Closure.of_ours(None, "", during_setup=False), now)
+        elif self.state in (State.OPENING, State.READY):
             self.state = State.CLOSING
+            self._move_at_s = None
             self._timeout_at_s = now + self._close_timeout_s
 
     def give_up_on_consumer(self, unread: int, now: float) -> None:
@@ -190,15 +292,23 @@ class SessionProtocol:
                 client_content=ClientContent(turns=list(turns), turn_complete=turn_complete)
             )
         )
+        self._history.typed(turns)
 
     def send_text(self, text: str) -> None:
         """Realtime text: counts as the user's activity, and is answered."""
         self._command(ClientMessage(realtime_input=RealtimeInput(text=text)))
+        self._history.typed([Content(role="user", parts=[Part(text=text)])])
 
-    def send_audio_message(self, message: bytes) -> None:
-        """A ready ``realtimeInput`` message, as the audio core encodes them."""
+    def send_audio_message(self, message: bytes, *, live_s: float = 0.0) -> None:
+        """A ready ``realtimeInput`` message, as the audio core encodes them.
+
+        With ``live_s``, its duration, it is live: it is dropped when 30 s of such audio wait.
+        """
         self._check_ready()
-        self._outgoing.append(message)
+        dropped_s = self._journal.dropped_live_s
+        self._journal.put(message, live_s=live_s)
+        if self._journal.dropped_live_s > dropped_s:
+            self._events.append(UserAudioDropped(self._journal.dropped_live_s))
 
     def send_video(self, data: bytes, mime_type: str) -> None:
         """One still image."""
@@ -220,6 +330,7 @@ class SessionProtocol:
     def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
         """Results of function calls."""
         self._command(ClientMessage(tool_response=ToolResponse(function_responses=list(responses))))
+        self._open_calls -= {response.id for response in responses if not response.will_continue}
 
     def update_context(
         self, *, system_instruction: Content | None = None, tools: Sequence[Tool] | None = None
@@ -234,9 +345,7 @@ class SessionProtocol:
     def send_raw(self, message: ClientMessage | bytes) -> None:
         """Any message, as it is."""
         self._check_ready()
-        self._outgoing.append(
-            message if isinstance(message, bytes) else encode_client_message(message)
-        )
+        self._journal.put(message if isinstance(message, bytes) else encode_client_message(message))
 
     def interrupt(self) -> None:
         """Cut the running answer: the rest of its audio is dropped.
@@ -264,22 +373,25 @@ class SessionProtocol:
             raise RuntimeError("The session is not ready: wait for the Ready event.")
 
     def _send(self, message: ClientMessage) -> None:
-        self._outgoing.append(encode_client_message(message))
+        self._journal.put(encode_client_message(message))
 
-    def _setup_completed(self, message: ServerMessage) -> None:
+    def _setup_completed(self, message: ServerMessage, now: float) -> None:
         assert message.setup_complete is not None
-        if self.state is State.OPENING:
+        if self.state in (State.OPENING, State.RECONNECTING):
+            again = self.state is State.RECONNECTING
             self.state = State.READY
             self._timeout_at_s = None
             self.session_id = message.setup_complete.session_id
-            self._events.append(Ready(self.session_id))
+            if self._continuity is not None and self._continuity.move_after_s is not None:
+                self._move_at_s = now + self._continuity.move_after_s
+            self._events.append(self._resumed(now) if again else Ready(self.session_id))
         elif self.state is State.READY:
             self._notice(ProtocolViolation("The service accepted the setup a second time."))
 
     def _refused(self, error: dict[str, object], now: float) -> None:
         """An error object instead of a close: some proxies in front of the service do this."""
         reason = str(error.get("message") or error.get("status") or error)[:500]
-        self._end(Closure.of_close(None, reason, during_setup=True), now)
+        self._lost(Closure.of_close(None, reason, during_setup=True), now)
 
     def _early(self, decoded: DecodedMessage) -> None:
         if not self._early_reported:
@@ -295,10 +407,130 @@ class SessionProtocol:
         if message.usage_metadata is not None:
             self.usage = self.usage.plus(message.usage_metadata)
         if message.go_away is not None:
-            self.go_away_s = now + message.go_away.time_left_s
+            left_s = message.go_away.time_left_s
+            self.go_away_s = now + left_s
+            self._events.append(GoingAway(left_s))
+        if message.tool_call is not None:
+            self._open_calls |= {call.id for call in message.tool_call.function_calls}
+        if message.tool_call_cancellation is not None:
+            self._open_calls -= set(message.tool_call_cancellation.ids)
         update = message.session_resumption_update
         if update is not None and update.resumable and update.new_handle:
             self.resumption = update
+            self._history.mark_remembered()
+            if self._transparent:
+                self._journal.acknowledge(update.last_consumed_client_message_index)
+            else:
+                self._journal.forget_kept(but_live_s=_RECENT_LIVE_S)
+
+    def _settle_turn(self, message: ServerMessage) -> None:
+        """What an answered turn means for what would be sent again."""
+        content = message.server_content
+        if content is None or not content.turn_complete:
+            return
+        self._answered()
+
+    def _answered(self) -> None:
+        self._history.mark_answered()
+        # After an interruption, what is kept is the question that interrupted.
+        if not self.turns.interrupted and not self._transparent:
+            self._journal.forget_kept(but_live_s=_RECENT_LIVE_S)
+
+    # ------------------------------------------------------------------ continuity
+
+    def _move_at_a_pause(self, now: float) -> None:
+        """Before the service cuts the connection: now, if nobody speaks and nothing is open."""
+        busy = self.turns.open or self._open_calls
+        if self._continuity is None or self.state is not State.READY or busy:
+            return
+        if self.go_away_s is None:
+            return
+        if (at_s := self._attempts.begin(now)) is not None:
+            self._events.append(Moving())
+            self._reconnect(at_s)
+
+    def _lost(self, closure: Closure, now: float) -> None:
+        """A connection ended that nobody closed here."""
+        if self._continuity is None or self.state is State.OPENING:
+            self._end(closure, now)
+        elif self.state is State.RECONNECTING:
+            self._attempt_failed(closure, now)
+        elif not can_be_mended(closure):
+            self._end(closure, now)
+        else:
+            self._mend(closure, now)
+
+    def _mend(self, closure: Closure, now: float) -> None:
+        """A connection was lost that another one can stand for."""
+        self._loss = closure
+        if closure.cause == "limit":
+            self.resumption = None  # the limit is that of the session it stands for
+        at_s = self._attempts.begin(now)
+        if at_s is None:
+            self._end(Closure.of_no_return(closure, closure, attempts=self._attempts.number), now)
+            return
+        self._events.append(ConnectionLost(closure))
+        if self.turns.generated:
+            self._answered()
+        self._reconnect(at_s)
+        self._cut_turn(now)
+
+    def _reconnect(self, at_s: float) -> None:
+        """Leave the connection, if there is one, for another."""
+        self.state = State.RECONNECTING
+        if self._connected:
+            again = self._transparent or self._attempts.policy.send_again
+            self._sent_again += self._journal.rewind(send_again=again)
+        self._connected = False
+        self._setup_message = None
+        self._timeout_at_s = self._move_at_s = self.go_away_s = None
+        self._events.append(Reconnect(at_s))
+
+    def _cut_turn(self, now: float) -> None:
+        """The turn that was open will not go on."""
+        self._open_calls.clear()
+        turns = self.turns
+        if not turns.open:
+            return
+        if turns.generated:
+            # All of it came; what is missing is its end, which the service holds back.
+            message = LiveServerMessage.local(
+                ServerContent(turn_complete=True), turns.end(), now=now
+            )
+        else:
+            message = LiveServerMessage.local(ServerContent(), turns.end(), now=now)
+            message.answer_cut = AnswerCut(
+                turns.turn, round(turns.received_s, 6), asked_again=self._sent_again > 0
+            )
+            self._events.append(message.answer_cut)
+        self._events.append(MessageReceived(message))
+
+    def _attempt_failed(self, closure: Closure, now: float) -> None:
+        """Another connection was not made, or refused the setup."""
+        number = self._attempts.number
+        if self._setup_handle and closure.code in (1007, 1008):
+            # The handle is not good any more, or never was: begin anew with what was said.
+            self.resumption = None
+            at_s = self._attempts.next(now)
+        else:
+            at_s = self._attempts.next(now) if can_be_mended(closure) else None
+        if at_s is None:
+            self._end(Closure.of_no_return(self._loss, closure, attempts=number), now)
+            return
+        self._events.append(AttemptFailed(number, closure.meaning, round(at_s - now, 6)))
+        self._reconnect(at_s)
+
+    def _resumed(self, now: float) -> Resumed:
+        attempts = self._attempts.number
+        with_handle = bool(self._setup_handle)
+        resumed = Resumed(self._attempts.succeed(now), attempts, with_handle, self._sent_again)
+        self._loss, self._sent_again = None, 0
+        told = self._history.unremembered(with_handle=with_handle)
+        if told and self._attempts.policy.history and not (with_handle and self._transparent):
+            content = ClientContent(turns=list(told), turn_complete=False)
+            message = encode_client_message(ClientMessage(client_content=content))
+            self._journal.put_first(message)
+        return resumed
 
     def _notice(self, error: ProtocolViolation) -> None:
         self.violations += 1
@@ -310,8 +542,9 @@ class SessionProtocol:
         self.state = State.CLOSED
         self.closure = closure
         self.closed_s = now
-        self._timeout_at_s = None
-        self._outgoing.clear()
+        self._timeout_at_s = self._move_at_s = None
+        self._connected = False
+        self._journal.clear()
         self._events.append(Closed(closure))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import AudioFormatError
@@ -24,9 +25,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LiveServerMessage"]
+__all__ = ["AnswerCut", "LiveServerMessage"]
 
 _NO_CONTENT = ServerContent()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCut:
+    """The connection broke in the middle of an answer.
+
+    Attributes:
+        turn: Whose answer it was.
+        received_s: Duration of its audio that had come; it is played to its end.
+        asked_again: What it answered is sent again, so that another turn will answer it.
+    """
+
+    turn: int
+    received_s: float
+    asked_again: bool
 
 
 class LiveServerMessage:
@@ -37,9 +53,19 @@ class LiveServerMessage:
         turn: Number of the model turn (1, 2, 3 …) it belongs to; None if it belongs to none.
         audio_parts: Audio of the model as raw bytes; what an interruption made void is left out.
         audio_ended: No more audio of this turn will come (true once per turn).
+        answer_cut: Set if this is no message of the service, but stands where the connection
+            broke in the middle of an answer.
     """
 
-    __slots__ = ("_decoded", "_speech_as_text", "audio_ended", "audio_parts", "received_s", "turn")
+    __slots__ = (
+        "_decoded",
+        "_speech_as_text",
+        "answer_cut",
+        "audio_ended",
+        "audio_parts",
+        "received_s",
+        "turn",
+    )
 
     def __init__(
         self,
@@ -50,6 +76,7 @@ class LiveServerMessage:
         speech_as_text: bool = False,
     ) -> None:
         marks = marks or TurnMarks()
+        self.answer_cut: AnswerCut | None = None
         self._decoded = decoded
         self._speech_as_text = speech_as_text
         self.received_s = received_s
@@ -199,6 +226,13 @@ class LiveServerMessage:
         """The service heard the user begin or end to speak."""
         return self._decoded.message.voice_activity
 
+    @classmethod
+    def local(cls, content: ServerContent, marks: TurnMarks, *, now: float) -> LiveServerMessage:
+        """A message that the service would have sent, had the connection not broken."""
+        message = ServerMessage(server_content=content)
+        decoded = DecodedMessage(message=message, audio=(), json=b"{}")
+        return cls(decoded, received_s=now, marks=marks)
+
     def without_audio(self) -> LiveServerMessage | None:
         """The message with its audio left out; None if nothing is left then."""
         turn = self._content.model_turn
@@ -227,6 +261,7 @@ class LiveServerMessage:
             "tool_call_cancellation": self.tool_call_cancellation,
             "go_away": self.go_away,
             "voice_activity": self.voice_activity,
+            "answer_cut": self.answer_cut,
         }
         told = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
         return f"LiveServerMessage({told})"

@@ -48,7 +48,14 @@ class TurnTracker:
         """Whether the turn was interrupted."""
         self.dropped_audio_frames = 0
         """Audio of interrupted turns that came too late, in frames, since the start."""
+        self.received_s = 0.0
+        """Duration of the audio of the open or last turn that came and was kept."""
         self._audio_ended = True
+
+    @property
+    def generated(self) -> bool:
+        """Whether all of the open turn has come; only its end has not."""
+        return self.open and self._audio_ended and not self.interrupted
 
     def observe(self, decoded: DecodedMessage) -> TurnMarks:
         """Account for the next message."""
@@ -68,6 +75,8 @@ class TurnTracker:
         drop = content.interrupted or (self.open and self.interrupted)
         if drop:
             self.dropped_audio_frames += sum(part.frames for part in decoded.audio)
+        else:
+            self.received_s += sum(part.frames / part.rate_hz for part in decoded.audio)
         if content.turn_complete:
             self.open = False
         return TurnMarks(
@@ -82,10 +91,16 @@ class TurnTracker:
         if self.open:
             self.interrupted = True
 
+    def end(self) -> TurnMarks:
+        """The connection broke: nothing more comes of the open turn."""
+        ends, self._audio_ended, self.open = not self._audio_ended, True, False
+        return TurnMarks(turn=self.turn, audio_ends=ends)
+
     def _begin(self) -> None:
         self.turn += 1
         self.open = True
         self.interrupted = False
+        self.received_s = 0.0
         self._audio_ended = False
 
 

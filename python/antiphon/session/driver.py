@@ -1,15 +1,17 @@
-"""Runs a `SessionProtocol` on asyncio: one reader, one writer, one timer, and their end.
+"""Runs a `SessionProtocol` on asyncio, over one connection after the other.
 
-Every way in which a session can end goes through `SessionDriver._finish`, once.
+Every connection is a `_Line`: a channel with its reader and its writer. Every way in which a
+session can end goes through `SessionDriver._finish`, once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from antiphon.channel import Channel, ChannelClosed
+from antiphon.errors import ConnectError
 from antiphon.protocol import (
     Closed,
     Closure,
@@ -17,8 +19,13 @@ from antiphon.protocol import (
     LiveServerMessage,
     MessageReceived,
     Notice,
+    Ready,
+    Reconnect,
+    SessionEvent,
     SessionProtocol,
+    State,
 )
+from antiphon.session.feed import Feed
 from antiphon.session.outbox import Outbox
 from antiphon.session.subscription import MAX_UNREAD_MESSAGES, PostOffice
 
@@ -28,6 +35,9 @@ logger = logging.getLogger("antiphon.session")
 
 _DRAIN_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 10.0
+# A connection that is left has to be closed before the next one resumes the session; one that is
+# dead does not answer.
+_LEAVE_TIMEOUT_S = 2.0
 
 
 class SessionDriver:
@@ -36,6 +46,7 @@ class SessionDriver:
     Args:
         protocol: The state machine; nobody else may feed it.
         channel: An open channel; the driver closes it.
+        connect: Makes another one; raises `ConnectError`.
         on_message: Called with every message before the subscribers see it; must not block.
         on_end: Called once when the session has ended.
     """
@@ -45,21 +56,23 @@ class SessionDriver:
         protocol: SessionProtocol,
         channel: Channel,
         *,
+        connect: Callable[[], Awaitable[Channel]],
         on_message: Callable[[LiveServerMessage], None],
         on_end: Callable[[], None],
     ) -> None:
         self.protocol = protocol
         self.office = PostOffice()
-        self.outbox = Outbox()
+        self.events: Feed[SessionEvent] = Feed()
+        self.outbox = Outbox(protocol)
         self.ended = asyncio.Event()
-        self._channel = channel
+        self._connect = connect
         self._on_message = on_message
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._settled = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._line = _Line(channel, self)
+        self._moving: set[asyncio.Task[None]] = set()
         self._finisher: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
 
@@ -76,9 +89,8 @@ class SessionDriver:
             ConnectError: It did not answer in time.
         """
         self.protocol.start(self._loop.time())
-        self._reader = self._loop.create_task(self._read(), name="antiphon-reader")
-        self._writer = self._loop.create_task(self._write(), name="antiphon-writer")
-        self._pump()
+        self._line.start()
+        self.pump()
         try:
             await self._settled.wait()
         except asyncio.CancelledError:
@@ -97,101 +109,114 @@ class SessionDriver:
             SessionClosed: The session is over.
         """
         async with self.outbox.room():
-            command()
-            self._pump()
+            self.send_now(command)
+
+    def send_now(self, command: Callable[[], None]) -> None:
+        """Give the protocol a command that takes no room, or makes room for itself."""
+        command()
+        self.pump()
 
     async def close(self) -> None:
         """Send what waits, say goodbye, and end every task. Harmless if already closed."""
         if self._closer is None:
             self.protocol.close(self._loop.time())
-            self._pump()
+            self.pump()
             self._closer = self._loop.create_task(self._close(), name="antiphon-closer")
         # Cancelling one caller must not leave the closing half done.
         await asyncio.shield(self._closer)
 
+    # ------------------------------------------------------------------ for the lines
+
+    def received(self, data: bytes) -> None:
+        """A message came on the present line."""
+        self.protocol.receive(data, self._loop.time())
+        self.pump()
+
+    def sent(self) -> None:
+        """The present line has taken a message."""
+        self.protocol.message_sent()
+        self.outbox.wake()
+
+    def lost(self, code: int, reason: str) -> None:
+        """The present line has ended."""
+        self.protocol.connection_lost(code, reason, self._loop.time())
+        self.pump()
+
     # ------------------------------------------------------------------ tasks
 
-    async def _read(self) -> None:
-        code, reason = 1006, ""
+    async def _reconnect(self, at_s: float) -> None:
+        async with asyncio.timeout(_LEAVE_TIMEOUT_S) as leaving:
+            await self._line.stop()
+        if leaving.expired():
+            logger.warning("The connection that is left does not close; going on without it")
+        await asyncio.sleep(at_s - self._loop.time())
         try:
-            while True:
-                data = await self._channel.receive()
-                self.protocol.receive(data, self._loop.time())
-                self._pump()
-        except ChannelClosed as closed:
-            code, reason = closed.code, closed.reason
-        except Exception as error:
-            logger.exception("The session ends: its reader failed")
-            reason = f"internal error: {error!r}"
-        self._lost(code, reason)
-
-    async def _write(self) -> None:
-        try:
-            while (data := await self.outbox.take()) is not None:
-                await self._channel.send(data)
-        except ChannelClosed:
-            pass  # the reader learns it too, after what came before the close
-        except Exception as error:
-            logger.exception("The session ends: its writer failed")
-            self._lost(1006, f"internal error: {error!r}")
+            channel = await self._connect()
+        except ConnectError as error:
+            self.protocol.connect_failed(error, self._loop.time())
+        else:
+            self._line = _Line(channel, self)
+            if self.protocol.state is State.RECONNECTING:
+                self.protocol.start(self._loop.time())
+                self._line.start()
+            else:  # it was closed meanwhile
+                await self._line.stop()
+        self.pump()
 
     async def _close(self) -> None:
         try:
             async with asyncio.timeout(_DRAIN_TIMEOUT_S):
                 await self.outbox.drained()
         except TimeoutError:
-            logger.warning("%d messages were not sent before the close", len(self.outbox))
-        await self._close_channel()
+            logger.warning("%d messages were not sent before the close", self.protocol.unsent)
+        await self._line.close()
         await self.ended.wait()
         assert self._finisher is not None
         await self._finisher
 
     async def _finish(self) -> None:
         """Whatever ended the session: leave no connection and no task behind."""
-        await self._close_channel()
-        tasks = [task for task in (self._reader, self._writer) if task is not None]
-        for task in tasks:
+        for task in self._moving:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _close_channel(self) -> None:
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._channel.close(1000)
-        except Exception as error:
-            logger.warning("The connection did not close well: %r", error)
+        await asyncio.gather(*self._moving, return_exceptions=True)
+        await self._line.stop()
 
     # ------------------------------------------------------------------ events
 
-    def _lost(self, code: int, reason: str) -> None:
-        self.protocol.connection_lost(code, reason, self._loop.time())
-        self._pump()
-
-    def _pump(self) -> None:
+    def pump(self) -> None:
         """Carry what the protocol has to say to where it belongs."""
-        self.outbox.put(self.protocol.data_to_send())
         while events := self.protocol.events():
             for event in events:
                 self._handle(event)
+        self.outbox.wake()
         self._set_timer()
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, MessageReceived):
-            self._on_message(event.message)
-            unread = self.office.deliver(event.message)
-            if unread > MAX_UNREAD_MESSAGES:
-                self.protocol.give_up_on_consumer(unread, self._loop.time())
-        elif isinstance(event, Notice):
-            logger.warning("%s", event.error)
-        elif isinstance(event, Closed):
-            self._settled.set()
-            self.ended.set()
-            self.outbox.shut()
-            self.office.end(event.closure)
-            self._on_end()
-            self._finisher = self._loop.create_task(self._finish(), name="antiphon-finisher")
-        else:
-            self._settled.set()
+        match event:
+            case MessageReceived(message):
+                self._on_message(message)
+                unread = self.office.deliver(message)
+                if unread > MAX_UNREAD_MESSAGES:
+                    self.protocol.give_up_on_consumer(unread, self._loop.time())
+            case Notice(error):
+                logger.warning("%s", error)
+            case Ready():
+                self._settled.set()
+            case Reconnect(at_s):
+                moving = self._loop.create_task(self._reconnect(at_s), name="antiphon-reconnect")
+                self._moving.add(moving)
+                moving.add_done_callback(self._moving.discard)
+            case Closed(closure):
+                self._settled.set()
+                self.ended.set()
+                self.outbox.shut()
+                self.office.end(closure)
+                self.events.end()
+                self._on_end()
+                self._finisher = self._loop.create_task(self._finish(), name="antiphon-finisher")
+            case _:
+                logger.info("%s", event)
+                self.events.put(event)
 
     def _set_timer(self) -> None:
         due_s = self.protocol.next_timeout()
@@ -204,4 +229,58 @@ class SessionDriver:
     def _on_timer(self) -> None:
         self._timer = None
         self.protocol.handle_timeout(self._loop.time())
-        self._pump()
+        self.pump()
+
+
+class _Line:
+    """One connection: its channel, and the two tasks on it."""
+
+    def __init__(self, channel: Channel, driver: SessionDriver) -> None:
+        self._channel = channel
+        self._driver = driver
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Read and write from now on."""
+        self._tasks = [
+            asyncio.create_task(self._read(), name="antiphon-reader"),
+            asyncio.create_task(self._write(), name="antiphon-writer"),
+        ]
+
+    async def stop(self) -> None:
+        """End the tasks, then the connection: nothing of it reaches the driver any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; harmless if it has ended."""
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._channel.close(1000)
+        except Exception as error:
+            logger.warning("The connection did not close well: %r", error)
+
+    async def _read(self) -> None:
+        code, reason = 1006, ""
+        try:
+            while True:
+                self._driver.received(await self._channel.receive())
+        except ChannelClosed as closed:
+            code, reason = closed.code, closed.reason
+        except Exception as error:
+            logger.exception("The connection ends: its reader failed")
+            reason = f"internal error: {error!r}"
+        self._driver.lost(code, reason)
+
+    async def _write(self) -> None:
+        try:
+            while (data := await self._driver.outbox.next_message()) is not None:
+                await self._channel.send(data)
+                self._driver.sent()
+        except ChannelClosed:
+            pass  # the reader learns it too, after what came before the close
+        except Exception as error:
+            logger.exception("The connection ends: its writer failed")
+            self._driver.lost(1006, f"internal error: {error!r}")

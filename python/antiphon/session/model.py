@@ -8,13 +8,20 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from antiphon.channel import Connector
-from antiphon.protocol import SessionProtocol
+from antiphon.channel import Channel, Connector
+from antiphon.protocol import DEFAULT_CONTINUITY, Continuity, SessionProtocol
 from antiphon.session.config import LiveGenerationConfig
 from antiphon.session.reply import Reply
 from antiphon.session.session import LiveSession, as_instruction
 from antiphon.session.tools import Toolbox, ToolInput
-from antiphon.wire import DEFAULT_MODEL, Backend, ContentInput, GoogleAI, profile_of
+from antiphon.wire import (
+    DEFAULT_MODEL,
+    Backend,
+    ContentInput,
+    GoogleAI,
+    SessionResumption,
+    profile_of,
+)
 
 if TYPE_CHECKING:
     from antiphon.session.timing import TimingRecorder
@@ -33,6 +40,7 @@ class LiveModel:
         tools: Python functions (they are called and answered), `tool` values, or declarations
             (the application answers those).
         connector: What makes connections; a `WebSocketConnector` if omitted.
+        continuity: How sessions outlive their connections; None: a session ends with its first.
         packet_ms: Duration of the audio messages of ``send_audio_realtime``, 10 to 100.
 
     Raises:
@@ -49,6 +57,7 @@ class LiveModel:
         system_instruction: ContentInput | None = None,
         tools: Sequence[ToolInput] = (),
         connector: Connector | None = None,
+        continuity: Continuity | None = DEFAULT_CONTINUITY,
         packet_ms: int = 20,
     ) -> None:
         if not 10 <= packet_ms <= 100:
@@ -57,6 +66,7 @@ class LiveModel:
         self.backend: Backend = GoogleAI() if backend is None else backend
         self.config = config or LiveGenerationConfig()
         self.packet_ms = packet_ms
+        self.continuity = continuity
         self._connector = connector
         self._toolbox = Toolbox(tools, model_behavior=profile_of(name).tool_behavior)
         self._plan = self.config.plan(
@@ -67,6 +77,8 @@ class LiveModel:
             tools=self._toolbox.wire_tools(),
         )
         self._plan.setup.model = self.backend.model_name(name)
+        if continuity is not None and self._plan.setup.session_resumption is None:
+            self._plan.setup.session_resumption = SessionResumption()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -124,24 +136,30 @@ class LiveModel:
     ) -> LiveSession:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
-        channel = await self._get_connector().connect(
-            self.backend.url(), self.backend.headers(), timeout_s=timeout_s
-        )
+        channel = await self._connect(timeout_s)
         protocol = SessionProtocol(
             self._plan.setup,
             setup_timeout_s=max(deadline_s - loop.time(), 0.0),
             speech_as_text=self._plan.speech_as_text,
+            continuity=self.continuity,
         )
+        again_s = (self.continuity or DEFAULT_CONTINUITY).connect_timeout_s
         session = LiveSession(
             protocol,
             channel,
             toolbox=self._toolbox,
             notes=self._plan.notes,
             packet_ms=self.packet_ms,
+            connect=lambda: self._connect(again_s),
             timing=timing,
         )
         await session.open(history)
         return session
+
+    async def _connect(self, timeout_s: float) -> Channel:
+        # Anew for each connection: tokens expire.
+        url, headers = self.backend.url(), self.backend.headers()
+        return await self._get_connector().connect(url, headers, timeout_s=timeout_s)
 
     def _get_connector(self) -> Connector:
         if self._connector is None:
@@ -185,6 +203,7 @@ def connect(
     timeout_s: float = 30.0,
     timing_trace: str | PathLike[str] | None = None,
     connector: Connector | None = None,
+    continuity: Continuity | None = DEFAULT_CONTINUITY,
     **config: Any,
 ) -> Connecting:
     """The short way to a session: a `LiveModel` and its ``connect`` in one call.
@@ -198,6 +217,7 @@ def connect(
         system_instruction=system_instruction,
         tools=tools,
         connector=connector,
+        continuity=continuity,
     )
     return live.connect(history, timeout_s=timeout_s, timing_trace=timing_trace)
 

@@ -1,69 +1,59 @@
-"""Messages on their way to the channel: bounded, in order; senders wait for room."""
+"""The senders' side of a session: they keep their order, and wait while there is no room."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from antiphon.protocol import SessionProtocol
 
 __all__ = ["Outbox"]
 
 
 class Outbox:
-    """A bounded queue between the senders and the one writer.
+    """Waiting, between those who give the protocol commands and the one who writes.
 
     Args:
-        max_messages: How many messages may wait before senders do.
+        protocol: Holds the messages.
+        max_messages: How many may be unsent before senders wait.
     """
 
-    def __init__(self, max_messages: int = 64) -> None:
+    def __init__(self, protocol: SessionProtocol, max_messages: int = 64) -> None:
+        self._protocol = protocol
         self._max_messages = max_messages
-        self._waiting: deque[bytes] = deque()
-        self._writing = False
         self._turnstile = asyncio.Lock()  # FIFO: senders keep the order in which they came
         self._changed = asyncio.Event()
         self._open = True
-
-    def __len__(self) -> int:
-        """Messages that are not yet handed to the channel."""
-        return len(self._waiting) + self._writing
 
     @asynccontextmanager
     async def room(self) -> AsyncIterator[None]:
         """Wait until it is this sender's turn and there is room, or the box is shut."""
         async with self._turnstile:
-            while self._open and len(self._waiting) >= self._max_messages:
+            while self._open and self._protocol.unsent >= self._max_messages:
                 await self._wait_for_change()
             yield
 
-    def put(self, messages: Iterable[bytes]) -> None:
-        """Queue messages; they are dropped if the box is shut."""
-        if self._open:
-            self._waiting.extend(messages)
-            self._changed.set()
-
-    async def take(self) -> bytes | None:
-        """The next message for the channel; None when the box is shut."""
-        self._writing = False
-        self._changed.set()
-        while self._open and not self._waiting:
+    async def next_message(self) -> bytes | None:
+        """The next message for the connection; None when the box is shut."""
+        while self._open:
+            if (message := self._protocol.next_message()) is not None:
+                return message
             await self._wait_for_change()
-        if not self._open:
-            return None
-        self._writing = True
-        self._changed.set()
-        return self._waiting.popleft()
+        return None
 
     async def drained(self) -> None:
-        """Wait until everything is handed to the channel, or the box is shut."""
-        while self._open and len(self):
+        """Wait until a connection has taken everything, or the box is shut."""
+        while self._open and self._protocol.unsent:
             await self._wait_for_change()
 
+    def wake(self) -> None:
+        """Something may have changed: look again."""
+        self._changed.set()
+
     def shut(self) -> None:
-        """Drop what waits and wake everyone; nothing goes out any more."""
+        """Nothing goes out any more; wake everyone."""
         self._open = False
-        self._waiting.clear()
         self._changed.set()
 
     async def _wait_for_change(self) -> None:

@@ -30,6 +30,7 @@ class Reply:
         input_transcription: What the user said before and during the turn.
         tool_calls: Functions that were called.
         interrupted: The user cut it short; audio that came later is not in here.
+        cut: The connection broke in the middle of it, and it will not be given again.
         reason: Why the service ended it early; empty if it did not.
         usage: Tokens of the turn, if reported.
         audio_rate_hz: Rate of `audio`.
@@ -41,6 +42,7 @@ class Reply:
     input_transcription: str = ""
     tool_calls: tuple[FunctionCall, ...] = ()
     interrupted: bool = False
+    cut: bool = False
     reason: str = ""
     usage: UsageMetadata | None = None
     audio_rate_hz: int = 24_000
@@ -82,41 +84,58 @@ class ReplyBuilder:
 
     def __init__(self) -> None:
         self._turn: int | None = None
-        self._text: list[str] = []
-        self._said: list[str] = []
-        self._heard: list[str] = []
-        self._calls: list[FunctionCall] = []
-        self._pcm: list[bytes] = []
-        self._rate_hz = 24_000
-        self._interrupted = False
+        self._parts = _Parts()
 
     def add(self, message: LiveServerMessage) -> Reply | None:
-        """Add a message; returns the turn when it is complete."""
-        self._turn = self._turn if message.turn is None else message.turn
-        self._text.append(message.text)
-        self._said.append(message.output_transcription or "")
-        self._heard.append(message.input_transcription or "")
-        if message.tool_call is not None:
-            self._calls += message.tool_call.function_calls
-        if message.audio_parts:
-            self._rate_hz = message.audio_rate_hz
-            self._pcm += [part.pcm for part in message.audio_parts]
-        self._interrupted = self._interrupted or message.interrupted
-        if not message.turn_complete or message.interaction_status.upper() == "IN_PROGRESS":
+        """Add a message; returns the turn when it is complete.
+
+        A turn that the broken connection cut, and that will be answered again, is forgotten.
+        """
+        cut = message.answer_cut
+        if cut is not None and cut.asked_again:
+            self._parts = _Parts()
             return None
-        said = "".join(self._said)
+        parts = self._parts
+        self._turn = self._turn if message.turn is None else message.turn
+        parts.text.append(message.text)
+        parts.said.append(message.output_transcription or "")
+        parts.heard.append(message.input_transcription or "")
+        if message.tool_call is not None:
+            parts.calls += message.tool_call.function_calls
+        if message.audio_parts:
+            parts.rate_hz = message.audio_rate_hz
+            parts.pcm += [part.pcm for part in message.audio_parts]
+        parts.interrupted = parts.interrupted or message.interrupted
+        ended = message.turn_complete or cut is not None
+        if not ended or message.interaction_status.upper() == "IN_PROGRESS":
+            return None
+        said = "".join(parts.said)
         return Reply(
             turn=self._turn,
-            text="".join(self._text) or said,
+            text="".join(parts.text) or said,
             output_transcription=said,
-            input_transcription="".join(self._heard),
-            tool_calls=tuple(self._calls),
-            interrupted=self._interrupted,
+            input_transcription="".join(parts.heard),
+            tool_calls=tuple(parts.calls),
+            interrupted=parts.interrupted,
+            cut=cut is not None,
             reason=message.turn_complete_reason,
             usage=message.usage,
-            audio_rate_hz=self._rate_hz,
-            pcm=b"".join(self._pcm),
+            audio_rate_hz=parts.rate_hz,
+            pcm=b"".join(parts.pcm),
         )
+
+
+@dataclass
+class _Parts:
+    """What has come of a turn."""
+
+    text: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+    calls: list[FunctionCall] = field(default_factory=list)
+    pcm: list[bytes] = field(default_factory=list)
+    rate_hz: int = 24_000
+    interrupted: bool = False
 
 
 class TurnStream:

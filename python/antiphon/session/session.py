@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from types import TracebackType
@@ -14,11 +14,13 @@ from antiphon.errors import AudioFormatError
 from antiphon.protocol import (
     Closure,
     LiveServerMessage,
+    SessionEvent,
     SessionProtocol,
     State,
     Usage,
 )
 from antiphon.session.driver import SessionDriver
+from antiphon.session.feed import Subscription
 from antiphon.session.reply import Reply, ReplyBuilder, TurnStream
 from antiphon.session.subscription import MessageStream
 from antiphon.session.tool_runner import ToolRunner
@@ -71,6 +73,7 @@ class LiveSession:
         toolbox: Toolbox,
         notes: Sequence[str] = (),
         packet_ms: int = 20,
+        connect: Callable[[], Awaitable[Channel]],
         timing: TimingRecorder | None = None,
     ) -> None:
         self.notes = list(notes)
@@ -79,7 +82,11 @@ class LiveSession:
         self._timing = timing
         self._tools = ToolRunner(toolbox, self.send_function_responses)
         self._driver = SessionDriver(
-            protocol, channel, on_message=self._on_message, on_end=self._on_end
+            protocol,
+            channel,
+            connect=connect,
+            on_message=self._on_message,
+            on_end=self._on_end,
         )
         self._uplink: _native.Uplink | None = None
         self._uplink_format = (0, 0)
@@ -158,6 +165,17 @@ class LiveSession:
     async def send_audio_message(self, message: bytes) -> None:
         """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
         await self._send(lambda: self._protocol.send_audio_message(message))
+
+    def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
+        """Send one message of a live microphone, which cannot wait. Never blocks.
+
+        While there is no connection, the newest 30 s are kept and go out when there is one; what
+        is dropped before that is counted, and told as `UserAudioDropped`.
+
+        Raises:
+            SessionClosed: The session is over.
+        """
+        self._driver.send_now(lambda: self._protocol.send_audio_message(message, live_s=duration_s))
 
     async def end_audio_stream(self) -> None:
         """The microphone pauses: the service works on what it has heard so far."""
@@ -333,6 +351,11 @@ class LiveSession:
         return self._protocol.turns.dropped_audio_frames
 
     @property
+    def dropped_user_audio_s(self) -> float:
+        """Live audio that had to wait for a connection for too long and was dropped."""
+        return self._protocol.dropped_user_audio_s
+
+    @property
     def resumption(self) -> SessionResumptionUpdate | None:
         """The last usable resumption handle."""
         return self._protocol.resumption
@@ -345,7 +368,14 @@ class LiveSession:
     @property
     def unsent_messages(self) -> int:
         """Messages that wait for the connection."""
-        return len(self._driver.outbox)
+        return self._protocol.unsent
+
+    def events(self) -> Subscription[SessionEvent]:
+        """What happens to the connection, from now on: see `antiphon.SessionEvent`.
+
+        Each call is a subscription of its own; nothing has to be done about any event.
+        """
+        return self._driver.events.subscribe()
 
     async def wait_closed(self) -> Closure:
         """Wait until the session is over, however it ends."""
@@ -378,10 +408,12 @@ class LiveSession:
     def _on_message(self, message: LiveServerMessage) -> None:
         if self._timing is not None:
             self._timing.take(message)
+        if message.answer_cut is not None:
+            self._tools.cancel_all()
         self._tools.on_message(message)
 
     def _on_end(self) -> None:
-        self._tools.stop()
+        self._tools.cancel_all()
         if self._timing is not None:
             self._timing.end()
 

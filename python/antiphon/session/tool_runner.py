@@ -57,8 +57,8 @@ class ToolRunner:
                 if (task := self._running.get(call_id)) is not None:
                     task.cancel()
 
-    def stop(self) -> None:
-        """The session is over: cancel everything."""
+    def cancel_all(self) -> None:
+        """Whatever runs is not wanted any more."""
         for task in (*self._running.values(), *self._answering):
             task.cancel()
 

@@ -19,7 +19,7 @@ class CloseCause(NamedTuple):
 
     cause: str
     """``auth``, ``quota``, ``model``, ``argument``, ``unavailable``, ``goodbye``, ``lost``,
-    ``keepalive``, ``policy`` or ``unknown``."""
+    ``keepalive``, ``limit``, ``policy`` or ``unknown``."""
     meaning: str
     hint: str
     retry: bool
@@ -86,6 +86,16 @@ _BY_REASON: tuple[tuple[int | None, str, CloseCause], ...] = (
             "the model does not answer in this modality",
             "Ask for AUDIO; text then comes as output transcription.",
             False,
+        ),
+    ),
+    (
+        1008,
+        "operation was aborted",
+        CloseCause(
+            "limit",
+            "the session has lasted as long as it may",
+            "Ask for context_window_compression.",
+            True,
         ),
     ),
     (

@@ -1,0 +1,117 @@
+"""When a session goes on over another connection, and how.
+
+Rules without I/O and without a clock: which closes can be mended, when to move before the
+service cuts the connection, and how long to wait between attempts.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+from antiphon.protocol.closure import Closure
+
+__all__ = ["DEFAULT_CONTINUITY", "Attempts", "Continuity", "can_be_mended"]
+
+_FIRST_WAIT_S = 0.25
+_LONGEST_WAIT_S = 8.0
+# Half of a wait is the same for everyone, the other half is not: clients that were cut at the
+# same moment do not come back at the same moment.
+_JITTER = 0.5
+# A connection that ends sooner than that counts as a failed attempt.
+_SHORT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuity:
+    """How a session outlives its connections.
+
+    Attributes:
+        give_up_after_s: Without a connection for so long, the session ends.
+        max_attempts: … or after so many attempts in a row that failed.
+        connect_timeout_s: One attempt may take so long, the acceptance of the setup included.
+        move_after_s: Move to a new connection at the first pause after this time, before the
+            service cuts it (at about 600 s; `goAway`, where it comes, moves sooner). None: only
+            when the service says so.
+        send_again: After a break, send again what the resumed session cannot have heard: the
+            user's words since its last handle, at most 30 s of live audio. A word may then be
+            heard twice (at least once); False: never twice, but what was on the way is lost
+            (at most once). In Vertex's transparent mode, and for what had not left this
+            machine, nothing is lost or doubled either way.
+        history: Where there is no handle, tell the new session what was said, as text.
+        seed: Of the jitter between attempts.
+    """
+
+    give_up_after_s: float = 60.0
+    max_attempts: int = 8
+    connect_timeout_s: float = 10.0
+    move_after_s: float | None = 540.0
+    send_again: bool = True
+    history: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ValueError(f"max_attempts is {self.max_attempts}; it must be 1 or more.")
+        for name in ("give_up_after_s", "connect_timeout_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0 s.")
+
+
+DEFAULT_CONTINUITY = Continuity()
+
+
+class Attempts:
+    """Attempts in a row to get a connection back.
+
+    Args:
+        policy: Its limits.
+    """
+
+    def __init__(self, policy: Continuity) -> None:
+        self.policy = policy
+        self.number = 0
+        """Of the attempt that is next or under way; 0 while the connection stands."""
+        self.lost_at_s: float | None = None
+        """When the last good connection ended."""
+        self._rng = random.Random(policy.seed)  # noqa: S311 - not for secrets
+        self._succeeded_at_s = -math.inf
+        self._streak = 0
+
+    def begin(self, now: float) -> float | None:
+        """The connection is gone, or given up.
+
+        Returns when to connect: at once. A connection that did not last, though, was hardly
+        better than an attempt that failed, and counts as one.
+        """
+        self.lost_at_s = now
+        if now - self._succeeded_at_s < _SHORT_S:
+            self.number = self._streak
+            return self.next(now)
+        self.number = 1
+        return now
+
+    def next(self, now: float) -> float | None:
+        """The attempt failed. Returns when to try again; None: no more."""
+        assert self.lost_at_s is not None
+        wait_s = min(_FIRST_WAIT_S * 2.0 ** (self.number - 1), _LONGEST_WAIT_S)
+        wait_s *= 1 - _JITTER * self._rng.random()
+        too_late = now + wait_s - self.lost_at_s > self.policy.give_up_after_s
+        if too_late or self.number >= self.policy.max_attempts:
+            return None
+        self.number += 1
+        return now + wait_s
+
+    def succeed(self, now: float) -> float:
+        """There is a connection again; returns how long there was none."""
+        assert self.lost_at_s is not None
+        gap_s = now - self.lost_at_s
+        self._streak, self._succeeded_at_s = self.number, now
+        self.number, self.lost_at_s = 0, None
+        return gap_s
+
+
+def can_be_mended(closure: Closure) -> bool:
+    """Whether another connection with the same setup can go on after this end."""
+    return closure.by != "us" and closure.retry

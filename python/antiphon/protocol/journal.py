@@ -1,0 +1,158 @@
+"""What the session sends: every message once, in order, over as many connections as it takes.
+
+The service acknowledges nothing, except in Vertex's transparent mode. So what was handed to the
+connection is kept for a while: after a break, what the resumed session cannot have heard is
+sent again. What was *not* handed over is never lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+__all__ = ["Journal"]
+
+
+@dataclass(slots=True)
+class _Entry:
+    message: bytes
+    live_s: float = 0.0
+    """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""
+
+
+class Journal:
+    """Messages on their way out. Not thread-safe; allocates one small object per message.
+
+    Args:
+        max_live_s: So much live audio may wait; then the oldest is dropped and counted.
+        max_kept_bytes: So much of what was handed over is kept to be sent again.
+        max_kept_live_s: So much live audio among it.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_live_s: float = 30.0,
+        max_kept_bytes: int = 16 * 1024 * 1024,
+        max_kept_live_s: float = 30.0,
+    ) -> None:
+        self.dropped_live_s = 0.0
+        """Live audio that was dropped unsent, in seconds."""
+        self.forgotten = 0
+        """Messages that were handed over and are no longer kept, though nothing says that they
+        arrived."""
+        self._max_live_s = max_live_s
+        self._max_kept_bytes = max_kept_bytes
+        self._max_kept_live_s = max_kept_live_s
+        self._unsent: deque[_Entry] = deque()
+        self._unsent_live_s = 0.0
+        self._in_hand: _Entry | None = None
+        self._kept: deque[_Entry] = deque()
+        self._kept_bytes = 0
+        self._kept_live_s = 0.0
+        # Of the messages after the setup, on this connection: handed over, and acknowledged.
+        self._handed = 0
+
+    def __len__(self) -> int:
+        """Messages that are not yet handed to the connection."""
+        return len(self._unsent) + (self._in_hand is not None)
+
+    @property
+    def handed(self) -> int:
+        """How many messages this connection has taken."""
+        return self._handed
+
+    def put(self, message: bytes, *, live_s: float = 0.0) -> None:
+        """Send a message when it is its turn; live audio may be dropped when it has to wait."""
+        self._unsent.append(_Entry(message, live_s))
+        self._unsent_live_s += live_s
+        if live_s and self._unsent_live_s > self._max_live_s:
+            self._drop_oldest_live()
+
+    def put_first(self, message: bytes) -> None:
+        """Send a message before all others."""
+        self._unsent.appendleft(_Entry(message))
+
+    def take(self) -> bytes | None:
+        """The next message for the connection; None if there is none.
+
+        Next: `handed_over` when the connection has it. A second call without that returns the
+        same message.
+        """
+        if self._in_hand is None:
+            if not self._unsent:
+                return None
+            self._in_hand = self._unsent.popleft()
+            self._unsent_live_s -= self._in_hand.live_s
+        return self._in_hand.message
+
+    def handed_over(self) -> None:
+        """The message of the last `take` is out of our hands."""
+        entry, self._in_hand = self._in_hand, None
+        if entry is None:
+            return  # the connection was lost in between
+        self._handed += 1
+        self._kept.append(entry)
+        self._kept_bytes += len(entry.message)
+        self._kept_live_s += entry.live_s
+        while self._kept_bytes > self._max_kept_bytes or self._kept_live_s > self._max_kept_live_s:
+            self._forget_oldest()
+            self.forgotten += 1
+
+    def acknowledge(self, consumed: int) -> None:
+        """The service has taken the first ``consumed`` messages of this connection."""
+        while self._kept and self._handed - len(self._kept) < consumed:
+            self._forget_oldest()
+
+    def forget_kept(self, *, but_live_s: float = 0.0) -> None:
+        """The service remembers what was sent so far: it is not to be sent again.
+
+        Except for the newest live audio: a word may have begun in it.
+        """
+        recent: deque[_Entry] = deque()
+        while self._kept and but_live_s > 0.0:
+            entry = self._kept.pop()
+            if entry.live_s:
+                recent.appendleft(entry)
+                but_live_s -= entry.live_s
+        self._kept = recent
+        self._kept_bytes = sum(len(entry.message) for entry in recent)
+        self._kept_live_s = sum(entry.live_s for entry in recent)
+
+    def rewind(self, *, send_again: bool) -> int:
+        """The connection is lost: begin the next one with what it has to get.
+
+        Returns:
+            How many messages will be sent that the lost connection had taken.
+        """
+        if not send_again:
+            self.forget_kept()
+        again = len(self._kept)
+        if self._in_hand is not None:  # never handed over
+            self._kept.append(self._in_hand)
+            self._in_hand = None
+        self._unsent.extendleft(reversed(self._kept))
+        self._unsent_live_s += sum(entry.live_s for entry in self._kept)
+        self.forget_kept()
+        self._handed = 0
+        return again
+
+    def clear(self) -> None:
+        """Nothing goes out any more."""
+        self._unsent.clear()
+        self._unsent_live_s = 0.0
+        self._in_hand = None
+        self.forget_kept()
+
+    def _drop_oldest_live(self) -> None:
+        for at, entry in enumerate(self._unsent):
+            if entry.live_s:
+                del self._unsent[at]
+                self._unsent_live_s -= entry.live_s
+                self.dropped_live_s += entry.live_s
+                return
+
+    def _forget_oldest(self) -> None:
+        entry = self._kept.popleft()
+        self._kept_bytes -= len(entry.message)
+        self._kept_live_s -= entry.live_s

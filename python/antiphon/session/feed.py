@@ -1,0 +1,81 @@
+"""Events for whoever wants them: every listener has a queue of its own, and none holds us up."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Generic, TypeVar
+
+__all__ = ["Feed", "Subscription"]
+
+T = TypeVar("T")
+
+_EVENTS_KEPT = 10_000
+
+
+class Subscription(AsyncIterator[T]):
+    """An iterator over events, from its making on.
+
+    Leaving a loop over it or cancelling `__anext__` loses no event. At most 10,000 unread events
+    are kept, then the oldest are dropped. Iteration ends when no more can come; if that is
+    because something failed, with that error.
+    """
+
+    def __init__(self) -> None:
+        self._unread: deque[T] = deque(maxlen=_EVENTS_KEPT)
+        self._changed = asyncio.Event()
+        self._ended = False
+        self._failure: BaseException | None = None
+
+    def put(self, event: T) -> None:
+        """Add an event."""
+        self._unread.append(event)
+        self._changed.set()
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """No more events will come."""
+        self._ended, self._failure = True, failure
+        self._changed.set()
+
+    def __aiter__(self) -> Subscription[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._unread:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        return self._unread.popleft()
+
+
+class Feed(Generic[T]):
+    """Where events come from."""
+
+    def __init__(self) -> None:
+        # Weak: a loop that was left leaves a subscription that nobody will read.
+        self._subscriptions: weakref.WeakSet[Subscription[T]] = weakref.WeakSet()
+        self._end: tuple[BaseException | None] | None = None
+
+    def subscribe(self) -> Subscription[T]:
+        """The events from now on."""
+        subscription: Subscription[T] = Subscription()
+        self._subscriptions.add(subscription)
+        if self._end is not None:
+            subscription.end(*self._end)
+        return subscription
+
+    def put(self, event: T) -> None:
+        """Give an event to everyone."""
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """No more events will come."""
+        self._end = (failure,)
+        for subscription in self._subscriptions:
+            subscription.end(failure)
