@@ -8,7 +8,7 @@ PEERS := .venv-peers
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-loom fuzz test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
+.PHONY: help demo storm test test-rust test-loom fuzz test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ fuzz: ## Try calls and messages that nobody thought of (ARGS=-max_total_time=60:
 	  echo "  rustup toolchain install nightly && cargo install --locked cargo-fuzz"; exit 1; }
 	@for target in stream packets message; do \
 	  $(FUZZ) $$target -- -max_total_time=180 -max_len=512 -len_control=0 -timeout=30 $(ARGS) || exit 1; done
+
+storm: $(VENV)/.test $(VENV)/.native ## Hold 500 sessions through broken connections (ARGS=--sessions 50)
+	$(BIN)/python -m tests.storm $(ARGS)
 
 test-python: $(VENV)/.test $(VENV)/.native ## Test the Python side, the docs and the examples
 	$(BIN)/python -m pytest

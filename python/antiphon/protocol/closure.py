@@ -95,14 +95,7 @@ class Closure:
         meaning = (
             f"{first.meaning}, and {tried} to go on failed, the last one because {last.meaning}"
         )
-        return replace(
-            first if first.retry else last,
-            cause=last.cause,
-            meaning=meaning,
-            hint=last.hint,
-            retry=last.retry,
-            during_setup=False,
-        )
+        return replace(last, meaning=meaning, during_setup=False)
 
     @property
     def clean(self) -> bool:

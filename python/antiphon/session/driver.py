@@ -224,11 +224,12 @@ class SessionDriver:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if due_s is None else self._loop.call_at(due_s, self._on_timer)
+        self._timer = None if due_s is None else self._loop.call_at(due_s, self._on_timer, due_s)
 
-    def _on_timer(self) -> None:
+    def _on_timer(self, due_s: float) -> None:
         self._timer = None
-        self.protocol.handle_timeout(self._loop.time())
+        # Loops call back up to their clock's resolution too early.
+        self.protocol.handle_timeout(max(due_s, self._loop.time()))
         self.pump()
 
 

@@ -20,6 +20,7 @@ from antiphon.wire import (
     ContentInput,
     GoogleAI,
     SessionResumption,
+    VertexAI,
     profile_of,
 )
 
@@ -78,7 +79,9 @@ class LiveModel:
         )
         self._plan.setup.model = self.backend.model_name(name)
         if continuity is not None and self._plan.setup.session_resumption is None:
-            self._plan.setup.session_resumption = SessionResumption()
+            # Vertex says what it has taken, so that nothing is lost or doubled.
+            transparent = True if isinstance(self.backend, VertexAI) else None
+            self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
 
     @property
     def notes(self) -> tuple[str, ...]:

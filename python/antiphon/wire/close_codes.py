@@ -126,7 +126,7 @@ _BY_CODE: dict[int, CloseCause] = {
         False,
     ),
     1008: CloseCause("policy", "the service refused", "Read the reason.", False),
-    1009: CloseCause("argument", "a message was too large", "Send smaller messages.", False),
+    1009: CloseCause("argument", "a message was too large", "Send smaller messages.", True),
     1011: CloseCause("unavailable", "the service failed", "Try again after a pause.", True),
 }
 
