@@ -12,20 +12,17 @@ QUESTIONS = ("Hello!", "Ten of clubs", "Seven of clubs")
 
 
 async def application(**where: Any) -> list[str]:
-    """Ask everything; when the connection breaks, go on in the same session over a new one."""
-    answers: list[str] = []
-    handle: str | bool = True
-    while len(answers) < len(QUESTIONS):
-        async with antiphon.connect(session_resumption=handle, **where) as session:
-            try:
-                while len(answers) < len(QUESTIONS):
-                    answers.append((await session.ask(QUESTIONS[len(answers)])).text)
-            except antiphon.SessionClosed as closed:
-                now_s = asyncio.get_running_loop().time()
-                print(f"{now_s:6.3f} s: {closed.code} ({closed.cause}), connecting again")
-                if session.resumption is not None:
-                    handle = session.resumption.new_handle
+    """Ask everything; when the connection breaks, the session goes on over another one."""
+    async with antiphon.connect(**where) as session:
+        told = asyncio.create_task(tell(session))
+        answers = [(await session.ask(question)).text for question in QUESTIONS]
+    await told
     return answers
+
+
+async def tell(session: antiphon.LiveSession) -> None:
+    async for event in session.events():
+        print(f"{asyncio.get_running_loop().time():6.3f} s: {event}")
 
 
 async def run_on(link: str, *faults: Drop | Stall) -> list[str]:

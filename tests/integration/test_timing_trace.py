@@ -113,6 +113,7 @@ class World:
         self.model = LiveModel(
             backend=GoogleAI(api_key=KEY, base_url="ws://emulator.invalid"),
             connector=self.connector,
+            continuity=None,
             **settings,
         )
 

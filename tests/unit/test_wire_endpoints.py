@@ -265,7 +265,7 @@ def test_turns_that_cannot_be(content):
         (1006, "", "lost", True),
         (None, "", "lost", True),
         (1000, "", "goodbye", True),
-        (1009, "", "argument", False),
+        (1009, "", "argument", True),
         (4000, "", "unknown", True),
     ],
 )

@@ -125,13 +125,13 @@ class AudioDropped:
 
 @dataclass(frozen=True)
 class AnswerCut:
-    """The connection broke in the middle of an answer.
+    """The connection broke in the middle of an answer, or (``turn`` is None) before it began.
 
     What had come of it, ``received_ms``, is played: how much was heard is told by `TurnHeard`.
     With ``asked_again`` another turn will answer the same.
     """
 
-    turn: int
+    turn: int | None
     received_ms: float
     asked_again: bool
     at_s: float

@@ -50,8 +50,9 @@ class Journal:
         self._kept: deque[_Entry] = deque()
         self._kept_bytes = 0
         self._kept_live_s = 0.0
-        # Of the messages after the setup, on this connection: handed over, and acknowledged.
+        # Of the messages after the setup, on this connection.
         self._handed = 0
+        self._question = 0
 
     def __len__(self) -> int:
         """Messages that are not yet handed to the connection."""
@@ -101,23 +102,25 @@ class Journal:
 
     def acknowledge(self, consumed: int) -> None:
         """The service has taken the first ``consumed`` messages of this connection."""
-        while self._kept and self._handed - len(self._kept) < consumed:
-            self._forget_oldest()
+        self._forget_before(consumed)
 
-    def forget_kept(self, *, but_live_s: float = 0.0) -> None:
-        """The service remembers what was sent so far: it is not to be sent again.
+    @property
+    def unanswered(self) -> bool:
+        """Whether something other than live audio was handed over that no answer has ended."""
+        return any(not entry.live_s for entry in self._kept)
 
-        Except for the newest live audio: a word may have begun in it.
-        """
-        recent: deque[_Entry] = deque()
-        while self._kept and but_live_s > 0.0:
-            entry = self._kept.pop()
-            if entry.live_s:
-                recent.appendleft(entry)
-                but_live_s -= entry.live_s
-        self._kept = recent
-        self._kept_bytes = sum(len(entry.message) for entry in recent)
-        self._kept_live_s = sum(entry.live_s for entry in recent)
+    def mark_question(self) -> None:
+        """An answer begins: what was handed over so far is its question."""
+        self._question = self._handed
+
+    def forget_question(self) -> None:
+        """The answer is complete: its question is not to be sent again."""
+        self._forget_before(self._question)
+
+    def forget_kept(self) -> None:
+        """None of what was handed over is to be sent again."""
+        self._kept.clear()
+        self._kept_bytes, self._kept_live_s = 0, 0.0
 
     def rewind(self, *, send_again: bool) -> int:
         """The connection is lost: begin the next one with what it has to get.
@@ -134,7 +137,7 @@ class Journal:
         self._unsent.extendleft(reversed(self._kept))
         self._unsent_live_s += sum(entry.live_s for entry in self._kept)
         self.forget_kept()
-        self._handed = 0
+        self._handed = self._question = 0
         return again
 
     def clear(self) -> None:
@@ -151,6 +154,10 @@ class Journal:
                 self._unsent_live_s -= entry.live_s
                 self.dropped_live_s += entry.live_s
                 return
+
+    def _forget_before(self, number: int) -> None:
+        while self._kept and self._handed - len(self._kept) < number:
+            self._forget_oldest()
 
     def _forget_oldest(self) -> None:
         entry = self._kept.popleft()

@@ -36,7 +36,7 @@ from antiphon.protocol.events import (
 from antiphon.protocol.history import History
 from antiphon.protocol.journal import Journal
 from antiphon.protocol.message import AnswerCut, LiveServerMessage
-from antiphon.protocol.turns import TurnTracker
+from antiphon.protocol.turns import TurnMarks, TurnTracker
 from antiphon.protocol.usage import Usage
 from antiphon.wire import (
     Blob,
@@ -65,10 +65,6 @@ __all__ = ["SessionProtocol", "State"]
 
 _NOTHING = ServerMessage()
 _EMPTY_CONTENT = ServerMessage(server_content=ServerContent())
-
-# Live audio that is sent again even where the service remembers all before it: a word may have
-# begun in it.
-_RECENT_LIVE_S = 1.0
 
 
 class State(Enum):
@@ -177,12 +173,14 @@ class SessionProtocol:
             self._early(decoded)
         self._keep_state(message, now)
         marks = self.turns.observe(decoded)
+        if marks.begins:
+            self._journal.mark_question()
         if not _says_nothing(decoded):
             received = LiveServerMessage(
                 decoded, received_s=now, marks=marks, speech_as_text=self._speech_as_text
             )
             self._history.take(received)
-            self._events.append(MessageReceived(received))
+            self._tell(received)
         self._settle_turn(message)
         self._move_at_a_pause(now)
 
@@ -420,8 +418,6 @@ class SessionProtocol:
             self._history.mark_remembered()
             if self._transparent:
                 self._journal.acknowledge(update.last_consumed_client_message_index)
-            else:
-                self._journal.forget_kept(but_live_s=_RECENT_LIVE_S)
 
     def _settle_turn(self, message: ServerMessage) -> None:
         """What an answered turn means for what would be sent again."""
@@ -432,9 +428,8 @@ class SessionProtocol:
 
     def _answered(self) -> None:
         self._history.mark_answered()
-        # After an interruption, what is kept is the question that interrupted.
-        if not self.turns.interrupted and not self._transparent:
-            self._journal.forget_kept(but_live_s=_RECENT_LIVE_S)
+        if not self._transparent:
+            self._journal.forget_question()
 
     # ------------------------------------------------------------------ continuity
 
@@ -472,8 +467,14 @@ class SessionProtocol:
         self._events.append(ConnectionLost(closure))
         if self.turns.generated:
             self._answered()
+        unanswered = self.turns.open or self._journal.unanswered
         self._reconnect(at_s)
-        self._cut_turn(now)
+        if self.turns.generated:
+            # All of it came; what is missing is its end, which the service holds back.
+            ended = ServerContent(turn_complete=True)
+            self._tell(LiveServerMessage.local(ended, self.turns.end(), now=now))
+        elif self.turns.open or (unanswered and not self._sent_again):
+            self._cut_answer(now)
 
     def _reconnect(self, at_s: float) -> None:
         """Leave the connection, if there is one, for another."""
@@ -483,26 +484,22 @@ class SessionProtocol:
             self._sent_again += self._journal.rewind(send_again=again)
         self._connected = False
         self._setup_message = None
+        self._open_calls.clear()
         self._timeout_at_s = self._move_at_s = self.go_away_s = None
         self._events.append(Reconnect(at_s))
 
-    def _cut_turn(self, now: float) -> None:
-        """The turn that was open will not go on."""
-        self._open_calls.clear()
+    def _cut_answer(self, now: float) -> None:
+        """An answer will not go on, or not come at all."""
         turns = self.turns
-        if not turns.open:
-            return
-        if turns.generated:
-            # All of it came; what is missing is its end, which the service holds back.
-            message = LiveServerMessage.local(
-                ServerContent(turn_complete=True), turns.end(), now=now
-            )
-        else:
-            message = LiveServerMessage.local(ServerContent(), turns.end(), now=now)
-            message.answer_cut = AnswerCut(
-                turns.turn, round(turns.received_s, 6), asked_again=self._sent_again > 0
-            )
-            self._events.append(message.answer_cut)
+        turn, received_s = (turns.turn, turns.received_s) if turns.open else (None, 0.0)
+        cut = AnswerCut(turn, round(received_s, 6), asked_again=self._sent_again > 0)
+        marks = turns.end() if turns.open else TurnMarks()
+        message = LiveServerMessage.local(ServerContent(), marks, now=now)
+        message.answer_cut = cut
+        self._events.append(cut)
+        self._tell(message)
+
+    def _tell(self, message: LiveServerMessage) -> None:
         self._events.append(MessageReceived(message))
 
     def _attempt_failed(self, closure: Closure, now: float) -> None:

@@ -35,12 +35,12 @@ class AnswerCut:
     """The connection broke in the middle of an answer.
 
     Attributes:
-        turn: Whose answer it was.
+        turn: Whose answer it was; None: it had not begun.
         received_s: Duration of its audio that had come; it is played to its end.
         asked_again: What it answered is sent again, so that another turn will answer it.
     """
 
-    turn: int
+    turn: int | None
     received_s: float
     asked_again: bool
 
