@@ -147,7 +147,7 @@ class Answering:
             dialect=self._dialect,
             text_output=self.configuration.text_output,
             transcribe=self.configuration.transcribe_output and not self.configuration.text_output,
-            speed=self._settings.speed,
+            settings=self._settings,
             show_thoughts=self._shows_thoughts,
             empty_frames=self._settings.empty_frames and self._dialect.empty_frames,
         )
