@@ -147,8 +147,10 @@ class EmulatedSession:
         """When to call `handle_timeout`, if nothing else happens before."""
         if self._outlet.closed:
             return None
-        times = (self._lifetime.due, self._answering.due if self._answering else None)
-        return min((time for time in times if time is not None), default=None)
+        ends, answers = self._lifetime.due, self._answering.due if self._answering else None
+        if ends is None or answers is None:
+            return answers if ends is None else ends
+        return min(ends, answers)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due; harmless if nothing is."""

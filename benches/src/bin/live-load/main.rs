@@ -1,8 +1,9 @@
 //! Holds many Live sessions in real time on little of one core: what `benches.emulator` loads the
 //! local server with.
 //!
-//! Every session sends the same prepared messages, one per packet time, each at a moment of its
-//! own, and counts what comes. A line `measuring` on standard output says that the warm-up is over;
+//! Every session sends prepared messages, one per packet time, and counts what comes. Each sends at
+//! a moment of its own, and says something else than the others at that moment: sessions that begin
+//! to speak all at once are not what a server meets. A line `measuring` on standard output says that the warm-up is over;
 //! one line of JSON says what came of it.
 
 mod args;
@@ -55,6 +56,7 @@ impl Load {
         for index in 0..args.sessions {
             let script = args.scripts[index % args.scripts.len()].clone();
             let mut session = Session::connect(&args.address, &args.path, script, args.chunk)?;
+            session.desynchronize(index, args);
             let token = Token(index);
             poll.registry().register(&mut session.stream, token, Interest::READABLE)?;
             sessions.push(session);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use crate::args::{Fault, Script};
+use crate::args::{Args, Fault, Script};
 use crate::frames::{self, BINARY, CLOSE, PING, PONG};
 use crate::grid::Grid;
 
@@ -22,7 +22,8 @@ pub(crate) struct Session {
     pub(crate) stalls: usize,
     script: Rc<Script>,
     next: usize,
-    opened: bool,
+    /// Packets before it opens the talk; None when it has.
+    opens_after: Option<usize>,
     unsent: Vec<u8>,
     /// The beginning of a frame.
     unread: Vec<u8>,
@@ -61,10 +62,18 @@ impl Session {
             stalls: 0,
             script,
             next: 0,
-            opened: false,
+            opens_after: Some(0),
             unsent: Vec::new(),
             unread: Vec::new(),
         })
+    }
+
+    /// Speak at other times than the others, and be answered at other times: sessions open their
+    /// talks one after the other in the first half of the warm-up.
+    pub(crate) fn desynchronize(&mut self, index: usize, args: &Args) {
+        let openings = args.warm_up / 2.0 / args.packet.as_secs_f64();
+        self.next = index * self.script.packets.len() / args.sessions;
+        self.opens_after = Some(index * openings as usize / args.sessions);
     }
 
     pub(crate) fn begin_measuring(&mut self) {
@@ -72,13 +81,13 @@ impl Session {
         self.stalls = 0;
     }
 
-    /// Send the next packet; before the first, what opens the talk.
+    /// Send the next packet, and what opens the talk when it is time.
     pub(crate) fn send_next(&mut self) -> Result<(), Fault> {
         let script = Rc::clone(&self.script);
-        if !self.opened {
-            self.opened = true;
+        if self.opens_after == Some(0) {
             self.send(&script.opening)?;
         }
+        self.opens_after = self.opens_after.and_then(|left| left.checked_sub(1));
         self.send(&script.packets[self.next])?;
         self.next = (self.next + 1) % script.packets.len();
         Ok(())
