@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -36,6 +36,7 @@ MAX_LATE_MS = 10.0
 #: A generator that has more of its core than this measures itself.
 MAX_GENERATOR_SHARE = 0.7
 
+_TRIES = 3
 _RATE_HZ = 16_000
 _LOOP_S = 4.0
 _MODEL = "models/gemini-3.8-live"
@@ -84,7 +85,7 @@ class Idle(msgspec.Struct, frozen=True):
     """Sessions that only were set up."""
 
     sessions: int
-    bytes_per_session: float
+    bytes_per_session: int
 
 
 class NotBuiltError(Exception):
@@ -126,6 +127,42 @@ def under_load(generator: Path, sessions: int, *, warm_up_s: float, seconds: flo
     return Load(sessions, served, generated, round(os.getloadavg()[0], 2))
 
 
+def ramp(
+    generator: Path,
+    counts: Iterable[int],
+    *,
+    warm_up_s: float,
+    seconds: float,
+    say: Callable[[str], None],
+) -> Iterator[Load]:
+    """Ever more sessions, until there are too many. What else runs here may spoil a try."""
+    for sessions in counts:
+        for _ in range(_TRIES):
+            load = under_load(generator, sessions, warm_up_s=warm_up_s, seconds=seconds)
+            say(summary(load))
+            yield load
+            if load.held and load.valid:
+                break
+        else:
+            return
+
+
+def limit(loads: Iterable[Load]) -> int:
+    """The most sessions that were held; runs that measured the generator do not count."""
+    return max((load.sessions for load in loads if load.held and load.valid), default=0)
+
+
+def summary(load: Load) -> str:
+    """A line about a run."""
+    word = "held" if load.held else "too late"
+    return (
+        f"{load.sessions} sessions: {word if load.valid else 'discarded'}, "
+        f"p99 {load.server.late_p99_ms:.1f} ms in the server, "
+        f"{load.generator.late_p99_ms:.1f} ms at the clients; "
+        f"cores {load.server.cpu_share:.0%} and {load.generator.cpu_share:.0%}"
+    )
+
+
 def idle(generator: Path, sessions: int) -> Idle:
     """Set sessions up and leave them alone: the memory of the server beside that before."""
     with _server() as server:
@@ -136,7 +173,9 @@ def idle(generator: Path, sessions: int) -> Idle:
         with _load(generator, server, sessions, warm_up_s=0, seconds=0) as load:
             _expect(load, "idle")
             after = msgspec.json.decode(server.ask("end"), type=Served)
-    return Idle(sessions, (after.rss_bytes - before.rss_bytes) / sessions)
+    if after.sessions != sessions:
+        raise RuntimeError(f"{after.sessions} of {sessions} idle sessions were there.")
+    return Idle(sessions, round((after.rss_bytes - before.rss_bytes) / sessions))
 
 
 class _Process:
@@ -212,7 +251,7 @@ def _load(
 @contextmanager
 def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """A process that ends with its input."""
-    with subprocess.Popen(  # noqa: S603 - ours
+    with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:

@@ -8,6 +8,8 @@ input.
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import os
 import sys
 import time
@@ -37,7 +39,7 @@ _ANSWER = "One sentence. Another sentence."
 
 
 class Served(msgspec.Struct, frozen=True):
-    """What the server measured: how late messages left, against the times at which they were due."""
+    """What the server measured: how late messages left, beside when they were due."""
 
     sent: int
     cpu_share: float
@@ -114,6 +116,7 @@ async def serve() -> None:
     )
     with mock.patch.object(server, "drive", punctuality.drive):
         async with emulator:
+            gc.freeze()  # as the server's command does
             _say(str(emulator.port))
             began_s = cpu_s = 0.0
             async for command in commands:
@@ -152,4 +155,5 @@ def _say(line: str) -> None:
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {int(sys.argv[1])})
+    logging.getLogger("antiphon.emulator").setLevel(logging.ERROR)  # that nothing is recognized
     asyncio.run(serve())

@@ -159,9 +159,7 @@ def simulate(plan: Plan, *, seed: int) -> Simulated:
     settings = Settings(
         connection_limit_s=plan.connection_limit_s, go_away_lead_s=plan.go_away_lead_s
     )
-    emulator = Emulator(
-        seed=seed, settings=settings, voice=Voice([Clips()]), recognizer=recognizer
-    )
+    emulator = Emulator(seed=seed, settings=settings, voice=Voice([Clips()]), recognizer=recognizer)
     packets = list(_microphone(plan))
     gc.collect()
     try:
