@@ -116,7 +116,8 @@ class _Work:
         self._due: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_fired_for = 0.0
+        self._timer_due: float | None = None
+        self._reached = 0.0
         self._send_deadline: float | None = None
         self._watchdog: asyncio.TimerHandle | None = None
 
@@ -185,7 +186,7 @@ class _Work:
     async def _speak(self) -> None:
         while True:
             # A timer may fire a rounding error early.
-            now = max(self._loop.time(), self._timer_fired_for)
+            now = max(self._loop.time(), self._reached)
             items = self._session.outgoing(now)
             self._begin_jobs()
             if self._room is not None:
@@ -217,14 +218,16 @@ class _Work:
     def _set_timer(self) -> None:
         due = self._session.next_timeout()
         if self._timer is not None:
-            if self._timer.when() == due:
+            if due == self._timer_due:
                 return
             self._timer.cancel()
-        self._timer = None if due is None else self._loop.call_at(due, self._on_timer, due)
+        self._timer_due = due
+        self._timer = None if due is None else self._loop.call_at(due, self._on_timer)
 
-    def _on_timer(self, due: float) -> None:
+    def _on_timer(self) -> None:
+        assert self._timer_due is not None
         self._timer = None
-        self._timer_fired_for = due
+        self._reached = self._timer_due
         if self._due is not None:
             _wake(self._due)
 
