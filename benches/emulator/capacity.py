@@ -1,7 +1,7 @@
 """How many sessions the local server holds in real time on one core, and what an idle one costs.
 
 The server is a process on one core (`served`), the load another on another core: a small program in
-Rust, so that it is not the load that is measured (``benches/src/bin/live-load``). Every session
+Rust, so that it is not the load that is measured (``benches/live-load``). Every session
 sends a packet each 20 ms, each at a moment of its own, and is answered without an end in chunks of
 40 ms; the detector of voice activity hears every packet, and speech ends and begins in them.
 """
@@ -94,7 +94,7 @@ class NotBuiltError(Exception):
 
 def build() -> Path:
     """Build the generator."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--bin", "live-load"]
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", "antiphon-live-load"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines()
@@ -237,8 +237,8 @@ def _load(
             "--address": f"127.0.0.1:{server.port}",
             "--path": path,
             "--sessions": str(sessions),
-            "--warm-up-s": str(warm_up_s),
-            "--seconds": str(seconds),
+            "--warm-up-ms": str(round(warm_up_s * 1000)),
+            "--measured-ms": str(round(seconds * 1000)),
             "--packet-ms": str(PACKET_MS),
             "--chunk-ms": str(CHUNK_MS),
             "--scripts": ",".join(map(str, scripts)),

@@ -27,7 +27,7 @@ fn main() -> Result<(), Fault> {
     let args = Args::parse(std::env::args().skip(1))?;
     let mut load = Load::connect(&args)?;
     load.wait_for_setups()?;
-    if args.seconds == 0.0 {
+    if args.measured.is_zero() {
         say("idle")?;
         // Whoever started this has what it wants when it closes the pipe.
         io::stdin().read_to_end(&mut Vec::new())?;
@@ -58,10 +58,15 @@ impl Load {
             let mut session = Session::connect(&args.address, &args.path, script, args.chunk)?;
             session.desynchronize(index, args);
             let token = Token(index);
-            poll.registry().register(&mut session.stream, token, Interest::READABLE)?;
+            poll.registry()
+                .register(&mut session.stream, token, Interest::READABLE)?;
             sessions.push(session);
         }
-        Ok(Self { poll, sessions, buffer: vec![0; 1 << 18] })
+        Ok(Self {
+            poll,
+            sessions,
+            buffer: vec![0; 1 << 18],
+        })
     }
 
     /// Until every session was accepted.
@@ -72,7 +77,8 @@ impl Load {
             if began.elapsed() > SETUP_TIMEOUT {
                 return Err("not every setup was accepted within a minute".into());
             }
-            self.poll.poll(&mut events, Some(Duration::from_millis(100)))?;
+            self.poll
+                .poll(&mut events, Some(Duration::from_millis(100)))?;
             self.read(&events)?;
         }
         Ok(())
@@ -83,8 +89,8 @@ impl Load {
         let count = u32::try_from(self.sessions.len())?;
         let mut events = Events::with_capacity(1024);
         let start = Instant::now() + Duration::from_millis(10);
-        let from = start + Duration::from_secs_f64(args.warm_up);
-        let until = from + Duration::from_secs_f64(args.seconds);
+        let from = start + args.warm_up;
+        let until = from + args.measured;
         let mut behind: Vec<f32> = Vec::new();
         let mut cpu_ns = None;
         // The next packet is that of session `turn % count`, `turn / count` packets after its first.
@@ -100,7 +106,8 @@ impl Load {
                 say("measuring")?;
             }
             let due = loop {
-                let due = start + args.packet * (turn / count) + args.packet * (turn % count) / count;
+                let due =
+                    start + args.packet * (turn / count) + args.packet * (turn % count) / count;
                 if due > now {
                     break due;
                 }
@@ -114,7 +121,7 @@ impl Load {
             self.read(&events)?;
         }
         let cpu_s = Duration::from_nanos(own_cpu_ns()? - cpu_ns.unwrap_or(0)).as_secs_f64();
-        Ok(self.report(args.seconds, cpu_s, &mut behind))
+        Ok(self.report(args.measured.as_secs_f64(), cpu_s, &mut behind))
     }
 
     fn read(&mut self, events: &Events) -> Result<(), Fault> {
@@ -136,11 +143,11 @@ impl Load {
              \"late_p99_ms\": {:.3}, \"late_max_ms\": {:.3}}}",
             cpu_s / seconds,
             behind.len(),
-            percentile(behind, 0.99),
+            percentile(behind, 99),
             late.len(),
-            percentile(&mut late, 0.5),
-            percentile(&mut late, 0.99),
-            percentile(&mut late, 1.0),
+            percentile(&mut late, 50),
+            percentile(&mut late, 99),
+            percentile(&mut late, 100),
         )
     }
 }

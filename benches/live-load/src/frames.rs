@@ -6,6 +6,8 @@ pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8a;
 
+const MASKED: u8 = 0x80;
+
 /// The server has to undo it; that the key is always the same makes that no cheaper.
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -17,19 +19,22 @@ pub(crate) fn masked_text(text: &str) -> Vec<u8> {
 /// A whole message of a client; its first byte says of which kind.
 pub(crate) fn masked(kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![kind];
-    match payload.len() {
-        length @ 0..126 => frame.push(0x80 | length as u8),
-        length @ 126..65_536 => {
-            frame.push(0x80 | 126);
-            frame.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            frame.push(0x80 | 127);
-            frame.extend((length as u64).to_be_bytes());
-        }
+    if let Ok(short @ 0..126) = u8::try_from(payload.len()) {
+        frame.push(MASKED | short);
+    } else if let Ok(medium) = u16::try_from(payload.len()) {
+        frame.push(MASKED | 0x7e);
+        frame.extend(medium.to_be_bytes());
+    } else {
+        frame.push(MASKED | 0x7f);
+        frame.extend((payload.len() as u64).to_be_bytes());
     }
     frame.extend(KEY);
-    frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame.extend(
+        payload
+            .iter()
+            .zip(KEY.iter().cycle())
+            .map(|(byte, key)| byte ^ key),
+    );
     frame
 }
 
@@ -37,8 +42,14 @@ pub(crate) fn masked(kind: u8, payload: &[u8]) -> Vec<u8> {
 /// while it is not complete.
 pub(crate) fn first(data: &[u8]) -> Option<(u8, &[u8], usize)> {
     let (start, length) = match *data.get(1)? & 0x7f {
-        126 => (4, u16::from_be_bytes(data.get(2..4)?.try_into().ok()?).into()),
-        127 => (10, usize::try_from(u64::from_be_bytes(data.get(2..10)?.try_into().ok()?)).ok()?),
+        126 => (
+            4,
+            u16::from_be_bytes(data.get(2..4)?.try_into().ok()?).into(),
+        ),
+        127 => (
+            10,
+            usize::try_from(u64::from_be_bytes(data.get(2..10)?.try_into().ok()?)).ok()?,
+        ),
         short => (2, usize::from(short)),
     };
     let end = start + length;
@@ -59,7 +70,10 @@ mod tests {
             frame[1] &= 0x7f;
             frame.truncate(key_at);
             frame.extend(&payload);
-            assert_eq!(first(&frame), Some((BINARY, payload.as_slice(), frame.len())));
+            assert_eq!(
+                first(&frame),
+                Some((BINARY, payload.as_slice(), frame.len()))
+            );
             assert_eq!(first(&frame[..frame.len() - 1]), None);
         }
     }
@@ -67,8 +81,11 @@ mod tests {
     #[test]
     fn a_mask_undoes_itself() {
         let frame = masked_text("seven of clubs");
-        let plain: Vec<u8> =
-            frame[6..].iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        let plain: Vec<u8> = frame[6..]
+            .iter()
+            .zip(KEY.iter().cycle())
+            .map(|(byte, key)| byte ^ key)
+            .collect();
         assert_eq!(plain, b"seven of clubs");
     }
 }

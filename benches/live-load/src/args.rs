@@ -22,9 +22,9 @@ pub(crate) struct Args {
     /// Of the upgrade.
     pub(crate) path: String,
     pub(crate) sessions: usize,
-    pub(crate) warm_up: f64,
+    pub(crate) warm_up: Duration,
     /// How long to measure; 0: only connect, until standard input ends.
-    pub(crate) seconds: f64,
+    pub(crate) measured: Duration,
     /// From one packet of a session to its next.
     pub(crate) packet: Duration,
     /// From one chunk of the server to its next.
@@ -41,6 +41,9 @@ impl Args {
             .map(|pair| (pair[0].as_str(), pair[1].as_str()))
             .collect();
         let value = |name: &str| given.get(name).copied().ok_or(format!("{name} is missing"));
+        let ms = |name: &str| -> Result<Duration, Fault> {
+            Ok(Duration::from_millis(value(name)?.parse()?))
+        };
         let mut scripts = Vec::new();
         for path in value("--scripts")?.split(',') {
             scripts.push(Rc::new(Script::read(Path::new(path))?));
@@ -49,12 +52,17 @@ impl Args {
             address: value("--address")?.to_owned(),
             path: value("--path")?.to_owned(),
             sessions: value("--sessions")?.parse()?,
-            warm_up: value("--warm-up-s")?.parse()?,
-            seconds: value("--seconds")?.parse()?,
-            packet: Duration::from_millis(value("--packet-ms")?.parse()?),
-            chunk: Duration::from_millis(value("--chunk-ms")?.parse()?),
+            warm_up: ms("--warm-up-ms")?,
+            measured: ms("--measured-ms")?,
+            packet: ms("--packet-ms")?,
+            chunk: ms("--chunk-ms")?,
             scripts,
         })
+    }
+
+    /// Of one session.
+    pub(crate) fn warm_up_packets(&self) -> usize {
+        usize::try_from(self.warm_up.as_millis() / self.packet.as_millis()).unwrap_or(usize::MAX)
     }
 }
 
@@ -66,6 +74,10 @@ impl Script {
         let (Some(setup), Some(opening)) = (lines.next(), lines.next()) else {
             return Err(format!("{} has too few lines", path.display()).into());
         };
-        Ok(Self { setup, opening, packets: lines.collect() })
+        Ok(Self {
+            setup,
+            opening,
+            packets: lines.collect(),
+        })
     }
 }

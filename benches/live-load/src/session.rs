@@ -71,9 +71,9 @@ impl Session {
     /// Speak at other times than the others, and be answered at other times: sessions open their
     /// talks one after the other in the first half of the warm-up.
     pub(crate) fn desynchronize(&mut self, index: usize, args: &Args) {
-        let openings = args.warm_up / 2.0 / args.packet.as_secs_f64();
+        let openings = args.warm_up_packets() / 2;
         self.next = index * self.script.packets.len() / args.sessions;
-        self.opens_after = Some(index * openings as usize / args.sessions);
+        self.opens_after = Some(index * openings / args.sessions);
     }
 
     pub(crate) fn begin_measuring(&mut self) {
