@@ -94,7 +94,8 @@ class NotBuiltError(Exception):
 
 def build() -> Path:
     """Build the generator."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", "antiphon-live-load"]
+    command = ["cargo", "build", "--release", "--locked", "--quiet"]
+    command += ["--package", "antiphon-live-load"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines()
