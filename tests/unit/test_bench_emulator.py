@@ -21,7 +21,8 @@ def scripted():
 def test_ten_minutes_with_forty_turns_over_connections_that_are_cut(scripted):
     run = scripted.first
     assert run.simulated_s == pytest.approx(600)
-    assert (run.turns_heard, run.turns_answered) == (40, 40)
+    assert run.turns_heard == 40
+    assert run.turns_answered >= 40  # the result of a call may be a turn of its own
     assert (run.connections, run.go_aways, run.resumptions) == (4, 3, 3)
     assert run.messages_up > 600 / 0.1
     assert run.bytes_down > 40 * 48_000  # each answer is seconds long
@@ -38,7 +39,8 @@ def test_what_is_recognized_from_the_sound_is_reproducible_too():
     pytest.importorskip("pocketsphinx")
     plan = dataclasses.replace(LISTENED_TO, turns=4, connection_limit_s=40.0, go_away_lead_s=20.0)
     runs = [ten_minutes.simulate(plan, seed=seed) for seed in (7, 7)]
-    assert (runs[0].turns_heard, runs[0].turns_answered, runs[0].resumptions) == (4, 4, 2)
+    assert (runs[0].turns_heard, runs[0].resumptions) == (4, 2)
+    assert runs[0].turns_answered >= 4
     assert runs[0].sha256 == runs[1].sha256
 
 

@@ -6,7 +6,7 @@ import random
 import pytest
 from emulator_support import HALF_CASCADE, Client, ToneSynthesizer, has, recording, silence
 
-from antiphon.emulator import CallableBrain, Echo, Reply, Voice
+from antiphon.emulator import CallableBrain, Echo, Reply, Settings, Voice
 from antiphon.emulator.brain import Call
 from antiphon.emulator.pacing import split_sentences, time_words
 from antiphon.emulator.record import SessionRecord
@@ -189,6 +189,12 @@ def test_chunks_may_be_small_and_leave_at_even_times():
     assert sizes == {1920}
     gaps = [later - at for (at, _), (later, _) in itertools.pairwise(sent)]
     assert gaps == pytest.approx([0.02] * len(gaps))
+
+
+@pytest.mark.parametrize("name", ["first_chunk_ms", "next_chunk_ms"])
+def test_a_chunk_has_a_duration(name):
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        Settings(**{name: 0})
 
 
 def test_chunks_run_on_over_the_ends_of_sentences():

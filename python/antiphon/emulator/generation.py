@@ -183,7 +183,7 @@ class Generation:
         if self._call is not None:
             call, self._call = self._call, None
             return [*self._opening(), call]
-        if not (self._pieces or self._pcm or self._words):
+        if not (self._pieces or self._unsent or self._words):
             if self._then is not None:
                 return [self._then]
             if not self.completes:
