@@ -120,8 +120,10 @@ class Answering:
     @property
     def due(self) -> float | None:
         """When `step` has something to do."""
-        times = (self._agenda.due, self._generation.due if self._generation else None)
-        return min((time for time in times if time is not None), default=None)
+        planned, speaks = self._agenda.due, self._generation.due if self._generation else None
+        if planned is None or speaks is None:
+            return speaks if planned is None else planned
+        return min(planned, speaks)
 
     # -------------------------------------------------------------- answering
 
