@@ -8,7 +8,7 @@ PEERS := .venv-peers
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo storm test test-rust test-loom fuzz test-python test-wheel types lint fmt bench bench-peers bench-jitter lock wheel clean
+.PHONY: help demo storm test test-rust test-loom fuzz test-python test-wheel types lint fmt bench bench-peers bench-jitter bench-emulator lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench-peers: $(PEERS)/.wheel ## Measure beside soxr and other peers (ARGS=--quic
 
 bench-jitter: $(PEERS)/.wheel ## Have the judge score our jitter buffer beside others (ARGS=--quick)
 	$(PEERS)/bin/python -m benches.jitter $(ARGS)
+
+bench-emulator: $(VENV)/.test $(VENV)/.native ## Load the local server, and let it simulate ten minutes (ARGS=--quick)
+	$(BIN)/python -m benches.emulator $(ARGS)
 
 wheel: $(VENV)/.demo ## Build the wheel into dist/
 	$(BIN)/maturin build --release --locked --out dist

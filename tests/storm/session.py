@@ -168,6 +168,8 @@ class _Storm:
         typing.cancel()
         dropped = round(session.dropped_user_audio_s / PACKET_S)
         unsent = session.unsent_messages
+        # Without an acknowledgement for minutes, what is kept has a bound.
+        dropped += session._protocol._journal.forgotten if self.mode == "transparent" else 0
         await session.close()
         await asyncio.gather(events, listening, typing, return_exceptions=True)
         self.check_packets(sent, dropped, unsent)

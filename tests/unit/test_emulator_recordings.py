@@ -36,7 +36,8 @@ from live_schema import validate
 from antiphon.emulator import Reply, Voice
 from antiphon.emulator.brain import Call
 from antiphon.emulator.jobs import SPEECH_HZ, Recognition, Speech, Word
-from antiphon.emulator.pacing import FIRST_CHUNK_BYTES, NEXT_CHUNK_BYTES, TRANSCRIPT_LEAD_S
+from antiphon.emulator.pacing import TRANSCRIPT_LEAD_S
+from antiphon.emulator.settings import Settings
 from antiphon.wire import base64_to_bytes, bytes_to_base64
 
 BESIDE = Path(__file__).parents[2].parent / "shared"
@@ -118,7 +119,8 @@ class Said:
 
 def chunk_end(index):
     """Bytes of all chunks up to this one."""
-    return 0 if index < 0 else FIRST_CHUNK_BYTES + index * NEXT_CHUNK_BYTES
+    chunks_ms = Settings.first_chunk_ms + index * Settings.next_chunk_ms
+    return 0 if index < 0 else 2 * SPEECH_HZ * chunks_ms // 1000
 
 
 def all_said(entries):

@@ -1,11 +1,12 @@
 """Turns of the local server in simulated time: order, timing, interruption, tools, usage."""
 
+import itertools
 import random
 
 import pytest
-from emulator_support import HALF_CASCADE, Client, has, recording, silence
+from emulator_support import HALF_CASCADE, Client, ToneSynthesizer, has, recording, silence
 
-from antiphon.emulator import CallableBrain, Echo, Reply
+from antiphon.emulator import CallableBrain, Echo, Reply, Settings, Voice
 from antiphon.emulator.brain import Call
 from antiphon.emulator.pacing import split_sentences, time_words
 from antiphon.emulator.record import SessionRecord
@@ -176,6 +177,35 @@ def test_same_seed_same_messages_at_the_same_times():
 
     assert run(1) == run(1)
     assert run(1) != run(2)
+
+
+def test_chunks_may_be_small_and_leave_at_even_times():
+    client = Client(first_chunk_ms=40, next_chunk_ms=40, speed=(2, 2), even_gaps=True).setup()
+    client.say("hello")
+    client.run_to("turnComplete")
+    sent = [(at, message) for at, message in client.messages if has(message, "modelTurn")]
+    parts = [message["serverContent"]["modelTurn"]["parts"][0] for _, message in sent]
+    sizes = {len(part["inlineData"]["data"]) * 3 // 4 for part in parts[:-1]}
+    assert sizes == {1920}
+    gaps = [later - at for (at, _), (later, _) in itertools.pairwise(sent)]
+    assert gaps == pytest.approx([0.02] * len(gaps))
+
+
+@pytest.mark.parametrize("name", ["first_chunk_ms", "next_chunk_ms"])
+def test_a_chunk_has_a_duration(name):
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        Settings(**{name: 0})
+
+
+def test_chunks_run_on_over_the_ends_of_sentences():
+    brain = CallableBrain(lambda turn: "One. Two and three. Four!")
+    client = Client(brain=brain).setup()
+    client.say("hello")
+    client.run_to("turnComplete")
+    voice = Voice([ToneSynthesizer()])
+    spoken = [voice.synthesize(text, "Puck").pcm for text in ("One.", "Two and three.", "Four!")]
+    assert client.audio() == b"".join(spoken)
+    assert bytes(client.session.record.turns[0].pcm) == client.audio()
 
 
 def test_max_speed_of_a_reply():

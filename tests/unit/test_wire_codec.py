@@ -19,6 +19,7 @@ from antiphon.wire import (
     base64_to_bytes,
     bytes_to_base64,
     decode_client_message,
+    decode_realtime_audio,
     decode_server_message,
     encode_client_message,
     encode_server_message,
@@ -192,6 +193,64 @@ def test_clients_may_write_snake_case_but_the_users_own_words_are_kept():
 def test_client_messages_that_cannot_be_read(data):
     with pytest.raises(ProtocolViolation):
         decode_client_message(data)
+
+
+PCM = bytes(range(250, 256)) * 2
+
+
+@pytest.mark.parametrize("outer", ["realtimeInput", "realtime_input"])
+@pytest.mark.parametrize("inner", ["mimeType", "mime_type"])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_audio_of_a_client_is_read_in_one_step_in_every_spelling(outer, inner, separators):
+    blob = {"data": bytes_to_base64(PCM), inner: "audio/pcm;rate=16000"}
+    text = json.dumps({outer: {"audio": blob}}, separators=separators)
+    assert decode_realtime_audio(text) == ("audio/pcm;rate=16000", PCM)
+    assert decode_realtime_audio(text.encode()) == ("audio/pcm;rate=16000", PCM)
+    message, _ = decode_client_message(text)
+    assert base64_to_bytes(message.realtime_input.audio.data) == PCM
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        "{}",
+        '{"setup": {}}',
+        '{"realtimeInput": null}',
+        '{"realtimeInput": {}}',
+        '{"realtimeInput": {"audio": {}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA="}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": null}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": 3}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA", "mimeType": "audio/pcm"}}}',
+        '{"realtimeInput": {"audio": {"data": "-_8=", "mimeType": "audio/pcm"}}}',
+        '{"realtimeInput": {"audio": {"data": "!!!!", "mimeType": "audio/pcm"}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": "audio/pcm", "x": 1}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": "a", "mime_type": "b"}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": "audio/pcm"}, "text": "x"}}',
+        '{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": "audio/pcm"}}, "setup": {}}',
+        '{"realtimeInput": {"video": {"data": "AAA=", "mimeType": "image/png"}}}',
+        '{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": "audio/pcm"}}',
+    ],
+)
+def test_whatever_else_a_client_sends_is_left_to_the_full_reading(text):
+    assert decode_realtime_audio(text) is None
+
+
+def test_audio_that_is_no_text_is_left_to_the_full_reading():
+    data = b'{"realtimeInput": {"audio": {"data": "AAA=", "mimeType": "\xff"}}}'
+    assert decode_realtime_audio(data) is None
+
+
+@pytest.mark.parametrize("word", ["plain", "é", "\x7f", '\x1f\n"\\/', ""])
+def test_content_is_written_alike_however_it_is_written(word):
+    blob = {"mimeType": "audio/pcm;rate=24000", "data": bytes_to_base64(PCM)}
+    content = {"modelTurn": {"role": "model", "parts": [{"inlineData": blob}, {"text": word}]}}
+    for value in (content, {}, {"interrupted": True}, {"outputTranscription": {"text": word}}):
+        message = {"serverContent": value}
+        assert encode_server_message(message) == json.dumps(message, indent=2).encode() + b"\n"
 
 
 def test_server_messages_are_written_as_the_service_writes_them():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -121,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
             # A thread: pipes on the loop are not the same on every platform.
             Thread(target=_wait_for_eof, args=(loop, stop), daemon=True).start()
         async with emulator:
+            # What is there by now stays: looking at it again would only hold up the sessions.
+            gc.freeze()
             _announce(emulator, args)
             await stop.wait()
 

@@ -120,8 +120,10 @@ class Answering:
     @property
     def due(self) -> float | None:
         """When `step` has something to do."""
-        times = (self._agenda.due, self._generation.due if self._generation else None)
-        return min((time for time in times if time is not None), default=None)
+        planned, speaks = self._agenda.due, self._generation.due if self._generation else None
+        if planned is None or speaks is None:
+            return speaks if planned is None else planned
+        return min(planned, speaks)
 
     # -------------------------------------------------------------- answering
 
@@ -147,7 +149,7 @@ class Answering:
             dialect=self._dialect,
             text_output=self.configuration.text_output,
             transcribe=self.configuration.transcribe_output and not self.configuration.text_output,
-            speed=self._settings.speed,
+            settings=self._settings,
             show_thoughts=self._shows_thoughts,
             empty_frames=self._settings.empty_frames and self._dialect.empty_frames,
         )

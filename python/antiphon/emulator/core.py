@@ -103,6 +103,12 @@ class EmulatedSession:
         """Take one message of the client. Never raises for what a client sends."""
         if self._outlet.closed:
             return
+        if self._answering is not None and not self._outlet.observed:
+            # Nearly all messages are such; they need no closer look.
+            audio = wire.decode_realtime_audio(data)
+            if audio is not None:
+                self._hear(self._answering, *audio, now)
+                return
         try:
             message, plain = wire.decode_client_message(data)
         except ProtocolViolation as error:
@@ -141,8 +147,10 @@ class EmulatedSession:
         """When to call `handle_timeout`, if nothing else happens before."""
         if self._outlet.closed:
             return None
-        times = (self._lifetime.due, self._answering.due if self._answering else None)
-        return min((time for time in times if time is not None), default=None)
+        ends, answers = self._lifetime.due, self._answering.due if self._answering else None
+        if ends is None or answers is None:
+            return answers if ends is None else ends
+        return min(ends, answers)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due; harmless if nothing is."""
@@ -328,6 +336,9 @@ class EmulatedSession:
         if message.context_update is not None:
             configuration = answering.configuration.with_update(message.context_update)
             answering.configuration = configuration
+        self._count(answering, now)
+
+    def _count(self, answering: Answering, now: float) -> None:
         self._consumed += 1
         behind = self._consumed - self._acknowledged
         if answering.configuration.transparent and behind >= _MESSAGES_PER_CHECKPOINT:
@@ -382,6 +393,14 @@ class EmulatedSession:
             if configuration.interruptible:
                 answering.interrupt(now)
             answering.answer(Input(realtime.text), now)
+
+    def _hear(self, answering: Answering, mime_type: str, pcm: bytes, now: float) -> None:
+        """A message of nothing but audio came."""
+        try:
+            self._heard(answering, self._ear.hear(mime_type, pcm), now)
+        except InvalidAudio as error:
+            self._outlet.close(1007, str(error), now)
+        self._count(answering, now)
 
     def _see(self, answering: Answering) -> None:
         """An image came."""

@@ -1,4 +1,4 @@
-"""Runs a session of the server on a channel: one loop, woken by messages, jobs and timers.
+"""Runs a session of the server on a channel: one task listens, one sends, and others do jobs.
 
 It does not know what the channel is: a WebSocket, one end of a pair in memory, or either of them
 behind a link.
@@ -7,7 +7,7 @@ behind a link.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from antiphon.channel import Channel, ChannelClosed
@@ -83,102 +83,181 @@ async def drive(
     It listens while it sends: over a slow connection an answer leaves for as long as it is, and
     the user must be able to cut it short. What is due meanwhile waits in the session.
     """
-    clock = asyncio.get_running_loop().time
-    work = _Work(session, channel, run_job, woken or asyncio.Event())
+    work = _Work(session, channel, run_job, woken)
     code, reason = 1006, ""
     try:
-        while not work.closed:
-            work.start(clock())
-            due = work.next_timeout()
-            await work.wait(None if due is None else max(0.0, due - clock()))
-            work.take(clock())
+        await work.run()
         code, reason = session.record.close_code or 1000, session.record.close_reason
     except ChannelClosed as closed:
         code, reason = closed.code, closed.reason
     except TimeoutError:
+        await work.stop()
         await channel.close(1011, "Deadline expired before operation could complete.")
     except asyncio.CancelledError:
         await channel.close(1001, "The server is shutting down.")
         raise
     finally:
+        # At once: the client may be resuming the session already.
+        session.connection_lost(asyncio.get_running_loop().time(), code, reason)
         await work.stop()
-        session.connection_lost(clock(), code, reason)
 
 
 class _Work:
-    """What goes on for a session at the same time: one send, one receive, any number of jobs."""
+    """What goes on for a session at the same time: one task listens, one sends, others do jobs.
+
+    Fifty packets a second come from each of hundreds of sessions: none of them costs a new task.
+    """
 
     def __init__(
         self,
         session: Session,
         channel: Channel,
         run_job: Callable[[Job], Awaitable[JobResult]],
-        woken: asyncio.Event,
+        woken: asyncio.Event | None,
     ) -> None:
-        self.closed = False
-        self._woken = woken
-        self._waking = asyncio.ensure_future(woken.wait())
         self._session, self._channel, self._run_job = session, channel, run_job
-        self._sending: asyncio.Future[bool] | None = None
-        self._receiving: asyncio.Future[bytes] | None = None
-        self._running: dict[asyncio.Future[JobResult], int] = {}
+        self._woken = woken
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        # The sender waits for the first, the listener for the second.
+        self._due: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due: float | None = None
+        self._reached = 0.0
+        self._send_deadline: float | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
 
-    def start(self, now: float) -> None:
-        """Begin what can be begun."""
-        if self._sending is None and (items := self._session.outgoing(now)):
-            self._sending = asyncio.ensure_future(self._send(items))
-        if self._receiving is None and self._session.unsent < _MAX_UNSENT:
-            self._receiving = asyncio.ensure_future(self._channel.receive())
-        for job in self._session.jobs():
-            self._running[asyncio.ensure_future(self._run_job(job))] = job.id
-
-    def next_timeout(self) -> float | None:
-        """When to `start` again if nothing ends before; None: then only."""
-        return None if self._sending is not None else self._session.next_timeout()
-
-    async def wait(self, timeout_s: float | None) -> None:
-        """Wait until something has ended."""
-        await asyncio.wait(self._tasks(), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-
-    def take(self, now: float) -> None:
-        """Give the session what has ended.
+    async def run(self) -> None:
+        """Work until the session has closed the connection.
 
         Raises:
-            ChannelClosed: The client has ended the connection.
+            ChannelClosed: The client has ended it.
             TimeoutError: It has taken nothing for 60 s.
         """
-        for job in [job for job in self._running if job.done()]:
-            self._session.job_done(self._running.pop(job), job.result(), now)
-        if self._receiving is not None and self._receiving.done():
-            data, self._receiving = self._receiving.result(), None
-            self._session.receive(data, now)
-        if self._sending is not None and self._sending.done():
-            self.closed, self._sending = self._sending.result(), None
-        if self._waking.done():
-            self._woken.clear()
-            self._waking = asyncio.ensure_future(self._woken.wait())
+        self._begin(self._listen())
+        self._begin(self._speak())
+        if self._woken is not None:
+            self._begin(self._heed(self._woken))
+        await self._ended
 
     async def stop(self) -> None:
         """End everything."""
-        tasks = self._tasks()
-        for task in tasks:
+        for timer in (self._timer, self._watchdog):
+            if timer is not None:
+                timer.cancel()
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _tasks(self) -> list[asyncio.Future[Any]]:
-        tasks = (self._sending, self._receiving, self._waking, *self._running)
-        return [task for task in tasks if task is not None]
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
 
-    async def _send(self, items: Sequence[bytes | Close | HalfOpen | LatePongs]) -> bool:
-        """Send what is due; True when the session has closed the connection."""
-        for item in items:
-            if isinstance(item, Close):
-                await self._channel.close(item.code, item.reason)
-                return True
-            if isinstance(item, HalfOpen | LatePongs):
-                if isinstance(self._channel, Misbehaving):
-                    await self._channel.misbehave(item)
-                continue
-            async with asyncio.timeout(_SEND_TIMEOUT_S):
-                await self._channel.send(item)
-        return False
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) and not self._ended.done():
+            self._ended.set_exception(error)
+
+    # -------------------------------------------------------------- listening
+
+    async def _listen(self) -> None:
+        while True:
+            while self._session.unsent >= _MAX_UNSENT:
+                self._room = self._loop.create_future()
+                await self._room
+            data = await self._channel.receive()
+            self._session.receive(data, self._loop.time())
+            self._look()
+
+    async def _heed(self, woken: asyncio.Event) -> None:
+        while True:
+            await woken.wait()
+            woken.clear()
+            self._look()
+
+    async def _do(self, job: Job) -> None:
+        result = await self._run_job(job)
+        self._session.job_done(job.id, result, self._loop.time())
+        self._look()
+
+    def _look(self) -> None:
+        """After something was given to the session: begin what it wants now."""
+        self._begin_jobs()
+        if self._due is None:
+            return  # the sender is busy, and looks itself
+        if self._session.unsent:
+            _wake(self._due)
+        else:
+            self._set_timer()
+
+    def _begin_jobs(self) -> None:
+        for job in self._session.jobs():
+            self._begin(self._do(job))
+
+    # -------------------------------------------------------------- sending
+
+    async def _speak(self) -> None:
+        while True:
+            # A timer may fire a rounding error early.
+            now = max(self._loop.time(), self._reached)
+            items = self._session.outgoing(now)
+            self._begin_jobs()
+            if self._room is not None:
+                _wake(self._room)
+            for item in items:
+                if isinstance(item, Close):
+                    await self._channel.close(item.code, item.reason)
+                    if not self._ended.done():
+                        self._ended.set_result(None)
+                    return
+                await self._send(item)
+            if not items:
+                self._due = self._loop.create_future()
+                self._set_timer()
+                await self._due
+                self._due = None
+
+    async def _send(self, item: bytes | HalfOpen | LatePongs) -> None:
+        if isinstance(item, HalfOpen | LatePongs):
+            if isinstance(self._channel, Misbehaving):
+                await self._channel.misbehave(item)
+            return
+        self._send_deadline = self._loop.time() + _SEND_TIMEOUT_S
+        if self._watchdog is None:
+            self._watchdog = self._loop.call_at(self._send_deadline, self._watch)
+        await self._channel.send(item)
+        self._send_deadline = None
+
+    def _set_timer(self) -> None:
+        due = self._session.next_timeout()
+        if self._timer is not None:
+            if due == self._timer_due:
+                return
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = None if due is None else self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        assert self._timer_due is not None
+        self._timer = None
+        self._reached = self._timer_due
+        if self._due is not None:
+            _wake(self._due)
+
+    def _watch(self) -> None:
+        """Look after the sends: one timer a minute instead of one for each of them."""
+        self._watchdog = None
+        if self._send_deadline is None:
+            return
+        if self._send_deadline > self._loop.time():
+            self._watchdog = self._loop.call_at(self._send_deadline, self._watch)
+        elif not self._ended.done():
+            self._ended.set_exception(TimeoutError())
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -72,8 +72,14 @@ class FaultySession:
             self._session.receive(message, now)
         self._interrupt_if_asked(hits, now)
 
-    def outgoing(self, now: float) -> list[Outgoing]:
+    def outgoing(self, now: float) -> Sequence[Outgoing]:
         """What to send or do now, in order; a `Close` is the last of all."""
+        if not self._watches:  # then nothing waits here, either
+            items = self._session.outgoing(now)
+            plain = [item for item in items if not isinstance(item, faults.Fault)]
+            if len(plain) == len(items):
+                return plain
+            self._fresh.extend(items)
         self._fire_timers(now)
         out: list[Outgoing] = []
         while self._stalled_until <= now:
@@ -93,6 +99,8 @@ class FaultySession:
 
     def next_timeout(self) -> float | None:
         """When to call `handle_timeout`, if nothing else happens before."""
+        if not self._watches:
+            return self._session.next_timeout()
         if self._silent:
             return None
         times = [watch.at for watch in self._watches if watch.is_armed_timer]

@@ -17,15 +17,9 @@ from antiphon.emulator.brain import Call, Reply, Send, Step, Wait
 from antiphon.emulator.dialect import Dialect
 from antiphon.emulator.faults import Fault
 from antiphon.emulator.jobs import SPEECH_HZ, Speech, Word
-from antiphon.emulator.pacing import (
-    FIRST_CHUNK_BYTES,
-    NEXT_CHUNK_BYTES,
-    TRANSCRIPT_LEAD_S,
-    Pace,
-    split_sentences,
-    time_words,
-)
+from antiphon.emulator.pacing import TRANSCRIPT_LEAD_S, Pace, split_sentences, time_words
 from antiphon.emulator.record import TurnRecord
+from antiphon.emulator.settings import Settings
 
 __all__ = ["Act", "Generation", "Options"]
 
@@ -48,7 +42,7 @@ class Options:
     dialect: Dialect
     text_output: bool
     transcribe: bool
-    speed: tuple[float, float]
+    settings: Settings
     show_thoughts: bool
     empty_frames: bool
 
@@ -91,7 +85,7 @@ class Generation:
         self._sentences: deque[str] = deque()
         self._text = ""
         self._unspoken = 0
-        self._pcm = bytearray()
+        self._unsent = _Unsent()
         self._words: deque[Word] = deque()
         self._timed_frames = 0
         self._sent_frames = 0
@@ -128,7 +122,7 @@ class Generation:
                 for first in range(0, len(words), _TEXT_PIECE_WORDS)
             )
             return []
-        self._pace = Pace(self._rng, self._options.speed, reply.max_speed)
+        self._pace = Pace(self._rng, self._options.settings, reply.max_speed)
         if reply.speech is not None:
             self._sentences.append(reply.text)
             self._unspoken = 1
@@ -156,7 +150,7 @@ class Generation:
         for word in time_words(sentence, frames / SPEECH_HZ, speech.words):
             self._words.append(Word(word.text, start_s + word.start_s, start_s + word.end_s))
         self._timed_frames += frames
-        self._pcm += speech.pcm
+        self._unsent.append(speech.pcm)
         self._unspoken -= 1
         self._next_at = max(self._next_at, now)
 
@@ -189,7 +183,7 @@ class Generation:
         if self._call is not None:
             call, self._call = self._call, None
             return [*self._opening(), call]
-        if not (self._pieces or self._pcm or self._words):
+        if not (self._pieces or self._unsent or self._words):
             if self._then is not None:
                 return [self._then]
             if not self.completes:
@@ -201,7 +195,7 @@ class Generation:
             turn = self._options.dialect.model_turn({"text": piece})
             messages.append({"serverContent": {"modelTurn": turn}})
             self._next_at = now + _TEXT_GAP_S
-        elif self._pcm:
+        elif self._unsent:
             messages += self._chunk(now)
         elif self._words:  # of speech without sound
             messages += self._transcription(self._transcript_delta())
@@ -236,15 +230,15 @@ class Generation:
         return [{}] if self._options.empty_frames else []
 
     def _chunk_ready(self) -> bool:
-        return len(self._pcm) >= self._chunk_bytes()
+        return len(self._unsent) >= self._chunk_bytes()
 
     def _chunk_bytes(self) -> int:
-        return NEXT_CHUNK_BYTES if self._sent_frames else FIRST_CHUNK_BYTES
+        assert self._pace is not None
+        return self._pace.next_chunk_bytes if self._sent_frames else self._pace.first_chunk_bytes
 
     def _chunk(self, now: float) -> list[dict[str, Any]]:
         size = self._chunk_bytes()
-        chunk = bytes(self._pcm[:size])
-        del self._pcm[:size]
+        chunk = self._unsent.take(size)
         dialect, record = self._options.dialect, self.record
         self._sent_frames += len(chunk) // 2
         record.frames_sent += len(chunk) // 2
@@ -260,7 +254,7 @@ class Generation:
             before = self._transcription(delta)
         self._playback_end = max(self._playback_end, now) + len(chunk) / 2 / SPEECH_HZ
         assert self._pace is not None
-        last = not self._pcm and not self._unspoken
+        last = not self._unsent and not self._unspoken
         self._next_at = now + (_LAST_GAP_S if last else self._pace.gap_s(len(chunk)))
         return [*before, *self._empty_frame(), {"serverContent": audio}]
 
@@ -269,7 +263,7 @@ class Generation:
         before_s = (self.record.frames_sent - self._sent_frames) / SPEECH_HZ
         until_s = self._sent_frames / SPEECH_HZ + TRANSCRIPT_LEAD_S
         delta = ""
-        last = not self._pcm and not self._unspoken
+        last = not self._unsent and not self._unspoken
         while self._words and (last or self._words[0].start_s < until_s):
             word = self._words.popleft()
             delta += (" " if self.record.text_sent or delta else "") + word.text
@@ -298,3 +292,35 @@ class Generation:
         self.record.generation_complete_s = now - self._epoch
         self._playback_end = max(self._playback_end, now)
         return [*messages, {"serverContent": {"generationComplete": True}}]
+
+
+class _Unsent:
+    """Audio that waits: not copied, because many sessions may say the same."""
+
+    def __init__(self) -> None:
+        self._sentences: deque[bytes] = deque()
+        self._taken = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return self._bytes
+
+    def append(self, pcm: bytes) -> None:
+        """Put it behind what is there."""
+        if pcm:
+            self._sentences.append(pcm)
+            self._bytes += len(pcm)
+
+    def take(self, size: int) -> bytes:
+        """The first ``size`` bytes, or all there are."""
+        taken = b""
+        while self._sentences and len(taken) < size:
+            first = self._sentences[0]
+            piece = first[self._taken : self._taken + size - len(taken)]
+            taken += piece
+            self._taken += len(piece)
+            if self._taken == len(first):
+                self._sentences.popleft()
+                self._taken = 0
+        self._bytes -= len(taken)
+        return taken

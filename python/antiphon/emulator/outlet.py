@@ -113,6 +113,11 @@ class Outlet:
             self.closed = True
             self._on_end(now)
 
+    @property
+    def observed(self) -> bool:
+        """Whether anybody is told."""
+        return self._observer is not None
+
     def observe(self, event: str, now: float, **fields: Any) -> None:
         """Tell the observer."""
         if self._observer is not None:

@@ -7,19 +7,9 @@ import re
 from collections.abc import Sequence
 
 from antiphon.emulator.jobs import SPEECH_HZ, Word
+from antiphon.emulator.settings import Settings
 
-__all__ = [
-    "FIRST_CHUNK_BYTES",
-    "NEXT_CHUNK_BYTES",
-    "TRANSCRIPT_LEAD_S",
-    "Pace",
-    "split_sentences",
-    "time_words",
-]
-
-# 200 ms, then 240 ms: as recorded from the service.
-FIRST_CHUNK_BYTES = 9_600
-NEXT_CHUNK_BYTES = 11_520
+__all__ = ["TRANSCRIPT_LEAD_S", "Pace", "split_sentences", "time_words"]
 
 #: Transcription runs ahead of its audio by about this much.
 TRANSCRIPT_LEAD_S = 0.4
@@ -28,22 +18,28 @@ _MAX_SENTENCE = 220
 
 
 class Pace:
-    """Gaps between the chunks of one answer: faster than real time, in uneven bursts.
+    """Sizes of the chunks of one answer, and the gaps between them.
 
-    The recorded service sent 2.9 s of audio in 0.59 s, with gaps from 1 to 126 ms.
+    By default faster than real time, in uneven bursts: the recorded service sent 2.9 s of audio in
+    0.59 s, 200 ms and then 240 ms at a time, with gaps from 1 to 126 ms.
     """
 
     def __init__(
-        self, rng: random.Random, speed: tuple[float, float], max_speed: float | None = None
+        self, rng: random.Random, settings: Settings, max_speed: float | None = None
     ) -> None:
+        self.first_chunk_bytes = 2 * SPEECH_HZ * settings.first_chunk_ms // 1000
+        self.next_chunk_bytes = 2 * SPEECH_HZ * settings.next_chunk_ms // 1000
         self._rng = rng
-        self._speed = rng.uniform(*speed)
+        self._speed = rng.uniform(*settings.speed)
+        self._even = settings.even_gaps
         self._max_speed = max_speed
 
     def gap_s(self, chunk_bytes: int) -> float:
         """How long after a chunk of this size the next one follows."""
         duration_s = chunk_bytes / 2 / SPEECH_HZ
-        gap_s = duration_s / self._speed * self._rng.triangular(0.05, 2.2, 0.75)
+        gap_s = duration_s / self._speed
+        if not self._even:
+            gap_s *= self._rng.triangular(0.05, 2.2, 0.75)
         if self._max_speed is not None:
             gap_s = max(gap_s, duration_s / self._max_speed)
         return gap_s

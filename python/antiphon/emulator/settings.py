@@ -49,6 +49,9 @@ class Settings:
         empty_frames: Send ``{}`` before the messages of an answer, as recorded from 3.8: it is
             not known whether they were empty at the source. Two official clients (Swift, Dart)
             fail on them, so they are not sent unless wanted.
+        first_chunk_ms: Duration of the first piece of audio of an answer, and
+        next_chunk_ms: of every other one.
+        even_gaps: Chunks leave in even gaps instead of in bursts.
         connection_limit_s: Close the connection after this time; None: never. The service's
             is about ten minutes.
         go_away_lead_s: ``goAway`` is sent this long before that.
@@ -65,7 +68,7 @@ class Settings:
         max_pcm_bytes: Spoken PCM that a session's records keep; the oldest turns lose theirs.
 
     Raises:
-        ValueError: A range that is none.
+        ValueError: A range that is none, or a chunk of no duration.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -76,6 +79,9 @@ class Settings:
     reply_delay_s: tuple[float, float] = (0.25, 0.45)
     speed: tuple[float, float] = (3.5, 6.0)
     empty_frames: bool = False
+    first_chunk_ms: int = 200
+    next_chunk_ms: int = 240
+    even_gaps: bool = False
     connection_limit_s: float | None = 600.0
     go_away_lead_s: float = 60.0
     session_limit_s: float | None = 900.0
@@ -96,3 +102,6 @@ class Settings:
                     f"{name} is {(least, most)}; it must be the least and the most, not below 0"
                     + (", and a speed of 0 sends nothing." if name == "speed" else ".")
                 )
+        for name in ("first_chunk_ms", "next_chunk_ms"):
+            if (chunk_ms := getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {chunk_ms}; a chunk is 1 ms or longer.")

@@ -68,6 +68,7 @@ class Ear:
         self._started_at: int | None = None
         self._resampler: Resampler | None = None
         self._rate_hz = HEARING_HZ
+        self._mime_type = ""
         self._heard_frames = 0
 
     @property
@@ -81,10 +82,20 @@ class Ear:
         Raises:
             InvalidAudio: Not PCM, not base64, or not a whole number of samples.
         """
-        pcm = self._at_16_khz(blob)
-        self._kept += pcm
-        self._heard_frames += len(pcm) // 2
-        return self._bounded() if self._manual else self._detect(pcm)
+        try:
+            pcm = base64_to_bytes(blob.data)
+        except ValueError:
+            raise InvalidAudio(
+                "Invalid value at 'realtime_input.audio.data' (TYPE_BYTES), Base64 decoding failed."
+            ) from None
+        return self.hear(blob.mime_type, pcm)
+
+    def hear(self, mime_type: str, pcm: bytes) -> list[EarEvent]:
+        """Likewise, out of its base64."""
+        heard = self._at_16_khz(mime_type, pcm)
+        self._kept += heard
+        self._heard_frames += len(heard) // 2
+        return self._bounded() if self._manual else self._detect(heard)
 
     @property
     def recent(self) -> bytes:
@@ -123,30 +134,29 @@ class Ear:
     def _end_frame(self) -> int:
         return self._kept_from + len(self._kept) // 2
 
-    def _at_16_khz(self, blob: Blob) -> bytes:
-        mime_type = blob.mime_type or "audio/pcm"
-        try:
-            rate_hz = pcm_rate_hz(mime_type, HEARING_HZ)
-        except ValueError as error:
-            raise InvalidAudio(f"Unsupported sample rate or channels in {error}") from None
-        if rate_hz is None:
-            raise InvalidAudio(f"Unsupported audio format {mime_type[:40]!r}; send audio/pcm.")
-        try:
-            pcm = base64_to_bytes(blob.data)
-        except ValueError:
-            raise InvalidAudio(
-                "Invalid value at 'realtime_input.audio.data' (TYPE_BYTES), Base64 decoding failed."
-            ) from None
+    def _at_16_khz(self, mime_type: str, pcm: bytes) -> bytes:
+        tail = b"" if mime_type == self._mime_type else self._change_format(mime_type)
         if len(pcm) % 2:
             raise InvalidAudio(
                 f"Invalid audio: {len(pcm)} bytes are not a whole number of 16-bit samples."
             )
+        return tail + (self._resampler.process(pcm) if self._resampler else pcm)
+
+    def _change_format(self, mime_type: str) -> bytes:
+        """Expect audio of this type from now on; returns the end of what came before."""
+        try:
+            rate_hz = pcm_rate_hz(mime_type or "audio/pcm", HEARING_HZ)
+        except ValueError as error:
+            raise InvalidAudio(f"Unsupported sample rate or channels in {error}") from None
+        if rate_hz is None:
+            raise InvalidAudio(f"Unsupported audio format {mime_type[:40]!r}; send audio/pcm.")
         tail = b""
         if rate_hz != self._rate_hz:
             tail = self._resampler_tail()
             self._resampler = self._new_resampler(rate_hz)
             self._rate_hz = rate_hz
-        return tail + (self._resampler.process(pcm) if self._resampler else pcm)
+        self._mime_type = mime_type
+        return tail
 
     @staticmethod
     def _new_resampler(rate_hz: int) -> Resampler | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from antiphon.protocol.closure import Closure
 
-__all__ = ["DEFAULT_CONTINUITY", "Attempts", "Continuity", "can_be_mended"]
+__all__ = ["DEFAULT_CONTINUITY", "MOVING_MARGIN_S", "Attempts", "Continuity", "can_be_mended"]
 
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
@@ -21,6 +21,8 @@ _LONGEST_WAIT_S = 8.0
 _JITTER = 0.5
 # A connection that ends sooner than that counts as a failed attempt.
 _SHORT_S = 10.0
+#: Moving takes less than that.
+MOVING_MARGIN_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,13 @@ class Attempts:
         self._succeeded_at_s = -math.inf
         self._streak = 0
 
+    def when_to_move(self, now: float, left_s: float) -> float:
+        """The connection will be cut in ``left_s``: from when on a pause is good for moving.
+
+        One that is new is used for a while, if there is time: moving has its price.
+        """
+        return max(now, min(self._succeeded_at_s + _SHORT_S, now + left_s - MOVING_MARGIN_S))
+
     def begin(self, now: float) -> float | None:
         """The connection is gone, or given up.
 
@@ -114,4 +123,4 @@ class Attempts:
 
 def can_be_mended(closure: Closure) -> bool:
     """Whether another connection with the same setup can go on after this end."""
-    return closure.by != "us" and closure.retry
+    return closure.retry and (closure.by != "us" or closure.cause == "timeout")

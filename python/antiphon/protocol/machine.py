@@ -15,6 +15,7 @@ from antiphon.errors import ConnectError, ProtocolViolation
 from antiphon.protocol.closure import Closure
 from antiphon.protocol.continuity import (
     DEFAULT_CONTINUITY,
+    MOVING_MARGIN_S,
     Attempts,
     Continuity,
     can_be_mended,
@@ -244,16 +245,12 @@ class SessionProtocol:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` must be called at the latest; None: never."""
-        times = [time for time in (self._timeout_at_s, self._move_at_s) if time is not None]
-        return min(times, default=None)
+        times = (self._timeout_at_s, self._moves_at())
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Time passed. Next: take `events`; if the session is closed now, close the connection."""
-        if self._move_at_s is not None and now >= self._move_at_s:
-            self._move_at_s = None
-            if self.go_away_s is None:
-                self.go_away_s = now + self._attempts.policy.connect_timeout_s
-            self._move_at_a_pause(now)
+        self._move_at_a_pause(now)
         if self._timeout_at_s is None or now < self._timeout_at_s:
             return
         if self.state is State.OPENING:
@@ -408,6 +405,8 @@ class SessionProtocol:
             left_s = message.go_away.time_left_s
             self.go_away_s = now + left_s
             self._events.append(GoingAway(left_s))
+            if self._continuity is not None:
+                self._move_at_s = self._attempts.when_to_move(now, left_s)
         if message.tool_call is not None:
             self._open_calls |= {call.id for call in message.tool_call.function_calls}
         if message.tool_call_cancellation is not None:
@@ -434,15 +433,26 @@ class SessionProtocol:
     # ------------------------------------------------------------------ continuity
 
     def _move_at_a_pause(self, now: float) -> None:
-        """Before the service cuts the connection: now, if nobody speaks and nothing is open."""
-        busy = self.turns.open or self._open_calls
-        if self._continuity is None or self.state is not State.READY or busy:
-            return
-        if self.go_away_s is None:
+        """Before the service cuts the connection."""
+        due_s = self._moves_at()
+        if due_s is None or now < due_s:
             return
         if (at_s := self._attempts.begin(now)) is not None:
             self._events.append(Moving())
             self._reconnect(at_s)
+
+    def _moves_at(self) -> float | None:
+        """When to move, as things are: never while something is open that a move would cut."""
+        if self._move_at_s is None or self.state is not State.READY:
+            return None
+        if self.turns.open or self._open_calls:
+            return None
+        if not self._journal.unanswered:
+            return self._move_at_s
+        # A question is on its way: it is waited for, but not longer than there is time.
+        if self.go_away_s is None or not (self._transparent or self._attempts.policy.send_again):
+            return None
+        return max(self._move_at_s, self.go_away_s - MOVING_MARGIN_S)
 
     def _lost(self, closure: Closure, now: float) -> None:
         """A connection ended that nobody closed here."""

