@@ -18,6 +18,7 @@ class _Entry:
     message: bytes
     live_s: float = 0.0
     """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""
+    audio: bool = False
 
 
 class Journal:
@@ -50,6 +51,7 @@ class Journal:
         self._kept: deque[_Entry] = deque()
         self._kept_bytes = 0
         self._kept_live_s = 0.0
+        self._kept_questions = 0
         # Of the messages after the setup, on this connection.
         self._handed = 0
         self._question = 0
@@ -63,9 +65,9 @@ class Journal:
         """How many messages this connection has taken."""
         return self._handed
 
-    def put(self, message: bytes, *, live_s: float = 0.0) -> None:
+    def put(self, message: bytes, *, audio: bool = False, live_s: float = 0.0) -> None:
         """Send a message when it is its turn; live audio may be dropped when it has to wait."""
-        self._unsent.append(_Entry(message, live_s))
+        self._unsent.append(_Entry(message, live_s, audio))
         self._unsent_live_s += live_s
         if live_s and self._unsent_live_s > self._max_live_s:
             self._drop_oldest_live()
@@ -96,6 +98,7 @@ class Journal:
         self._kept.append(entry)
         self._kept_bytes += len(entry.message)
         self._kept_live_s += entry.live_s
+        self._kept_questions += not entry.audio
         while self._kept_bytes > self._max_kept_bytes or self._kept_live_s > self._max_kept_live_s:
             self._forget_oldest()
             self.forgotten += 1
@@ -106,8 +109,8 @@ class Journal:
 
     @property
     def unanswered(self) -> bool:
-        """Whether something other than live audio was handed over that no answer has ended."""
-        return any(not entry.live_s for entry in self._kept)
+        """Whether something other than audio was handed over that no answer has ended."""
+        return self._kept_questions > 0
 
     def mark_question(self) -> None:
         """An answer begins: what was handed over so far is its question."""
@@ -120,7 +123,7 @@ class Journal:
     def forget_kept(self) -> None:
         """None of what was handed over is to be sent again."""
         self._kept.clear()
-        self._kept_bytes, self._kept_live_s = 0, 0.0
+        self._kept_bytes, self._kept_live_s, self._kept_questions = 0, 0.0, 0
 
     def rewind(self, *, send_again: bool) -> int:
         """The connection is lost: begin the next one with what it has to get.
@@ -163,3 +166,4 @@ class Journal:
         entry = self._kept.popleft()
         self._kept_bytes -= len(entry.message)
         self._kept_live_s -= entry.live_s
+        self._kept_questions -= not entry.audio

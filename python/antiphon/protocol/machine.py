@@ -301,7 +301,7 @@ class SessionProtocol:
         """
         self._check_ready()
         dropped_s = self._journal.dropped_live_s
-        self._journal.put(message, live_s=live_s)
+        self._journal.put(message, audio=True, live_s=live_s)
         if self._journal.dropped_live_s > dropped_s:
             self._events.append(UserAudioDropped(self._journal.dropped_live_s))
 
