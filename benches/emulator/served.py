@@ -74,9 +74,10 @@ class _Punctuality:
         session: driver.Session,
         channel: Channel,
         run_job: Callable[[Job], Awaitable[JobResult]],
+        woken: asyncio.Event,
     ) -> None:
         """As the driver does, with an eye on the clock."""
-        await driver.drive(_Watched(session, self), channel, run_job)
+        await driver.drive(_Watched(session, self), channel, run_job, woken)
 
 
 class _Watched:
