@@ -1,0 +1,57 @@
+"""The clients: what they are, how their drivers are started, and what they do not have."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DRIVERS = Path(__file__).parent / "drivers"
+#: Where `make test-conformance` installs them.
+INSTALLED = ROOT / "target" / "conformance"
+
+
+@dataclass(frozen=True)
+class Client:
+    """An official client, or a framework that contains one.
+
+    Attributes:
+        name: For ids and folders.
+        title: Package and version.
+        command: Starts its driver.
+        folder: Where.
+        hides: Events that its interface does not show.
+        lacks: Capabilities that its interface does not have: see `Scenario.needs`.
+        packet_ms: Its own packets, where it does not let one choose.
+    """
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    folder: Path = DRIVERS
+    hides: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+    packet_ms: int | None = None
+
+
+def _python(environment: str, driver: str) -> tuple[str, ...]:
+    python = INSTALLED / environment / "bin" / "python"
+    return (str(python), str(DRIVERS / "python" / driver))
+
+
+#: The one that is tested with everything else: it is among the test packages.
+NEWEST = Client(
+    "google-genai",
+    "Python google-genai 3.4.0",
+    (sys.executable, str(DRIVERS / "python" / "genai_driver.py")),
+)
+
+CLIENTS = [
+    NEWEST,
+    Client(
+        "google-genai-2",
+        "Python google-genai 2.34.0",
+        _python("google-genai-2", "genai_driver.py"),
+    ),
+]
