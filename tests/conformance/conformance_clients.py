@@ -47,11 +47,26 @@ NEWEST = Client(
     (sys.executable, str(DRIVERS / "python" / "genai_driver.py")),
 )
 
+# Modules are looked up beside the program, so the programs are copied to where they are installed.
+_NODE = INSTALLED / "node"
+
 CLIENTS = [
     NEWEST,
     Client(
         "google-genai-2",
         "Python google-genai 2.34.0",
         _python("google-genai-2", "genai_driver.py"),
+    ),
+    Client("js-genai", "JavaScript @google/genai 2.32.0", ("node", "genai_driver.mjs"), _NODE),
+    Client(
+        "firebase",
+        "JavaScript @firebase/ai 2.16.0",
+        (
+            *("node", "--experimental-websocket", "--no-warnings"),
+            *("--import", "./firebase_preload.mjs", "firebase_driver.mjs"),
+        ),
+        _NODE,
+        hides=frozenset({"setup_complete", "generation_complete"}),
+        lacks=frozenset({"manual activity", "usage"}),
     ),
 ]

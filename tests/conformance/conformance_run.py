@@ -209,6 +209,7 @@ class _Driver:
         self._log = (folder / "driver.log").open("wb")
         environment = {
             **os.environ,
+            "EMULATOR_URL": emulator.url,
             "SSL_CERT_FILE": str(emulator.ca_file),
             "NODE_EXTRA_CA_CERTS": str(emulator.ca_file),
             "JAVA_TOOL_OPTIONS": (

@@ -161,6 +161,7 @@ def refused(code: int, reason: str) -> Callable[[Outcome], None]:
         assert_refused(outcome, code, reason)
         seen = outcome.seen[0]
         assert seen.error is not None, seen.events
+        assert not seen.all("unsettled"), seen.events
         assert reason in seen.error
         # Clients differ in whether the code is in the text or a member of its own.
         assert str(code) in seen.error
