@@ -69,4 +69,5 @@ CLIENTS = [
         hides=frozenset({"setup_complete", "generation_complete"}),
         lacks=frozenset({"manual activity", "usage"}),
     ),
+    Client("go-genai", "Go google.golang.org/genai 1.77.0", (str(INSTALLED / "go" / "driver"),)),
 ]
