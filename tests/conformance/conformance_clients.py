@@ -24,6 +24,8 @@ class Client:
         hides: Events that its interface does not show.
         lacks: Capabilities that its interface does not have: see `Scenario.needs`.
         packet_ms: Its own packets, where it does not let one choose.
+        always_speaks: It is made for speech: it asks for a voice whatever the modality, and the
+            text of an answer is its transcript.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Client:
     hides: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
     packet_ms: int | None = None
+    always_speaks: bool = False
 
 
 def _python(environment: str, driver: str) -> tuple[str, ...]:
@@ -48,6 +51,7 @@ NEWEST = Client(
 )
 
 # Modules are looked up beside the program, so the programs are copied to where they are installed.
+_JAVA = INSTALLED / "java"
 _NODE = INSTALLED / "node"
 
 CLIENTS = [
@@ -70,4 +74,24 @@ CLIENTS = [
         lacks=frozenset({"manual activity", "usage"}),
     ),
     Client("go-genai", "Go google.golang.org/genai 1.77.0", (str(INSTALLED / "go" / "driver"),)),
+    Client(
+        "java-genai",
+        "Java com.google.genai 1.70.0",
+        ("java", "-cp", f"{_JAVA / 'classes'}:{_JAVA / 'dependency'}/*", "Driver"),
+    ),
+    Client(
+        "livekit",
+        "livekit-plugins-google 1.8.9",
+        _python("livekit", "livekit_driver.py"),
+        hides=frozenset({"generation_complete"}),
+        packet_ms=50,
+        always_speaks=True,
+    ),
+    Client(
+        "pipecat",
+        "pipecat-ai 1.14.0",
+        _python("pipecat", "pipecat_driver.py"),
+        hides=frozenset({"generation_complete"}),
+        always_speaks=True,
+    ),
 ]

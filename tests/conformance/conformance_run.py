@@ -10,9 +10,8 @@ import subprocess
 import threading
 import time
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,8 @@ class Seen:
 
     @property
     def text(self) -> str:
-        return self._joined("text")
+        """What was answered, written or as it was transcribed."""
+        return self._joined("text") or self.said
 
     @property
     def heard(self) -> str:
@@ -146,7 +146,7 @@ class Outcome:
 
 
 class Run:
-    """A client's way through some scenarios; `start` once, then take the outcomes."""
+    """A client's way through some scenarios: `drive` it once, then take the outcomes."""
 
     def __init__(self, client: Client, scenarios: Sequence[Scenario], folder: Path) -> None:
         self.client = client
@@ -204,6 +204,7 @@ class _Driver:
     """The process that has the client in it: a JSON line in, a JSON line out."""
 
     def __init__(self, client: Client, emulator: Emulator, folder: Path) -> None:
+        self._client = client
         self._emulator = emulator
         self._folder = folder
         self._log = (folder / "driver.log").open("wb")
@@ -243,10 +244,7 @@ class _Driver:
             "scenario": scenario.name,
             "base_url": self._emulator.url.replace("wss", "https", 1),
             "step_timeout_s": _STEP_TIMEOUT_S,
-            "sessions": [
-                {"api_key": API_KEY, **session, "steps": list(self._steps(session["steps"]))}
-                for session in scenario.sessions
-            ],
+            "sessions": [self._setup(scenario, session) for session in scenario.sessions],
         }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -259,6 +257,12 @@ class _Driver:
         if line is None:
             raise DriverFailed(f"no answer to {scenario.name!r}; see {self._log.name}")
         return [Seen(session["events"]) for session in json.loads(line)["sessions"]]
+
+    def _setup(self, scenario: Scenario, session: dict[str, Any]) -> dict[str, Any]:
+        setup = {"api_key": API_KEY, **session, "steps": list(self._steps(session["steps"]))}
+        if self._client.always_speaks and not scenario.needs_text:
+            setup |= {"modality": "AUDIO", "transcribe": True}
+        return setup
 
     def _steps(self, steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for step in steps:
@@ -288,26 +292,20 @@ class _Driver:
         self._log.close()
 
 
-@dataclass
-class Runs:
-    """All clients that take part, at most so many at a time."""
+def start(
+    wanted: Mapping[Client, Sequence[Scenario]], folder: Path, at_a_time: int = 3
+) -> dict[Client, tuple[Run, threading.Thread]]:
+    """Drive clients, each on a thread of its own, at most so many at a time."""
+    slots = threading.Semaphore(at_a_time)
 
-    folder: Path
-    at_a_time: int = 3
-
-    @cached_property
-    def _slots(self) -> threading.Semaphore:
-        return threading.Semaphore(self.at_a_time)
-
-    def start(self, wanted: dict[Client, list[Scenario]]) -> dict[Client, tuple[Run, threading.Thread]]:
-        started = {}
-        for client, scenarios in wanted.items():
-            run = Run(client, scenarios, self.folder / client.name)
-            thread = threading.Thread(target=self._drive, args=(run,), daemon=True)
-            thread.start()
-            started[client] = (run, thread)
-        return started
-
-    def _drive(self, run: Run) -> None:
-        with self._slots:
+    def drive(run: Run) -> None:
+        with slots:
             run.drive()
+
+    started = {}
+    for client, scenarios in wanted.items():
+        run = Run(client, scenarios, folder / client.name)
+        thread = threading.Thread(target=drive, args=(run,), daemon=True)
+        thread.start()
+        started[client] = (run, thread)
+    return started

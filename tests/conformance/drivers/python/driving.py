@@ -55,8 +55,9 @@ class Session(Protocol):
     async def close(self) -> None: ...
 
 
-#: Opens a session: address, setup, handle to resume, events. May raise what the client raises.
-Open = Callable[[str, dict[str, Any], str | None, Events], Awaitable[Session]]
+#: Opens a session: address, setup, handle to resume, events. May raise what the client raises;
+#: None: the client did not open it, and the events say so.
+Open = Callable[[str, dict[str, Any], str | None, Events], Awaitable[Session | None]]
 
 
 async def _drive(open_session: Open, request: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +69,7 @@ async def _drive(open_session: Open, request: dict[str, Any]) -> dict[str, Any]:
         try:
             async with asyncio.timeout(request["step_timeout_s"]):
                 session = await open_session(request["base_url"], setup, handle, events)
-            for step in setup["steps"]:
+            for step in setup["steps"] if session is not None else []:
                 if not await _do(session, step, events):
                     break
         except TimeoutError:
@@ -107,6 +108,7 @@ def main(open_session: Open) -> None:
     async def serve() -> None:
         while line := await asyncio.to_thread(sys.stdin.readline):
             answer = await _drive(open_session, json.loads(line))
-            print(json.dumps(answer), flush=True)
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
 
     asyncio.run(serve())
