@@ -360,6 +360,8 @@ class EmulatedSession:
         if answering.configuration.history_first:
             answering.configuration = replace(answering.configuration, history_first=False)
             return
+        if self._recognizing and not last_words(content.turns):
+            return  # it asks for the answer to what was said just before, which is on its way
         answering.answer(Input(last_words(self._context.history)), now)
 
     def _take_realtime(
@@ -392,7 +394,8 @@ class EmulatedSession:
             self._context.remember(content_of("user", realtime.text))
             if configuration.interruptible:
                 answering.interrupt(now)
-            answering.answer(Input(realtime.text), now)
+            words = last_words(self._context.history) or realtime.text
+            answering.answer(Input(words), now)
 
     def _hear(self, answering: Answering, mime_type: str, pcm: bytes, now: float) -> None:
         """A message of nothing but audio came."""

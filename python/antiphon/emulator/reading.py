@@ -27,11 +27,16 @@ def content_of(role: str, text: str) -> wire.Content:
 
 
 def last_words(history: list[wire.Content]) -> str:
-    """The text of the last turn of the user, if the model has not spoken since."""
+    """The text of the last turn of the user, if the model has not spoken since.
+
+    Turns without a letter or a digit do not count: frameworks send them to have the turns
+    before answered.
+    """
     for content in reversed(history):
         if content.role == "model":
             break
-        if text := " ".join(part.text for part in content.parts if part.text):
+        text = " ".join(part.text for part in content.parts if part.text)
+        if any(letter.isalnum() for letter in text):
             return text
     return ""
 
