@@ -8,7 +8,7 @@ PEERS := .venv-peers
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo storm test test-rust test-loom fuzz test-python test-wheel types lint fmt bench bench-peers bench-jitter bench-emulator lock wheel clean
+.PHONY: help demo storm test test-rust test-loom fuzz test-python test-conformance test-wheel types lint fmt bench bench-peers bench-jitter bench-emulator lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ storm: $(VENV)/.test $(VENV)/.native ## Hold 500 sessions through broken connect
 
 test-python: $(VENV)/.test $(VENV)/.native ## Test the Python side, the docs and the examples
 	$(BIN)/python -m pytest
+
+# Official clients, in environments of their own; ARGS="-k firebase": some of them.
+CLIENTS := target/conformance
+test-conformance: $(VENV)/.test $(VENV)/.native $(addprefix $(CLIENTS)/,google-genai-2/.installed \
+  livekit/.installed pipecat/.installed node/.installed go/.installed java/.installed) ## Drive official clients against the local server
+	$(BIN)/python -m pytest tests/conformance -m "" --conformance-table docs/conformance.md $(ARGS)
 
 types: $(VENV)/.test $(VENV)/.native ## Check types, the stub of the native module, and the import rules
 	$(BIN)/mypy
@@ -114,4 +120,27 @@ $(PEERS)/.wheel: $(PEERS)/.peers $(VENV)/.demo $(RUST) $(wildcard python/antipho
 	rm -rf target/peers-wheel
 	$(BIN)/maturin build --release --locked --quiet --out target/peers-wheel
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/peers-wheel/*.whl
+	@touch $@
+
+# The clients that `make test-conformance` drives.
+DRIVERS := tests/conformance/drivers
+$(CLIENTS)/node/.installed: $(wildcard $(DRIVERS)/node/*)
+	@node --version >/dev/null 2>&1 || { echo "test-conformance: needs Node 20 or newer, with npm"; exit 1; }
+	mkdir -p $(@D) && cp $(DRIVERS)/node/* $(@D)
+	cd $(@D) && npm ci --silent --ignore-scripts
+	@touch $@
+
+$(CLIENTS)/go/.installed: $(wildcard $(DRIVERS)/go/*)
+	@go version >/dev/null 2>&1 || { echo "test-conformance: needs Go 1.24 or newer"; exit 1; }
+	cd $(DRIVERS)/go && go build -mod=readonly -o $(CURDIR)/$(@D)/driver .
+	@touch $@
+
+$(CLIENTS)/java/.installed: $(DRIVERS)/java/pom.xml $(wildcard $(DRIVERS)/java/src/main/java/*)
+	@mvn --version >/dev/null 2>&1 || { echo "test-conformance: needs Java 17 or newer, and Maven"; exit 1; }
+	mvn -q -B -f $< -Dout=$(CURDIR)/$(@D) compile dependency:copy-dependencies
+	@touch $@
+
+$(CLIENTS)/%/.installed: tests/conformance/requirements/%.txt tools/find-toolchain.sh
+	@python=$$(tools/find-toolchain.sh) && $$python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -67,5 +67,8 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     text = table(went)
     terminalreporter.write_line("\n" + text)
-    if path := config.getoption("--conformance-table"):
+    path = config.getoption("--conformance-table", None)
+    if path and all(param.id in went for param in _pairs()):
         (config.rootpath / path).write_text(text, "utf-8")
+    elif path:
+        terminalreporter.write_line(f"{path} was not written: some pairs were not driven.")

@@ -31,8 +31,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.runner import PipelineRunner
-from pipecat.pipeline.task import PipelineParams, PipelineTask
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.google.gemini_live.llm import (
@@ -41,6 +40,7 @@ from pipecat.services.google.gemini_live.llm import (
     GeminiVADParams,
 )
 from pipecat.services.llm_service import FunctionCallParams
+from pipecat.workers.runner import WorkerRunner
 
 _POLL_S = 0.02
 _SETTLE_S = 0.5
@@ -111,12 +111,17 @@ class PipecatSession:
             ]
         )
         params = PipelineParams(enable_metrics=True, enable_usage_metrics=True)
-        self._task = PipelineTask(pipeline, params=params, cancel_on_idle_timeout=False)
-        self._tasks = [asyncio.create_task(PipelineRunner(handle_sigint=False).run(self._task))]
+        self._worker = PipelineWorker(pipeline, params=params, cancel_on_idle_timeout=False)
+        self._tasks = [asyncio.create_task(self._run())]
+
+    async def _run(self) -> None:
+        runner = WorkerRunner(handle_sigint=False)
+        await runner.add_workers(self._worker)
+        await runner.run()
 
     async def open(self) -> bool:
         """False: it is not going to be connected, though nothing says so."""
-        await self._task.queue_frame(LLMContextFrame(LLMContext()))
+        await self._worker.queue_frame(LLMContextFrame(LLMContext()))
         # Input that comes before it is ready is dropped without a word, and no frame says when
         # that is.
         while not self._service._ready_for_realtime_input:
@@ -132,19 +137,19 @@ class PipecatSession:
         return True
 
     async def say(self, text: str) -> None:
-        await self._task.queue_frame(InputTextRawFrame(text))
+        await self._worker.queue_frame(InputTextRawFrame(text))
 
     async def speak(self, pcm: bytes, packet_ms: int) -> None:
         for packet in packets(pcm, packet_ms):
-            await self._task.queue_frame(InputAudioRawFrame(packet, 16_000, 1))
+            await self._worker.queue_frame(InputAudioRawFrame(packet, 16_000, 1))
 
     async def activity(self, kind: str) -> None:
         started = kind == "start"
         frame = UserStartedSpeakingFrame() if started else UserStoppedSpeakingFrame()
-        await self._task.queue_frame(frame)
+        await self._worker.queue_frame(frame)
 
     async def close(self) -> None:
-        await self._task.cancel()
+        await self._worker.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -154,12 +159,12 @@ class PipecatSession:
 
     async def _watch(self) -> None:
         """Show what no frame tells: that its connection was made again."""
-        was_ready = True
+        connection = self._service._session
         while True:
-            ready = self._service._ready_for_realtime_input
-            if ready and not was_ready:
+            now = self._service._session
+            if self._service._ready_for_realtime_input and now is not connection:
+                connection = now
                 self._events.show("reconnected")
-            was_ready = ready
             await asyncio.sleep(_POLL_S)
 
 
