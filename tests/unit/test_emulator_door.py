@@ -19,8 +19,8 @@ from websockets.sync.client import connect
 from world_support import small_server
 
 from antiphon.emulator import door
+from antiphon.emulator.event_log import EventLog
 from antiphon.emulator.faults import Drop, EmptyTurn
-from antiphon.emulator.message_log import MessageLog
 from antiphon.virtual_time import run_in_virtual_time
 
 JSON = {"Content-Type": "application/json"}
@@ -281,6 +281,23 @@ def test_leaving_the_server_ends_those_at_the_door():
     ("host", "status"),
     [
         ("localhost:1", 200),
+        ("192.168.1.1:8765", 200),
+        ("[fd00::1]:8765", 200),
+        ("live-server:8765", 200),
+        ("evil.example", 403),
+        ("192.168.1.1.evil.example", 403),
+        ("", 403),
+    ],
+)
+def test_a_server_that_others_reach_has_names_that_no_site_can_have(host, status):
+    with small_server(host="0.0.0.0") as emulator:
+        assert ask(emulator, "GET", "/antiphon/sessions", headers={"Host": host})[0] == status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:1", 200),
         ("127.0.0.9", 200),
         ("[::1]:80", 200),
         ("evil.example", 403),
@@ -346,20 +363,21 @@ def test_sessions_are_shown_as_they_go():
     assert summary["model"] == HALF_CASCADE.removeprefix("models/")
     assert (summary["turns_begun"], summary["text_last"]) == (1, "hello there")
     assert [turn["input_text"] for turn in shown["turns"]] == ["hello there"]
-    kinds = [(entry["from"], next(iter(entry["message"]))) for entry in shown["messages"]]
+    messages = [one for one in shown["events"] if one["name"] in ("received", "sent")]
+    kinds = [(one["name"], next(iter(one["message"]))) for one in messages]
     assert kinds[:3] == [
-        ("client", "setup"),
-        ("server", "setupComplete"),
-        ("client", "clientContent"),
+        ("received", "setup"),
+        ("sent", "setupComplete"),
+        ("received", "clientContent"),
     ]
-    assert kinds[-1] == ("server", "serverContent")
-    assert re.search(r'"data":"<\d+ bytes>"', json.dumps(shown["messages"], separators=(",", ":")))
+    assert kinds[-1] == ("sent", "serverContent")
+    assert re.search(r'"data":"<\d+ bytes>"', json.dumps(messages, separators=(",", ":")))
     assert status == 404
 
 
 def test_without_inspect_no_message_is_kept():
     with small_server() as emulator, speaking(emulator):
-        assert emulator.session_details(0)["messages"] is None
+        assert emulator.session_details(0)["events"] is None
 
 
 def test_go_away_now():
@@ -492,22 +510,53 @@ def test_on_the_loop_of_the_session_itself_in_virtual_time():
 # ------------------------------------------------------------------ what is shown
 
 
-def test_a_log_is_bounded_and_counts_the_microphone():
-    log = MessageLog()
+def test_a_log_is_bounded_and_counts_audio_of_both_directions():
+    log = EventLog(3)
     packet = {"realtimeInput": {"audio": {"data": "AAAA", "mimeType": "audio/pcm"}}}
-    for number in range(300):
-        log("sent", {"at_s": number, "message": {"serverContent": {}}})
+    chunk = {"modelTurn": {"parts": [{"inlineData": {"data": "AAAAAAAA"}}]}}
+    for number in range(600):
         log("speech_started", {"at_s": number})
-        for _ in range(50):
-            log("received", {"at_s": number, "message": packet})
-    log("received", {"at_s": 300, "unreadable_bytes": 7})
-    many = {f"name{number}": "x" for number in range(10_000)}
-    log("received", {"at_s": 301, "message": many})
-    kept = log.messages()
-    assert len(kept) == 200
-    assert kept[-3] == {"at_s": 299, "from": "client", "audio_messages": 50, "audio_bytes": 150}
-    assert kept[-2] == {"at_s": 300, "from": "client", "unreadable_bytes": 7}
-    assert len(json.dumps(kept[-1])) < 1_000
+    for number in range(50):  # at the same time
+        log("received", {"at_s": number, "message": packet})
+        log("sent", {"at_s": number, "message": {"serverContent": chunk}})
+    log("received", {"at_s": 600, "message": {"realtimeInput": {"text": "hi"}}})
+    log("received", {"at_s": 601, "message": packet})
+    log("received", {"at_s": 602, "unreadable_bytes": 7})
+    *_, heard, said, text, again, unreadable = kept = log.events()
+    assert len(kept) == 500
+    assert (heard.number, heard.session, heard.kinds) == (600, 3, ("audio", "realtimeInput"))
+    assert (heard.count, heard.audio_bytes, heard.at_s) == (50, 150, 0)
+    assert (said.name, said.count, said.audio_bytes) == ("sent", 50, 300)
+    assert text.message == {"realtimeInput": {"text": "hi"}}
+    assert again.count == 1
+    assert unreadable.message == {"unreadable_bytes": 7}
+
+
+def test_a_log_of_large_messages_is_bounded_as_well():
+    log = EventLog(0)
+    many = {f"name{number}": "x" * 10_000 for number in range(10)}
+    for _ in range(100):
+        log("received", {"at_s": 0, "message": {"setup": many}})
+    log("received", {"at_s": 0, "message": {"setup": many, "more": ["x" * 3_000] * 100}})
+    assert sum(len(event.json) for event in log.events()) <= 1024 * 1024
+    assert len(log.events()[-1].json) < 100
+    assert log.events()[0].message["setup"]["name0"].endswith("… (10000 characters)")
+
+
+def test_a_server_begins_anew():
+    with small_server(faults=[{"fault": "duplicate", "kind": "setupComplete"}]) as emulator:
+        with speaking(emulator) as client:
+            emulator.add_faults({"fault": "close", "kind": "setupComplete"})
+            assert ask(emulator, "POST", "/antiphon/reset", {})[0] == 200
+            with pytest.raises(ConnectionClosed) as end:
+                while True:
+                    client.recv(timeout=10)
+        assert (end.value.rcvd.code, end.value.rcvd.reason) == (1001, "The server was reset.")
+        assert emulator.sessions == emulator.session_summaries() == []
+        with speaking(emulator) as client:
+            assert b"setupComplete" in client.recv(timeout=10)
+            assert [one["session"] for one in emulator.session_summaries()] == [0]
+            assert emulator.session_summaries()[0]["open"]
 
 
 def test_the_page_holds_all_that_it_needs_and_may_do_no_more():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from antiphon.emulator.event_log import Event, EventLog
 from antiphon.emulator.faults import Close, Fault, PhantomInterruption, faults_from
 from antiphon.emulator.faulty_session import FaultySession
-from antiphon.emulator.message_log import MessageLog
 from antiphon.emulator.record import SessionRecord
 
 __all__ = ["Control", "NoSuchSession", "SessionEnded"]
@@ -37,7 +38,7 @@ class _Known:
     """A session, and while it runs how to reach it."""
 
     record: SessionRecord
-    log: MessageLog | None
+    log: EventLog | None
     session: FaultySession | None
     loop: asyncio.AbstractEventLoop
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,7 +52,7 @@ class Control:
     """
 
     def __init__(self, rules: Sequence[Fault] = ()) -> None:
-        self._rules = tuple(rules)
+        self._first_rules = self._rules = tuple(rules)
         self._known: dict[int, _Known] = {}
 
     # -------------------------------------------------------------- the server's side
@@ -60,7 +61,7 @@ class Control:
         """The rules of a session that begins."""
         return [rule for rule in self._rules if rule.session in (None, index)]
 
-    def begin(self, session: FaultySession, log: MessageLog | None) -> asyncio.Event:
+    def begin(self, session: FaultySession, log: EventLog | None) -> asyncio.Event:
         """A session begins, on the loop that runs; its driver heeds the event."""
         record = session.record
         known = _Known(record, log, session, asyncio.get_running_loop())
@@ -72,10 +73,11 @@ class Control:
                 old.log = None
         return known.woken
 
-    def end(self, index: int) -> None:
+    def end(self, session: FaultySession) -> None:
         """A session has ended."""
-        if index in self._known:
-            self._known[index].session = None
+        known = self._known.get(session.record.index)
+        if known is not None and known.session is session:
+            known.session = None
 
     # -------------------------------------------------------------- asking
 
@@ -84,7 +86,7 @@ class Control:
         return [_summary(known) for known in list(self._known.values())]
 
     def session(self, index: int) -> dict[str, Any]:
-        """The same of one session, with its last turns, faults and messages.
+        """The same of one session, with its last turns, faults and events.
 
         Raises:
             NoSuchSession: It is not known.
@@ -96,8 +98,17 @@ class Control:
             "turns": [turn.summary() for turn in record.turns[-_MAX_TURNS_SHOWN:]],
             "heard": record.heard[-_MAX_TURNS_SHOWN:],
             "faults": [vars(fault) for fault in record.faults[-_MAX_TURNS_SHOWN:]],
-            "messages": None if known.log is None else known.log.messages(),
+            "events": None if known.log is None else [e.summary() for e in known.log.events()],
         }
+
+    def events(self, index: int | None = None) -> list[Event]:
+        """What came and went in a session that is known, or in all of them."""
+        logs = [
+            known.log
+            for known in list(self._known.values())
+            if known.log is not None and index in (None, known.record.index)
+        ]
+        return [event for log in logs for event in log.events()]
 
     # -------------------------------------------------------------- doing
 
@@ -153,6 +164,14 @@ class Control:
     def interrupt(self, session: int) -> None:
         """Believe that the user spoke, as the rule `PhantomInterruption` does."""
         self.add_faults([PhantomInterruption()], session=session)
+
+    def reset(self) -> None:
+        """Forget all but the first rules; sessions that run are closed with 1001."""
+        for known in list(self._known.values()):
+            with contextlib.suppress(SessionEnded):
+                self.close(known.record.index, 1001, "The server was reset.")
+        self._known.clear()
+        self._rules = self._first_rules
 
     # -------------------------------------------------------------- inside
 

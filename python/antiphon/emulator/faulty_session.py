@@ -25,6 +25,8 @@ __all__ = ["FaultySession", "Outgoing"]
 Outgoing = bytes | Close | faults.HalfOpen | faults.LatePongs
 
 
+# What is done instead of looking at a message of the client.
+_SWALLOWING = (faults.Close, faults.Drop, faults.HalfOpen)
 # Of a session; rules may be added for as long as it lasts.
 _MAX_RULES = 1_024
 
@@ -68,6 +70,8 @@ class FaultySession:
             self._session.receive(data, now)
             return
         hits = self._hits("client", kinds_of_client_message(data), now)
+        if any(isinstance(rule, _SWALLOWING) for rule in hits):
+            self._session.overlook(data, now)
         for message in self._act(hits, data, now):
             self._session.receive(message, now)
         self._interrupt_if_asked(hits, now)

@@ -62,6 +62,7 @@ class HttpApi:
         api_key: Needed for everything but the page itself, which holds no secrets; None: nothing.
         control: The sessions.
         create_token: Creates an ephemeral token: see `TokenStore.create`.
+        reset: Begins anew.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class HttpApi:
         api_key: str | None,
         control: Control,
         create_token: Callable[[_Json], _Json],
+        reset: Callable[[], None],
     ) -> None:
         self._host = host.lower()
         self._api_key = api_key
         self._control = control
         self._create_token = create_token
+        self._reset = reset
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """The answer to a request."""
@@ -129,6 +132,10 @@ class HttpApi:
         if path == "/antiphon/faults":
             control.add_faults(_rules(request))
             return {}
+        if path == "/antiphon/reset":
+            _arguments(request, {})
+            self._reset()
+            return {}
         found = _SESSION.fullmatch(path)
         if found is None:
             raise _Refused(HTTPStatus.NOT_FOUND, f"There is no {path} in the control API.")
@@ -158,6 +165,9 @@ class HttpApi:
         except ValueError:
             host = ""
         if host in {self._host, "localhost"} or _is_loopback(host):
+            return
+        # A server that others reach as well, as in a container, has more names.
+        if not _is_loopback(self._host) and self._host != "localhost" and _has_no_owner(host):
             return
         raise _Refused(
             HTTPStatus.FORBIDDEN,
@@ -226,6 +236,15 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _has_no_owner(host: str) -> bool:
+    """Whether no site can have this name: an address, or one without a dot, as of a container."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return re.fullmatch(r"[a-z0-9_-]+", host) is not None
+    return True
 
 
 @functools.cache

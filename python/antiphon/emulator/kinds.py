@@ -10,7 +10,14 @@ import msgspec
 from antiphon import wire
 from antiphon.errors import ProtocolViolation
 
-__all__ = ["CLIENT_KINDS", "SERVER_KINDS", "kinds_of_client_message", "kinds_of_server_message"]
+__all__ = [
+    "CLIENT_KINDS",
+    "SERVER_KINDS",
+    "kinds_of_client_message",
+    "kinds_of_client_values",
+    "kinds_of_server_message",
+    "kinds_of_server_values",
+]
 
 #: Kinds of what the server sends. ``audio``, ``text`` and ``thought`` (text that is no part of
 #: the answer) are parts of the model's turn;
@@ -41,7 +48,11 @@ def kinds_of_server_message(data: bytes) -> frozenset[str]:
 
     One that a script sends may have any shape.
     """
-    message: dict[str, Any] = msgspec.json.decode(data)
+    return kinds_of_server_values(msgspec.json.decode(data))
+
+
+def kinds_of_server_values(message: Mapping[str, Any]) -> frozenset[str]:
+    """The same for a message that was read."""
     kinds = set(message)
     if message.get("sessionResumptionUpdate"):
         kinds.add("handle")
@@ -65,6 +76,11 @@ def kinds_of_client_message(data: bytes | str) -> frozenset[str]:
         _, message = wire.decode_client_message(data)
     except ProtocolViolation:
         return frozenset()
+    return kinds_of_client_values(message)
+
+
+def kinds_of_client_values(message: Mapping[str, Any]) -> frozenset[str]:
+    """The same for a message that was read; its keys are in camelCase."""
     kinds = set(message)
     setup, realtime = message.get("setup"), message.get("realtimeInput")
     if isinstance(realtime, Mapping):

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from antiphon.emulator.jobs import SPEECH_HZ
 from antiphon.emulator.record import TurnRecord
-from antiphon.emulator.shapes import audio_bytes, is_audio, shape
+from antiphon.emulator.shapes import audio_bytes, shape
 from antiphon.errors import RecordingError
 
 __all__ = ["SessionRecorder", "recording_folder"]
@@ -69,10 +69,11 @@ class SessionRecorder:
 
     def _record(self, event: str, fields: dict[str, Any]) -> None:
         message = fields.get("message")
-        if event == "received" and message is not None and is_audio(message):
+        heard = audio_bytes(message) if event == "received" and message is not None else None
+        if heard is not None:
             # A microphone sends fifty messages a second: they are counted, not listed.
             self._audio_in["messages"] += 1
-            self._audio_in["bytes"] += audio_bytes(message)
+            self._audio_in["bytes"] += heard
             return
         if self._audio_in["messages"]:
             self._write({"event": "audio_received", "at_s": fields["at_s"], **self._audio_in})

@@ -24,6 +24,7 @@ from antiphon.emulator.control import Control
 from antiphon.emulator.core import EmulatedSession
 from antiphon.emulator.door import Door
 from antiphon.emulator.driver import drive
+from antiphon.emulator.event_log import Event, EventLog
 from antiphon.emulator.faults import Fault, faults_from
 from antiphon.emulator.faulty_session import FaultySession
 from antiphon.emulator.http_api import NOT_FOUND, HttpApi, error_response
@@ -31,7 +32,6 @@ from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthes
 from antiphon.emulator.link import LinkProfile, link_profile
 from antiphon.emulator.linked_channel import LinkedChannel
 from antiphon.emulator.memory import MemoryConnector
-from antiphon.emulator.message_log import MessageLog
 from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import Observer, SessionRecord
 from antiphon.emulator.recorder import SessionRecorder, recording_folder
@@ -79,8 +79,8 @@ class Emulator:
         tls: Serve ``wss://`` with a certificate made on the spot; clients trust it by
             `ca_file`. A path: leave the certificate's files there.
         record_dir: Write what happens there: ``session-N.jsonl``, ``session-N/turn-M.wav``.
-        inspect: Keep the last 200 messages of each session in shape (base64 as a byte count), for
-            the page at `inspect_url` and for `session_details`.
+        inspect: Keep the last events of each session, messages in shape (base64 as a byte count),
+            for `events` and the page at `inspect_url`.
         settings: Everything else; ``api_key`` and ``seed`` above go first.
         voice: What speaks; by default what is installed.
         recognizer: What understands speech; by default pocketsphinx, if installed.
@@ -123,7 +123,7 @@ class Emulator:
         self._voice = voice or Voice()
         self._recognizer = recognizer or Recognizer()
         self._shared = Shared(settings)
-        api = HttpApi(host, settings.api_key, self._control, self._create_token)
+        api = HttpApi(host, settings.api_key, self._control, self._create_token, self.reset)
         self._door = Door(api.answer, error_response)
         self._connections = 0
         self._server: Server | None = None
@@ -270,21 +270,40 @@ class Emulator:
     # -------------------------------------------------------------- while it runs
 
     @property
+    def http_url(self) -> str:
+        """``http://host:port``, or ``https://``: for plain requests, and as base URL of others."""
+        return self.url.replace("ws", "http", 1)
+
+    @property
     def inspect_url(self) -> str:
         """A page that shows the sessions as they go, for a browser of this machine."""
-        return f"{self.url.replace('ws', 'http', 1)}/antiphon/"
+        return f"{self.http_url}/antiphon/"
 
     def session_summaries(self) -> list[dict[str, Any]]:
         """Every session in a few JSON values, oldest first. On any thread, like all of these."""
         return self._control.sessions()
 
     def session_details(self, session: int) -> dict[str, Any]:
-        """The same of one session, with its last turns, faults, and (``inspect``) messages.
+        """The same of one session, with its last turns, faults, and (``inspect``) events.
 
         Raises:
             LookupError: There is no such session.
         """
         return self._control.session(session)
+
+    def events(self, session: int | None = None) -> list[Event]:
+        """The last 500 events of a session, or of each, if they are kept (``inspect``)."""
+        return self._control.events(session)
+
+    def reset(self) -> None:
+        """Be as at the start: no session, no record, no added fault, no token and no handle.
+
+        Sessions that run are closed with 1001. Connections are counted from 0 again.
+        """
+        self._control.reset()
+        self._connections = 0
+        self._shared = Shared(self._settings)
+        self.sessions.clear()
 
     def add_faults(self, *rules: Fault | Mapping[str, Any], session: int | None = None) -> None:
         """Let rules apply from now on in a running session, or by default in sessions to come.
@@ -373,7 +392,7 @@ class Emulator:
 
     async def _serve(self, channel: Channel, request: Request, run_job: _RunJob) -> None:
         index, self._connections = self._connections, self._connections + 1
-        log = MessageLog() if self._keeps_messages else None
+        log = EventLog(index) if self._keeps_messages else None
         recorder = None if self._record_dir is None else SessionRecorder(self._record_dir, index)
         now = asyncio.get_running_loop().time()
         plain = EmulatedSession(
@@ -397,7 +416,7 @@ class Emulator:
             async with LinkedChannel(channel, self._link, seed) as linked:
                 await drive(session, linked, run_job, woken)
         finally:
-            self._control.end(index)
+            self._control.end(session)
 
     def _create_token(self, body: dict[str, Any]) -> dict[str, Any]:
         now = asyncio.get_running_loop().time()
