@@ -16,12 +16,22 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")])
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# A block of tests, for pytest with our plugin. What needs the packages of others is marked ``py``.
+TESTS = re.compile(r"^```python test\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+
+pytest_plugins = ["pytester"]
 
 
 def blocks(document: Path) -> list[tuple[int, str]]:
     """The Python blocks of a document, each with the line where it begins."""
     text = document.read_text()
     return [(text.count("\n", 0, m.start()) + 2, m[1]) for m in BLOCK.finditer(text)]
+
+
+def blocks_of_tests(document: Path) -> list[str]:
+    """The blocks of tests of a document."""
+    return [match[1] for match in TESTS.finditer(document.read_text())]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +48,7 @@ def at_the_server(server, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_blocks_of_a_document_run(document, at_the_server):
     """They are read from the top down, so they share their names."""
     namespace = {"__name__": "__document__"}
@@ -51,6 +61,24 @@ def test_the_blocks_of_a_document_run(document, at_the_server):
             asyncio.run(result)
 
 
+@pytest.mark.parametrize(
+    "document", [*filter(blocks_of_tests, DOCUMENTS)], ids=lambda path: path.name
+)
+def test_the_tests_of_a_document_pass(document, pytester):
+    pytester.makepyfile("\n\n".join(blocks_of_tests(document)))
+    result = pytester.runpytest_inprocess(
+        "-p", "antiphon.pytest_plugin", "-p", "no:cacheprovider", "-W", "error"
+    )
+    assert result.ret == 0
+    assert result.parseoutcomes()["passed"] >= 2
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_links_to_is_there(document):
+    for target in LINK.findall(document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs(example, at_the_server, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(example)])
@@ -61,3 +89,4 @@ def test_an_example_runs(example, at_the_server, monkeypatch, capsys):
 def test_there_is_something_to_run():
     assert len(blocks(ROOT / "README.md")) >= 4
     assert len(EXAMPLES) >= 8
+    assert any(map(blocks_of_tests, DOCUMENTS))
