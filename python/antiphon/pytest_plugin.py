@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from antiphon.emulator.probe import LiveEmulator
+    from antiphon.emulator import LiveEmulator
 
 __all__ = ["live_emulator", "live_emulator_tls"]
 
@@ -45,7 +45,7 @@ def live_emulator_tls(request: pytest.FixtureRequest) -> Iterator[LiveEmulator]:
 
 @contextmanager
 def _emulator(request: pytest.FixtureRequest, **forced: Any) -> Iterator[LiveEmulator]:
-    from antiphon.emulator.probe import LiveEmulator
+    from antiphon.emulator import LiveEmulator
 
     options: dict[str, Any] = {}
     for marker in request.node.iter_markers("live_emulator"):

@@ -12,8 +12,7 @@ import websockets
 from emulator_support import HALF_CASCADE, PATHS, ToneSynthesizer
 from websockets.sync.client import connect
 
-from antiphon.emulator import Echo, Recognizer, Settings, Voice
-from antiphon.emulator.probe import LiveEmulator
+from antiphon.emulator import Echo, LiveEmulator, Recognizer, Settings, Voice
 
 pytest_plugins = ["pytester"]
 

@@ -69,7 +69,9 @@ def test_the_wheel_holds_one_abi3_extension_with_its_stub(wheel):
     assert "antiphon/_native.pyi" in names
     assert "antiphon/py.typed" in names
     assert "antiphon/emulator/scenarios/burst-then-stall.toml" in names
-    assert not [name for name in names if "test" in name.lower()]
+    assert "antiphon/emulator/inspect.html" in names
+    of_tests = {name for name in names if "test" in name.lower()}
+    assert of_tests == {"antiphon/pytest_plugin.py"}
 
 
 def test_the_command_runs(elsewhere):
@@ -79,6 +81,11 @@ def test_the_command_runs(elsewhere):
 def test_the_scenarios_are_there(elsewhere):
     listed = run(elsewhere, "antiphon", "emulator", "--scenario", "list")
     assert "burst-then-stall" in listed
+
+
+def test_pytest_will_find_the_plugin(elsewhere):
+    code = "from importlib.metadata import entry_points; print(*entry_points(group='pytest11'))"
+    assert "antiphon.pytest_plugin" in run(elsewhere, "python", "-c", code)
 
 
 def test_a_text_turn_against_the_local_server(elsewhere):

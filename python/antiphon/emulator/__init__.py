@@ -9,7 +9,8 @@ go wrong, as rules) and `faulty_session`, `memory` (clients without a socket), `
 it in one file, and a library of them).
 
 Beside the sessions: `door` (plain HTTP on the same port) and `http_api` (what it answers), `tokens`
-(ephemeral ones), `control` (what can be done to sessions while they run).
+(ephemeral ones), `control` (what can be done to sessions while they run), `event_log` (what came
+and went), `probe` (the server for tests of clients).
 """
 
 from antiphon.emulator.brain import (
@@ -24,9 +25,11 @@ from antiphon.emulator.brain import (
     Wait,
 )
 from antiphon.emulator.concierge import PHRASES, Concierge
+from antiphon.emulator.event_log import Event
 from antiphon.emulator.jobs import Grammar
 from antiphon.emulator.link import LINKS, LinkProfile
 from antiphon.emulator.memory import MemoryConnector
+from antiphon.emulator.probe import LiveEmulator
 from antiphon.emulator.recognition import Recognizer
 from antiphon.emulator.record import FaultRecord, SessionRecord, ToolCallRecord, TurnRecord
 from antiphon.emulator.replay import Replay
@@ -46,9 +49,11 @@ __all__ = [
     "Concierge",
     "Echo",
     "Emulator",
+    "Event",
     "FaultRecord",
     "Grammar",
     "LinkProfile",
+    "LiveEmulator",
     "MemoryConnector",
     "Mismatch",
     "Recognizer",

@@ -46,10 +46,9 @@ class LiveEmulator(Emulator):
     @property
     def environment(self) -> dict[str, str]:
         """Variables by which an unmodified application finds this server, with a key it accepts."""
-        variables = {
-            "GEMINI_API_KEY": self._settings.api_key or "local",
-            "GOOGLE_GEMINI_BASE_URL": self.http_url,
-        }
+        key, url = self._settings.api_key or "local", self.http_url
+        variables = dict.fromkeys(("GEMINI_API_KEY", "GOOGLE_API_KEY"), key)
+        variables |= dict.fromkeys(("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"), url)
         if self._tls is not None:
             variables |= dict.fromkeys(("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), str(self.ca_file))
         return variables
