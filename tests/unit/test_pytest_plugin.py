@@ -27,9 +27,12 @@ CLIENT = f"""
 import json, pytest, websockets
 from websockets.sync.client import connect
 
+PATH = {PATHS["google"]!r}
+SETUP = {SETUP!r}
+
 def say(emulator, text, **options):
-    with connect(emulator.url + {PATHS["google"]!r}, **options) as plug:
-        plug.send(json.dumps({SETUP!r}))
+    with connect(emulator.url + PATH, **options) as plug:
+        plug.send(json.dumps(SETUP))
         plug.send(json.dumps({{"realtimeInput": {{"text": text}}}}))
         while True:
             message = json.loads(plug.recv(timeout=20))
@@ -146,11 +149,18 @@ def test_an_assertion_that_fails_shows_what_was_sent_but_no_key(run):
 def test_the_tls_fixture_is_trusted_by_its_file(run):
     pytest.importorskip("trustme")
     result = run("""
-    import ssl
+    import asyncio, ssl
+
+    async def set_up(url, context):
+        async with websockets.connect(url, ssl=context) as plug:
+            await plug.send(json.dumps(SETUP))
+            assert b"setupComplete" in await plug.recv()
 
     def test_it(live_emulator_tls):
         ca_file = live_emulator_tls.environment["SSL_CERT_FILE"]
-        say(live_emulator_tls, "hi", ssl=ssl.create_default_context(cafile=ca_file))
+        context = ssl.create_default_context(cafile=ca_file)
+        asyncio.run(set_up(live_emulator_tls.url + PATH, context))
+        live_emulator_tls.assert_sent("setup", times=1)
         assert live_emulator_tls.environment["GOOGLE_GEMINI_BASE_URL"].startswith("https://")
     """)
     result.assert_outcomes(passed=1)
