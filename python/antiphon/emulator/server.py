@@ -56,6 +56,9 @@ _RunJob: TypeAlias = Callable[[Job], Awaitable[JobResult]]
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _WRITE_LIMIT_BYTES = 1024 * 1024
 _MAX_SESSION_RECORDS = 1_000
+_MAX_RECORD_BYTES = 512 * 1024 * 1024
+# Of one client, beyond the message that is being dealt with.
+_MAX_QUEUED_FRAMES = 4
 
 
 class Emulator:
@@ -203,6 +206,7 @@ class Emulator:
                 process_request=_refuse_unknown_path,
                 compression=None,
                 max_size=_MAX_MESSAGE_BYTES,
+                max_queue=_MAX_QUEUED_FRAMES,
                 write_limit=_WRITE_LIMIT_BYTES,
                 ping_interval=30,
                 ping_timeout=60,
@@ -386,7 +390,7 @@ class Emulator:
             observer=_observers(log, recorder),
         )
         self.sessions.append(plain.record)
-        del self.sessions[:-_MAX_SESSION_RECORDS]
+        self._bound_records()
         session = FaultySession(plain, self._control.rules_for(index), now=now)
         woken = self._control.begin(session, log)
         try:
@@ -398,6 +402,17 @@ class Emulator:
                 await drive(session, linked, run_job, woken)
         finally:
             self._control.end(index)
+
+    def _bound_records(self) -> None:
+        """Of the oldest sessions only the end is kept, and then nothing."""
+        del self.sessions[:-_MAX_SESSION_RECORDS]
+        size_bytes = sum(record.size_bytes for record in self.sessions)
+        for record in self.sessions:
+            if size_bytes <= _MAX_RECORD_BYTES:
+                break
+            if record.close_code is not None:
+                size_bytes -= record.size_bytes
+                record.forget_turns()
 
     def _create_token(self, body: dict[str, Any]) -> dict[str, Any]:
         now = asyncio.get_running_loop().time()
