@@ -170,7 +170,7 @@ def test_sentences_of_turns_that_were_cut_count_until_they_are_spoken():
 
 @pytest.mark.parametrize("text", ["a" * 400_000, "word. " * 60_000])
 def test_an_answer_without_end_ends_and_is_not_spoken_ahead_of_its_time(text):
-    client = Idle(brain=Echo()).setup()
+    client = Idle(brain=Echo(), connection_limit_s=None, session_limit_s=None).setup()
     client.say(text)
     assert len(client.jobs) == 6
     assert all(isinstance(job, Synthesize) and len(job.text) <= 1_000 for job in client.jobs)
@@ -182,7 +182,7 @@ def test_an_answer_without_end_ends_and_is_not_spoken_ahead_of_its_time(text):
         client.run(1)
         if (generation := client.session._answering._generation) is not None:
             assert generation.unsent_bytes < 2_000_000
-    assert 30_000 < spoken <= 32_768
+    assert 27_000 < spoken <= 32_768  # a space between sentences is not spoken
 
 
 @pytest.mark.parametrize(
