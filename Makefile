@@ -8,7 +8,7 @@ PEERS := .venv-peers
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo storm test test-rust test-loom fuzz test-python test-conformance test-wheel types lint fmt bench bench-peers bench-jitter bench-emulator lock wheel clean
+.PHONY: help demo storm test test-hostile test-rust test-loom fuzz test-python test-conformance test-wheel types lint fmt bench bench-peers bench-jitter bench-emulator lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ CLIENTS := target/conformance
 test-conformance: $(VENV)/.test $(VENV)/.native $(addprefix $(CLIENTS)/,google-genai-2/.installed \
   livekit/.installed pipecat/.installed node/.installed go/.installed java/.installed) ## Drive official clients against the local server
 	$(BIN)/python -m pytest tests/conformance -m "" --conformance-table docs/conformance.md $(ARGS)
+
+test-hostile: $(VENV)/.test $(VENV)/.native ## Abuse the local server, with 10,000 connects among it
+	ANTIPHON_HOSTILE=1 $(BIN)/python -m pytest -s tests/integration/test_emulator_hostile.py
 
 types: $(VENV)/.test $(VENV)/.native ## Check types, the stub of the native module, and the import rules
 	$(BIN)/mypy

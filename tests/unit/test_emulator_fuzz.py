@@ -3,12 +3,17 @@
 import json
 import random
 
+import msgspec
 import pytest
 from emulator_support import Client, silence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antiphon.wire import bytes_to_base64
+from antiphon.emulator import Echo
+from antiphon.emulator.context import Context
+from antiphon.emulator.jobs import Recognize, Synthesize
+from antiphon.emulator.resumption import Checkpoint, Lineage, ResumptionStore
+from antiphon.wire import Content, Part, bytes_to_base64
 
 KEYS = [
     *("setup", "model", "generationConfig", "clientContent", "client_content", "turns", "parts"),
@@ -116,6 +121,10 @@ def check_bounds(client):
         assert len(session._answering._late_calls) <= 64
         assert len(session._ear._kept) <= 2 * 16000 * 62
         assert len(session._context.history) <= 500
+        assert session._context.size_bytes <= 8 * 1024 * 1024
+        assert session._desk.under_way <= 12 + 8
+        assert len(session._recognizing) <= 8
+        assert session.record.size_bytes <= (64 + 4) * 1024 * 1024
 
 
 def test_deep_nesting_is_refused():
@@ -125,3 +134,87 @@ def test_deep_nesting_is_refused():
     client = Client()
     client.send('{"setup":' * 5_000 + "{}" + "}" * 5_000)
     assert client.closed.code == 1007
+
+
+class Idle(Client):
+    """Nobody does its jobs."""
+
+    def __init__(self, **options):
+        self.jobs = []
+        super().__init__(**options)
+
+    def _settle(self):
+        self.jobs += self.session.jobs()
+        self.session.outgoing(self.now)
+
+
+def test_utterances_wait_for_a_recognizer_that_is_not_done_but_not_all_of_them():
+    detection = {"automaticActivityDetection": {"disabled": True}}
+    client = Idle().setup(realtimeInputConfig=detection)
+    audio = {"realtimeInput": {"audio": {"data": bytes_to_base64(silence(0.1))}}}
+    for _ in range(50):
+        for message in ({"activityStart": {}}, None, {"activityEnd": {}}):
+            client.send({"realtimeInput": message} if message else audio)
+    assert sum(isinstance(job, Recognize) for job in client.jobs) == 8
+    assert client.session.record.heard == [""] * 42  # those were turns without words
+    check_bounds(client)
+
+
+def test_sentences_of_turns_that_were_cut_count_until_they_are_spoken():
+    client = Idle(brain=Echo()).setup()
+    for number in range(200):
+        client.say(f"This is {number}. And so on. And on. And on. And on. And on. And on.")
+    assert len(client.jobs) == 12
+    check_bounds(client)
+
+
+@pytest.mark.parametrize("text", ["a" * 400_000, "word. " * 60_000])
+def test_an_answer_without_end_ends_and_is_not_spoken_ahead_of_its_time(text):
+    client = Idle(brain=Echo(), connection_limit_s=None, session_limit_s=None).setup()
+    client.say(text)
+    assert len(client.jobs) == 6
+    assert all(isinstance(job, Synthesize) and len(job.text) <= 1_000 for job in client.jobs)
+    spoken = 0
+    while client.jobs:
+        job = client.jobs.pop(0)
+        client.session.job_done(job.id, client.voice.synthesize("a word", "Puck"), client.now)
+        spoken += len(job.text)
+        client.run(1)
+        if (generation := client.session._answering._generation) is not None:
+            assert generation.unsent_bytes < 2_000_000
+    assert 27_000 < spoken <= 32_768  # a space between sentences is not spoken
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"systemInstruction": {"parts": [{"text": "a" * 10 * 1024 * 1024}]}},
+        {"tools": [{"functionDeclarations": [{"name": f"f{n}"} for n in range(513)]}]},
+        {"tools": [{"functionDeclarations": [{"name": "f", "description": "a" * 2**20}]}]},
+    ],
+)
+def test_a_setup_that_leaves_no_room_is_refused_and_so_is_an_update(members):
+    assert Client().setup(**members).closed.code == 1007
+
+
+def test_words_in_which_a_pattern_could_search_for_ever():
+    client = Client().setup()
+    client.say("call " + "." * 300_000 + "\nx")
+    client.run_to("turnComplete")
+    client.say("what is the weather" + " of" * 60_000 + "\nx")
+    client.run_to("turnComplete")
+    check_bounds(client)
+
+
+def test_what_is_remembered_is_bounded_in_bytes():
+    context = Context()
+    for _ in range(40):
+        context.remember(Content(role="user", parts=[Part(text="a" * 2**20)]))
+    assert 1 <= len(context.history) <= 8
+    assert len(msgspec.json.encode(context.history)) <= 8 * 1024 * 1024
+    store = ResumptionStore(60.0)
+    for number in range(100):
+        store.keep(str(number), Checkpoint(Lineage(), context.snapshot()), 0.0)
+    assert len(store._kept) == 256 * 1024 * 1024 // context.size_bytes
+    assert store.find("0", 0.0) is None
+    assert store.find("99", 0.0) is not None

@@ -276,3 +276,11 @@ def test_one_use_is_enough_to_resume():
     again = client(shared, token).setup(sessionResumption={"handle": handle})
     assert again.closed is None
     assert "setupComplete" in again.messages[0][1]
+
+
+def test_a_setup_that_is_too_large_to_be_kept():
+    instruction = {"systemInstruction": {"parts": [{"text": "a" * 20_000}]}}
+    with pytest.raises(InvalidToken, match="20045 bytes; 16384 fit"):
+        TokenStore(random.Random(1)).create(
+            {"bidiGenerateContentSetup": instruction}, now=0.0, wall_now=1e9
+        )

@@ -19,7 +19,7 @@ from antiphon.emulator.context import Context
 from antiphon.emulator.dialect import Dialect
 from antiphon.emulator.faults import Fault
 from antiphon.emulator.generation import Generation, Options
-from antiphon.emulator.jobs import JobDesk, JobFailed, JobResult, Speech, Synthesize
+from antiphon.emulator.jobs import SPEECH_HZ, JobDesk, JobFailed, JobResult, Speech, Synthesize
 from antiphon.emulator.outlet import Outlet
 from antiphon.emulator.quota import QUOTA_EXCEEDED, Quota
 from antiphon.emulator.reading import content_of, find_call
@@ -36,6 +36,14 @@ INTERNAL_ERROR = "Internal error occurred."
 INVALID_ARGUMENT = "Request contains an invalid argument."
 
 _MAX_WAITING_INPUTS = 16
+# At four characters a token, the 8,192 tokens that the models make at most.
+_MAX_REPLY_CHARS = 32_768
+# Sentences are spoken ahead of what is sent, but not the whole of a long answer at once; those of
+# turns that were cut count as well until they are done.
+_MAX_SENTENCES_AHEAD = 6
+_MAX_BYTES_AHEAD = 10 * 2 * SPEECH_HZ
+_MAX_JOBS = 12
+_MAX_RESPONSES = 512
 _MAX_LATE_CALLS = 64
 
 
@@ -102,6 +110,7 @@ class Answering:
         self._agenda = Agenda()
         self._next_is_empty = False
         self._waiting: deque[Input] = deque()
+        self._unspoken: deque[str] = deque()
         self._speaking: deque[int] = deque()
         self._spoken: dict[int, Speech] = {}
         self._late_calls: dict[str, Call] = {}
@@ -188,6 +197,7 @@ class Answering:
         generation = self._generation
         assert generation is not None
         acts = generation.step(now)
+        self._speak_ahead(generation)
         if acts is None:
             self._end_turn(generation, now)
             return
@@ -207,8 +217,10 @@ class Answering:
 
     def speech_done(self, job_id: int, result: JobResult, now: float) -> None:
         """Take a sentence that was spoken; sentences are said in their order."""
-        if job_id not in self._speaking:
-            return  # of a turn that was interrupted
+        if job_id not in self._speaking:  # of a turn that was interrupted
+            if self._generation is not None:
+                self._speak_ahead(self._generation)
+            return
         if not isinstance(result, Speech):
             reason = result.reason if isinstance(result, JobFailed) else INTERNAL_ERROR
             self._outlet.close(1011, reason, now)
@@ -218,6 +230,20 @@ class Answering:
             speech = self._spoken.pop(self._speaking.popleft())
             if self._generation is not None:
                 self._generation.spoken(speech, now)
+                self._speak_ahead(self._generation)
+
+    def _speak_ahead(self, generation: Generation) -> None:
+        """Have the next sentences spoken."""
+        while (
+            self._unspoken
+            and len(self._speaking) < _MAX_SENTENCES_AHEAD
+            and generation.unsent_bytes < _MAX_BYTES_AHEAD
+            and self._desk.under_way < _MAX_JOBS
+        ):
+            sentence = self._unspoken.popleft()
+            job = Synthesize(self._desk.new_id(), sentence, self.configuration.voice)
+            self._speaking.append(job.id)
+            self._desk.submit(job)
 
     def _reply(self, generation: Generation, given: Input, now: float) -> None:
         """Let the brain answer, and start what it wants."""
@@ -227,6 +253,8 @@ class Answering:
             self._outlet.observe("brain_failed", now, error=f"{type(error).__name__}: {error}")
             self._outlet.close(1011, INTERNAL_ERROR, now)
             return
+        if len(reply.text) > _MAX_REPLY_CHARS and reply.speech is None:
+            reply = replace(reply, text=reply.text[:_MAX_REPLY_CHARS])
         if reply.thought is None and given.tool_result is None:
             reply = replace(reply, thought=thought_about(given.text))
         self._start(generation, reply, now)
@@ -241,10 +269,8 @@ class Answering:
         )
         if self._thinks:
             generation.think(reply.thought or "")
-        for sentence in generation.take(self._only_declared(reply), now):
-            job = Synthesize(self._desk.new_id(), sentence, self.configuration.voice)
-            self._speaking.append(job.id)
-            self._desk.submit(job)
+        self._unspoken.extend(generation.take(self._only_declared(reply), now))
+        self._speak_ahead(generation)
 
     @property
     def _thinks(self) -> bool:
@@ -284,6 +310,9 @@ class Answering:
 
     def take_responses(self, responses: list[wire.FunctionResponse], now: float) -> None:
         """Take results of functions, in order."""
+        if len(responses) > _MAX_RESPONSES:
+            self._outlet.close(1007, INVALID_ARGUMENT, now)
+            return
         was_executing = self.executing
         for response in responses:
             self._take_response(response, now)
@@ -350,10 +379,7 @@ class Answering:
         call = calls[call_id]
         if not response.will_continue:
             del calls[call_id]
-        for turn in reversed(self._record.turns):
-            for made in turn.tool_calls:
-                if made.id == call_id:
-                    made.response = response.response
+        self._record.add_response(call_id, response.response)
         self.prompt.text += text_tokens(str(response.response))
         words = f"Result of {call.name}"
         return Input(words, tool_result=ToolResult(call, response.response))
@@ -387,6 +413,7 @@ class Answering:
 
     def _end_turn(self, generation: Generation, now: float, *, interrupted: bool = False) -> None:
         self._generation = None
+        self._unspoken.clear()
         self._speaking.clear()
         self._spoken.clear()
         if not interrupted:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from antiphon.emulator.brain import Reply, Send, Turn, Wait
 from antiphon.emulator.cards import RANKS, SUITS, card
@@ -20,6 +20,7 @@ from antiphon.wire import duration_text
 
 __all__ = ["PHRASES", "Concierge", "Phrase"]
 
+_MAX_TEXT_CHARS = 1_000
 _GREETING = "Good day, and welcome. I am your concierge. How may I help you?"
 _STORY = (
     "Once upon a time, a lighthouse keeper lived at the end of a long road. "
@@ -75,6 +76,8 @@ class Concierge:
         """Answer a turn."""
         if turn.tool_result is not None:
             return Reply(after_call(turn.tool_result))
+        # Patterns are searched for in it: of a long text, that takes long.
+        turn = replace(turn, text=" ".join(turn.text[:_MAX_TEXT_CHARS].split()))
         words = normalized_words(turn.text)
         for phrase in PHRASES:
             reply = phrase.answer(words, turn)

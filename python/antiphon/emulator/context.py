@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from antiphon.emulator.usage import Tokens
 from antiphon.wire import Content
 
 __all__ = ["Context"]
 
 _MAX_CONTENTS = 500
+_MAX_BYTES = 8 * 1024 * 1024
+_BYTES_PER_PART = 256
 
 
 @dataclass
@@ -18,6 +22,7 @@ class _Exchange:
     """A turn of the user, and what the model answered."""
 
     contents: list[Content] = field(default_factory=list)
+    sizes_bytes: list[int] = field(default_factory=list)
     tokens: Tokens = field(default_factory=Tokens)
 
 
@@ -52,6 +57,11 @@ class Context:
             used.add(exchange.tokens)
         return used
 
+    @property
+    def size_bytes(self) -> int:
+        """About what the history takes."""
+        return sum(sum(exchange.sizes_bytes) for exchange in self._exchanges)
+
     def remember(self, content: Content) -> None:
         """Append to the history; the oldest words are forgotten when there are too many."""
         last = self._exchanges[-1].contents if self._exchanges else []
@@ -59,13 +69,16 @@ class Context:
         if not self._exchanges or (answered and content.role != "model"):
             self._exchanges.append(_Exchange())
         self._exchanges[-1].contents.append(content)
-        excess = sum(len(exchange.contents) for exchange in self._exchanges) - _MAX_CONTENTS
+        self._exchanges[-1].sizes_bytes.append(_size_bytes(content))
+        count = sum(len(exchange.contents) for exchange in self._exchanges)
+        size_bytes = self.size_bytes
         for exchange in self._exchanges:
-            if excess <= 0:
-                break
-            dropped = exchange.contents[:excess]
-            del exchange.contents[:excess]
-            excess -= len(dropped)
+            while exchange.contents and (
+                count > _MAX_CONTENTS or (size_bytes > _MAX_BYTES and count > 1)
+            ):
+                del exchange.contents[0]
+                count -= 1
+                size_bytes -= exchange.sizes_bytes.pop(0)
 
     def spend(self, tokens: Tokens) -> None:
         """Count tokens of the exchange that goes on."""
@@ -85,7 +98,11 @@ class Context:
         """A copy that later turns do not change."""
         copy = Context(self.began_at, dict(self.notes), self.system.copy(), self.has_video)
         copy._exchanges = [
-            _Exchange(list(exchange.contents), exchange.tokens.copy())
+            _Exchange(list(exchange.contents), list(exchange.sizes_bytes), exchange.tokens.copy())
             for exchange in self._exchanges
         ]
         return copy
+
+
+def _size_bytes(content: Content) -> int:
+    return len(msgspec.json.encode(content)) + _BYTES_PER_PART * len(content.parts)

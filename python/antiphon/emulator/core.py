@@ -29,7 +29,7 @@ from antiphon.emulator.record import Observer, SessionRecord
 from antiphon.emulator.request import Request
 from antiphon.emulator.resumption import Checkpoint, Lineage
 from antiphon.emulator.settings import Settings
-from antiphon.emulator.setup_check import Configuration, Refusal, check_setup, unknown_name
+from antiphon.emulator.setup_check import Configuration, Refusal, check_setup, fits, unknown_name
 from antiphon.emulator.shared import Shared
 from antiphon.emulator.tokens import BAD_KEY, EXPIRED, resumes
 from antiphon.emulator.turn_taking import Ear, InvalidAudio, SpeechEnded, SpeechStarted
@@ -50,6 +50,8 @@ _SESSION_TOO_LONG = "The operation was aborted."
 
 # In transparent mode a handle is offered after so many messages, where nothing else offers one.
 _MESSAGES_PER_CHECKPOINT = 50
+# Utterances of one session that wait for the recognizer, which is slow.
+_MAX_RECOGNIZING = 8
 
 
 class EmulatedSession:
@@ -166,6 +168,7 @@ class EmulatedSession:
         """Take the result of a job."""
         if self._outlet.closed or self._answering is None:
             return
+        self._desk.done()
         utterance = self._recognizing.pop(job_id, None)
         if utterance is not None:
             self._recognized(self._answering, utterance, result, now)
@@ -341,6 +344,9 @@ class EmulatedSession:
             answering.take_responses(message.tool_response.function_responses, now)
         if message.context_update is not None:
             configuration = answering.configuration.with_update(message.context_update)
+            if not fits(configuration):
+                self._outlet.close(1007, INVALID_ARGUMENT, now)
+                return
             answering.configuration = configuration
         self._count(answering, now)
 
@@ -435,6 +441,9 @@ class EmulatedSession:
                 continue
             everything = answering.configuration.turn_coverage == "TURN_INCLUDES_ALL_INPUT"
             answering.prompt.add_audio(self._ear.take_heard_s() if everything else event.duration_s)
+            if len(self._recognizing) >= _MAX_RECOGNIZING:
+                self._recognized(answering, event, Recognition(""), now)
+                continue
             job = Recognize(self._desk.new_id(), event.pcm, self._brain.grammar)
             self._recognizing[job.id] = event
             self._desk.submit(job)

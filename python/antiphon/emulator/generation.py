@@ -157,6 +157,11 @@ class Generation:
     # -------------------------------------------------------------- sending
 
     @property
+    def unsent_bytes(self) -> int:
+        """Speech that is there and waits for its time."""
+        return len(self._unsent)
+
+    @property
     def waits_for_tool(self) -> bool:
         """Whether the turn is held open by a call that was not answered yet."""
         return bool(self.open_calls) and not self._has_output

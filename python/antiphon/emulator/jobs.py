@@ -107,6 +107,8 @@ class JobDesk:
     """Where a session puts its jobs, and the driver fetches them."""
 
     def __init__(self) -> None:
+        self.under_way = 0
+        """Jobs that were asked for, and are not done yet: the owner sees to a bound."""
         self._last_id = 0
         self._jobs: list[Job] = []
 
@@ -117,7 +119,12 @@ class JobDesk:
 
     def submit(self, job: Job) -> None:
         """Ask for a job."""
+        self.under_way += 1
         self._jobs.append(job)
+
+    def done(self) -> None:
+        """A job has ended, whether or not anybody still waits for it."""
+        self.under_way -= 1
 
     def take(self) -> list[Job]:
         """What was asked for since the last call."""

@@ -20,6 +20,8 @@ __all__ = ["LinkedChannel"]
 
 # Messages under way in one direction, whatever their size: a bound for links without a rate.
 _MAX_UNDER_WAY = 1_024
+# From the client, whose messages may be large.
+_MAX_ARRIVING_BYTES = 16 * 1024 * 1024
 _SEND_TIMEOUT_S = 60.0
 
 #: A message, the end of the connection, or what it is to do wrong from there on.
@@ -41,6 +43,7 @@ class LinkedChannel:
         self._inner = inner
         self._up, self._down = Link(profile, "up", seed), Link(profile, "down", seed)
         self._arriving: deque[tuple[float, bytes | ChannelClosed]] = deque()
+        self._arriving_bytes = 0
         self._arrivals_changed = asyncio.Event()
         self._leaving: asyncio.Queue[tuple[float, _Item]] = asyncio.Queue(_MAX_UNDER_WAY)
         self._broken: ChannelClosed | None = None
@@ -82,6 +85,7 @@ class LinkedChannel:
         if isinstance(item, ChannelClosed):
             raise ChannelClosed(item.code, item.reason)
         self._arriving.popleft()
+        self._arriving_bytes -= len(item)
         self._arrivals_changed.set()
         return item
 
@@ -140,11 +144,14 @@ class LinkedChannel:
                 item = await self._inner.receive()
             except ChannelClosed as closed:
                 item = closed
-            while len(self._arriving) >= _MAX_UNDER_WAY:
+            while (
+                len(self._arriving) >= _MAX_UNDER_WAY or self._arriving_bytes >= _MAX_ARRIVING_BYTES
+            ):
                 await self._arrivals_change()
             await self._sleep_until(self._up.room_at(self._loop.time()))
             size_bytes = len(item) if isinstance(item, bytes) else 0
             self._arriving.append((self._up.send(size_bytes, self._loop.time()), item))
+            self._arriving_bytes += size_bytes
             self._arrivals_changed.set()
 
     async def _arrivals_change(self) -> None:

@@ -15,6 +15,7 @@ __all__ = ["TRANSCRIPT_LEAD_S", "Pace", "split_sentences", "time_words"]
 TRANSCRIPT_LEAD_S = 0.4
 
 _MAX_SENTENCE = 220
+_MAX_WORD = 1_000
 
 
 class Pace:
@@ -46,7 +47,10 @@ class Pace:
 
 
 def split_sentences(text: str) -> list[str]:
-    """Cut a text where a speaker breathes; the pieces joined with spaces are the text again."""
+    """Cut a text where a speaker breathes; the pieces joined with spaces are the text again.
+
+    Only what is longer than any word, 1,000 characters without a space, is cut anywhere.
+    """
     sentences: list[str] = []
     for sentence in re.split(r"(?<=[.!?:;])\s+", " ".join(text.split())):
         rest = sentence
@@ -54,7 +58,9 @@ def split_sentences(text: str) -> list[str]:
             comma = rest.rfind(", ", 0, _MAX_SENTENCE) + 1
             cut = comma or rest.rfind(" ", 0, _MAX_SENTENCE)
             if cut <= 0:
-                break
+                if len(rest) <= _MAX_WORD:
+                    break
+                cut = _MAX_WORD  # that is no word
             sentences.append(rest[:cut])
             rest = rest[cut:].strip()
         if rest:

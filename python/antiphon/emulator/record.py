@@ -13,6 +13,10 @@ __all__ = ["FaultRecord", "Observer", "SessionRecord", "ToolCallRecord", "TurnRe
 
 _MAX_TURNS = 1_000
 _MAX_FAULTS = 1_000
+# Texts, words, arguments and results of a session's turns.
+_MAX_TURN_BYTES = 4 * 1024 * 1024
+_MAX_TEXT_CHARS = 4_096
+_BYTES_PER_WORD = 128
 
 #: Called with ``(event name, fields)`` for everything that happens in a session.
 Observer: TypeAlias = Callable[[str, dict[str, Any]], None]
@@ -59,6 +63,14 @@ class TurnRecord:
     generation_complete_s: float | None = None
     ended_s: float | None = None
     interrupted: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes without the audio."""
+        words = _BYTES_PER_WORD * len(self.words)
+        calls = sum(len(str(vars(call))) for call in self.tool_calls)
+        texts = (self.input_text, self.text, self.text_sent, self.thought)
+        return words + calls + sum(map(len, texts))
 
     @property
     def duration_s(self) -> float:
@@ -120,23 +132,55 @@ class SessionRecord:
     _turns_begun: int = field(default=0, repr=False)
     _with_pcm: deque[TurnRecord] = field(default_factory=deque, repr=False)
     _pcm_bytes: int = field(default=0, repr=False)
+    _sizes_bytes: dict[int, int] = field(default_factory=dict, repr=False)
 
     def begin_turn(self, input_text: str, *, spoken: bool, started_s: float) -> TurnRecord:
         """The record of the next turn; the oldest is forgotten when there are too many."""
-        turn = TurnRecord(self._turns_begun, input_text, spoken, started_s)
+        turn = TurnRecord(self._turns_begun, input_text[:_MAX_TEXT_CHARS], spoken, started_s)
         self._turns_begun += 1
         self.turns.append(turn)
+        for oldest in self.turns[:-_MAX_TURNS]:
+            self._sizes_bytes.pop(oldest.index, None)
         del self.turns[:-_MAX_TURNS]
         return turn
 
     def end_turn(self, turn: TurnRecord, *, max_pcm_bytes: int) -> None:
         """Keep the audio of a turn, and drop that of the oldest beyond ``max_pcm_bytes``."""
+        self._add_bytes(turn, turn.size_bytes)
         self._with_pcm.append(turn)
         self._pcm_bytes += len(turn.pcm)
         while self._pcm_bytes > max_pcm_bytes or len(self._with_pcm) > _MAX_TURNS:
             oldest = self._with_pcm.popleft()
             self._pcm_bytes -= len(oldest.pcm)
             oldest.pcm = bytearray()
+
+    def add_response(self, call_id: str, response: dict[str, Any]) -> None:
+        """Keep what a function returned."""
+        for turn in reversed(self.turns):
+            for made in turn.tool_calls:
+                if made.id == call_id:
+                    made.response = response
+                    if turn.ended_s is not None:
+                        self._add_bytes(turn, len(str(response)))
+
+    @property
+    def size_bytes(self) -> int:
+        """About what the turns that have ended take, audio included."""
+        return self._pcm_bytes + sum(self._sizes_bytes.values())
+
+    def forget_turns(self) -> None:
+        """Keep only how it ended."""
+        self.turns.clear()
+        self._with_pcm.clear()
+        self._sizes_bytes.clear()
+        self._pcm_bytes = 0
+
+    def _add_bytes(self, turn: TurnRecord, size_bytes: int) -> None:
+        """Count what a turn takes; the oldest are forgotten when it is too much."""
+        self._sizes_bytes[turn.index] = self._sizes_bytes.get(turn.index, 0) + size_bytes
+        total = sum(self._sizes_bytes.values())
+        while len(self.turns) > 1 and total > _MAX_TURN_BYTES:
+            total -= self._sizes_bytes.pop(self.turns.pop(0).index, 0)
 
     def add_heard(self, text: str) -> None:
         """Keep a transcript; the oldest is forgotten when there are too many."""

@@ -10,6 +10,8 @@ from antiphon.emulator.context import Context
 __all__ = ["Checkpoint", "Lineage", "ResumptionStore"]
 
 _MAX_HANDLES = 1_000
+# Checkpoints of one session share most of it, and are counted as if they did not.
+_MAX_BYTES = 256 * 1024 * 1024
 
 
 @dataclass
@@ -34,6 +36,11 @@ class Checkpoint:
     context: Context
     heard: bytes = field(default=b"", repr=False)
 
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes."""
+        return self.context.size_bytes + len(self.heard)
+
 
 class ResumptionStore:
     """Handles of all sessions of one server; the oldest are given up.
@@ -44,13 +51,16 @@ class ResumptionStore:
 
     def __init__(self, lifetime_s: float) -> None:
         self._lifetime_s = lifetime_s
+        self._size_bytes = 0
         self._kept: OrderedDict[str, tuple[float, Checkpoint]] = OrderedDict()
 
     def keep(self, handle: str, checkpoint: Checkpoint, now: float) -> None:
         """Store a checkpoint under a handle."""
         self._kept[handle] = (now + self._lifetime_s, checkpoint)
-        while len(self._kept) > _MAX_HANDLES:
-            self._kept.popitem(last=False)
+        self._size_bytes += checkpoint.size_bytes
+        while len(self._kept) > _MAX_HANDLES or self._size_bytes > _MAX_BYTES:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._size_bytes -= oldest.size_bytes
 
     def find(self, handle: str, now: float) -> Checkpoint | None:
         """What a handle stands for; None if it does not, or no longer."""

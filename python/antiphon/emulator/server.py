@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import http
 import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from antiphon.emulator.faults import Fault, faults_from
 from antiphon.emulator.faulty_session import FaultySession
 from antiphon.emulator.http_api import NOT_FOUND, HttpApi, error_response
 from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
+from antiphon.emulator.lane import Lane
 from antiphon.emulator.link import LinkProfile, link_profile
 from antiphon.emulator.linked_channel import LinkedChannel
 from antiphon.emulator.memory import MemoryConnector
@@ -56,6 +57,10 @@ _RunJob: TypeAlias = Callable[[Job], Awaitable[JobResult]]
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _WRITE_LIMIT_BYTES = 1024 * 1024
 _MAX_SESSION_RECORDS = 1_000
+_MAX_RECORD_BYTES = 512 * 1024 * 1024
+# Of one client, beyond the message that is being dealt with.
+_MAX_QUEUED_FRAMES = 4
+_SPEAKING_THREADS = 3
 
 
 class Emulator:
@@ -127,7 +132,8 @@ class Emulator:
         self._door = Door(api.answer, error_response)
         self._connections = 0
         self._server: Server | None = None
-        self._workers: ThreadPoolExecutor | None = None
+        self._speaking: Lane | None = None
+        self._hearing: Lane | None = None
         self._thread: _Thread | None = None
         self.sessions: list[SessionRecord] = []
         """What was said in each connection, oldest first."""
@@ -193,7 +199,9 @@ class Emulator:
         if self._wants_tls:
             folder = None if self._wants_tls is True else Path(self._wants_tls)
             self._tls = await asyncio.to_thread(Tls, self._host, folder)
-        self._workers = ThreadPoolExecutor(4, thread_name_prefix="antiphon-emulator")
+        self._speaking = Lane(_SPEAKING_THREADS, "antiphon-emulator-voice")
+        # There is one recognizer.
+        self._hearing = Lane(1, "antiphon-emulator-ear")
         try:
             self._server = await serve(
                 self._serve_connection,
@@ -203,6 +211,7 @@ class Emulator:
                 process_request=_refuse_unknown_path,
                 compression=None,
                 max_size=_MAX_MESSAGE_BYTES,
+                max_queue=_MAX_QUEUED_FRAMES,
                 write_limit=_WRITE_LIMIT_BYTES,
                 ping_interval=30,
                 ping_timeout=60,
@@ -211,14 +220,15 @@ class Emulator:
                 ssl=self._tls.context if self._tls else None,
             )
         except OSError as error:
-            self._workers.shutdown(wait=False)
+            self._speaking.end()
+            self._hearing.end()
             self._drop_tls()
             raise ConnectError(
                 f"The local server cannot listen on {self._host}:{self._port}: "
                 f"{error.strerror or error}. Choose another port (0: any free one)."
             ) from error
         # The recognizer loads while the first client is still connecting.
-        self._workers.submit(self._recognizer.preload)
+        self._hearing.submit(self._recognizer.preload)
         return self
 
     async def __aexit__(
@@ -227,25 +237,27 @@ class Emulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        server, workers = self._server, self._workers
+        server, speaking, hearing = self._server, self._speaking, self._hearing
         assert server is not None
-        assert workers is not None
+        assert speaking is not None
+        assert hearing is not None
         server.close()
         self._door.close()
         await server.wait_closed()
-        self._server = self._workers = None
+        self._server = self._speaking = self._hearing = None
         self._drop_tls()
-        await asyncio.to_thread(self._end_workers, workers)
+        await asyncio.to_thread(self._end_lanes, speaking, hearing)
 
     def _drop_tls(self) -> None:
         tls, self._tls = self._tls, None
         if tls is not None:
             tls.close()
 
-    def _end_workers(self, workers: ThreadPoolExecutor) -> None:
+    def _end_lanes(self, speaking: Lane, hearing: Lane) -> None:
         """End what runs there; blocks."""
         self._recognizer.close()
-        workers.shutdown(cancel_futures=True)
+        speaking.end()
+        hearing.end()
         self._recognizer.close()  # a job that was waiting may have started it again
 
     def __enter__(self) -> Self:
@@ -405,7 +417,7 @@ class Emulator:
             observer=_observers(log, recorder),
         )
         self.sessions.append(plain.record)
-        del self.sessions[:-_MAX_SESSION_RECORDS]
+        self._bound_records()
         session = FaultySession(plain, self._control.rules_for(index), now=now)
         woken = self._control.begin(session, log)
         try:
@@ -418,13 +430,25 @@ class Emulator:
         finally:
             self._control.end(session)
 
+    def _bound_records(self) -> None:
+        """Of the oldest sessions only the end is kept, and then nothing."""
+        del self.sessions[:-_MAX_SESSION_RECORDS]
+        size_bytes = sum(record.size_bytes for record in self.sessions)
+        for record in self.sessions:
+            if size_bytes <= _MAX_RECORD_BYTES:
+                break
+            if record.close_code is not None:
+                size_bytes -= record.size_bytes
+                record.forget_turns()
+
     def _create_token(self, body: dict[str, Any]) -> dict[str, Any]:
         now = asyncio.get_running_loop().time()
         return self._shared.tokens.create(body, now=now, wall_now=time.time())
 
     async def _run_in_thread(self, job: Job) -> JobResult:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, self._run, job)
+        lane = self._hearing if isinstance(job, Recognize) else self._speaking
+        assert lane is not None
+        return await lane.run(functools.partial(self._run, job))
 
     async def _run_inline(self, job: Job) -> JobResult:
         return self._run(job)

@@ -18,6 +18,7 @@ import msgspec
 from antiphon import wire
 from antiphon.emulator.request import Request
 from antiphon.emulator.settings import Settings
+from antiphon.emulator.usage import text_tokens
 
 __all__ = [
     "Compression",
@@ -25,6 +26,7 @@ __all__ = [
     "Refusal",
     "check_setup",
     "declared_functions",
+    "fits",
     "unknown_name",
 ]
 
@@ -33,6 +35,8 @@ _SENSITIVITY_DB = {"HIGH": 10.0, "LOW": 16.0}
 # Vertex (LOW by default) was recorded to answer after 0.88 s of silence.
 _SILENCE_MS = {"HIGH": 500, "LOW": 800}
 _PREFIX_MS = 60
+# Vertex documents this many. What is declared and instructed has to fit the context as well.
+_MAX_FUNCTIONS = 512
 _TURN_COVERAGES = (
     "TURN_INCLUDES_ONLY_ACTIVITY",
     "TURN_INCLUDES_ALL_INPUT",
@@ -116,7 +120,8 @@ class _Refused(Exception):
 def check_setup(setup: wire.Setup, settings: Settings, request: Request) -> Configuration | Refusal:
     """Accept a setup or refuse it."""
     try:
-        return _configuration(setup, settings, request)
+        checked = _configuration(setup, settings, request)
+        return checked if fits(checked) else Refusal(1007, _INVALID)
     except _Refused as refused:
         return refused.refusal
 
@@ -165,6 +170,16 @@ def _configuration(setup: wire.Setup, settings: Settings, request: Request) -> C
         thinks=_thinks(thinking),
         include_thoughts=thinking.include_thoughts,
     )
+
+
+def fits(configuration: Configuration) -> bool:
+    """Whether what is instructed and declared leaves room in the context, and is not too much."""
+    functions = configuration.functions
+    if len(functions) > _MAX_FUNCTIONS:
+        return False
+    declared = len(msgspec.json.encode(functions)) // 4 if functions else 0
+    instructed = text_tokens(configuration.system_instruction)
+    return declared + instructed < configuration.context_tokens
 
 
 def declared_functions(

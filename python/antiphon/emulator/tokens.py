@@ -29,6 +29,7 @@ _MAX_LIFETIME_S = 20 * 3600.0
 _NEW_SESSION_S = 60.0
 _MAX_USES = 2**31 - 1
 _MAX_TOKENS = 10_000
+_MAX_SETUP_BYTES = 16 * 1024
 _NAME_BITS = 256
 _MAX_PATHS = 256
 _MAX_PATH_NAMES = 16
@@ -130,6 +131,10 @@ class TokenStore:
             timestamp = given["newSessionExpireTime"]
             new_session_until = since + _future("newSessionExpireTime", timestamp, wall_now)
         setup, locked = _setup(given), _paths(given.get("fieldMask"))
+        if setup and (size_bytes := len(msgspec.json.encode(setup))) > _MAX_SETUP_BYTES:
+            raise InvalidToken(
+                f"The setup of the token has {size_bytes} bytes; {_MAX_SETUP_BYTES} fit."
+            )
         name = f"auth_tokens/{self.rng.getrandbits(_NAME_BITS):064x}"
         uses = _uses(given.get("uses", 1))
         constraint = Constraint(expires_at, setup, locked)

@@ -19,6 +19,7 @@ _DROP_TIMEOUT_S = 2.0
 _PONG = b"\x8a"
 # Whoever pings faster than that gets no answer to the rest, as RFC 6455 allows.
 _MAX_PONGS_UNDER_WAY = 64
+_MAX_UNREAD_BYTES = 64 * 1024
 
 
 class Connection(ServerConnection):
@@ -67,8 +68,12 @@ class _Outlet:
         connection = self._connection
         if connection.silent:
             return
-        if not connection.pong_delay_s or data[:1] != _PONG:
+        if data[:1] != _PONG:
             self._transport.write(data)
+        elif not connection.pong_delay_s:
+            # Nothing slows down a client that pings and does not read.
+            if self._transport.get_write_buffer_size() < _MAX_UNREAD_BYTES:
+                self._transport.write(data)
         elif connection.pongs_under_way < _MAX_PONGS_UNDER_WAY:
             connection.pongs_under_way += 1
             connection.loop.call_later(connection.pong_delay_s, self._write_late, data)

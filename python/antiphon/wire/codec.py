@@ -44,6 +44,9 @@ _VERBATIM = frozenset(
     }
 )
 _DEFAULT_RATE_HZ = 24_000
+# Every value takes hundreds of bytes here, be it ``{}`` there; protobuf reads 100 levels as well.
+_MAX_VALUES = 100_000
+_MAX_DEPTH = 100
 
 T = TypeVar("T")
 
@@ -173,8 +176,10 @@ def decode_client_message(data: bytes | str) -> tuple[ClientMessage, dict[str, A
     """Read one message of any client; also return it as plain values with camelCase keys.
 
     Raises:
-        ProtocolViolation: Not JSON, not an object, or a field of the wrong type.
+        ProtocolViolation: Not JSON, not an object, a field of the wrong type, more than 100,000
+            values, or nested more than 100 deep.
     """
+    _check_bounds(data)
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -183,11 +188,46 @@ def decode_client_message(data: bytes | str) -> tuple[ClientMessage, dict[str, A
         raise ProtocolViolation(
             f"The client's message is a JSON {type(value).__name__}; it must be an object."
         )
+    if _count(data, "{", "[") > _MAX_DEPTH and _deeper_than(value, _MAX_DEPTH):
+        raise ProtocolViolation(
+            f"The client's message is nested more than {_MAX_DEPTH} deep; send it flatter."
+        )
     try:
         camel = _to_camel(value)
         return msgspec.convert(camel, ClientMessage, strict=False), camel
     except (msgspec.ValidationError, RecursionError) as error:
         raise ProtocolViolation(f"The client's message does not fit: {error}.") from error
+
+
+def _check_bounds(data: bytes | str) -> None:
+    """Refuse what would take far more memory than it has bytes, before it is read.
+
+    Raises:
+        ProtocolViolation: More than 100,000 values, as far as their commas tell.
+    """
+    if len(data) > _MAX_VALUES and (values := _count(data, ",")) > _MAX_VALUES:
+        raise ProtocolViolation(
+            f"The client's message has {values:,} commas; send at most {_MAX_VALUES:,} values."
+        )
+
+
+def _count(data: bytes | str, *signs: str) -> int:
+    if isinstance(data, str):
+        return sum(data.count(sign) for sign in signs)
+    return sum(data.count(sign.encode()) for sign in signs)
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested deeper; without recursion, which has a limit too."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def _to_camel(value: Any) -> Any:
