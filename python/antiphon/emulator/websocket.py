@@ -15,6 +15,8 @@ from antiphon.emulator.faults import HalfOpen, LatePongs
 __all__ = ["Connection", "WebSocketChannel"]
 
 _DROP_TIMEOUT_S = 2.0
+# For what was sent before the close as well: over a slow line that may be a MiB.
+_CLOSE_TIMEOUT_S = 10.0
 # First byte of an unmasked pong that is a whole message (RFC 6455, section 5.2).
 _PONG = b"\x8a"
 # Whoever pings faster than that gets no answer to the rest, as RFC 6455 allows.
@@ -111,13 +113,16 @@ class WebSocketChannel:
         return data.encode() if isinstance(data, str) else data
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """End the connection: with a close, or for 1006 without one, behind what was sent."""
-        if code != 1006:
-            await self._connection.close(code, reason)
-            return
-        self._connection.transport.close()
+        """End the connection: with a close, or for 1006 without one, behind what was sent.
+
+        A client that does not read it is dropped.
+        """
         try:
-            async with asyncio.timeout(_DROP_TIMEOUT_S):
+            async with asyncio.timeout(_DROP_TIMEOUT_S if code == 1006 else _CLOSE_TIMEOUT_S):
+                if code != 1006:
+                    await self._connection.close(code, reason)
+                    return
+                self._connection.transport.close()
                 await self._connection.wait_closed()
         except TimeoutError:
             self._connection.transport.abort()
