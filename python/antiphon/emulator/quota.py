@@ -43,7 +43,7 @@ class Quota:
 
     def spend(self, tokens: int, now: float) -> None:
         """Count what a turn took."""
-        if self._tokens_per_minute is not None:
+        if self._tokens_per_minute is not None and tokens:
             self._spent.append((now, tokens))
             self._spent_tokens += tokens
 

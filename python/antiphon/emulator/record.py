@@ -15,7 +15,6 @@ _MAX_TURNS = 1_000
 _MAX_FAULTS = 1_000
 # Texts, words, arguments and results of a session's turns.
 _MAX_TURN_BYTES = 4 * 1024 * 1024
-_MAX_TEXT_CHARS = 4_096
 _BYTES_PER_WORD = 128
 
 #: Called with ``(event name, fields)`` for everything that happens in a session.
@@ -46,6 +45,7 @@ class TurnRecord:
         pcm: The audio that was sent: mono int16 at 24,000 Hz.
         frames_sent: Frames of it (kept when ``pcm`` was given up).
         words: Where the words that were sent lie in ``pcm``.
+        weighed_bytes: ``size_bytes`` when it was last looked at.
     """
 
     index: int
@@ -63,6 +63,7 @@ class TurnRecord:
     generation_complete_s: float | None = None
     ended_s: float | None = None
     interrupted: bool = False
+    weighed_bytes: int = field(default=0, repr=False)
 
     @property
     def size_bytes(self) -> int:
@@ -112,7 +113,7 @@ class SessionRecord:
     """One connection: what was set up, said and heard.
 
     Attributes:
-        turns: The last 1,000 turns of the model, in order.
+        turns: The last 1,000 turns of the model, in order; fewer, if there is too much in them.
         heard: The last 1,000 transcripts of the user's speech, in order.
         video_frames: How many images came.
         faults: The last 1,000 faults, in order. Turns are recorded as the server meant them:
@@ -132,24 +133,24 @@ class SessionRecord:
     _turns_begun: int = field(default=0, repr=False)
     _with_pcm: deque[TurnRecord] = field(default_factory=deque, repr=False)
     _pcm_bytes: int = field(default=0, repr=False)
-    _sizes_bytes: dict[int, int] = field(default_factory=dict, repr=False)
+    _text_bytes: int = field(default=0, repr=False)
 
     def begin_turn(self, input_text: str, *, spoken: bool, started_s: float) -> TurnRecord:
         """The record of the next turn; the oldest is forgotten when there are too many."""
-        turn = TurnRecord(self._turns_begun, input_text[:_MAX_TEXT_CHARS], spoken, started_s)
+        turn = TurnRecord(self._turns_begun, input_text, spoken, started_s)
         self._turns_begun += 1
         self.turns.append(turn)
-        for oldest in self.turns[:-_MAX_TURNS]:
-            self._sizes_bytes.pop(oldest.index, None)
-        del self.turns[:-_MAX_TURNS]
+        self._weigh(turn)
         return turn
 
     def end_turn(self, turn: TurnRecord, *, max_pcm_bytes: int) -> None:
         """Keep the audio of a turn, and drop that of the oldest beyond ``max_pcm_bytes``."""
-        self._add_bytes(turn, turn.size_bytes)
+        if turn.index < self.turns[0].index:
+            return  # forgotten already
         self._with_pcm.append(turn)
         self._pcm_bytes += len(turn.pcm)
-        while self._pcm_bytes > max_pcm_bytes or len(self._with_pcm) > _MAX_TURNS:
+        self._weigh(turn)
+        while self._pcm_bytes > max_pcm_bytes:
             oldest = self._with_pcm.popleft()
             self._pcm_bytes -= len(oldest.pcm)
             oldest.pcm = bytearray()
@@ -160,27 +161,31 @@ class SessionRecord:
             for made in turn.tool_calls:
                 if made.id == call_id:
                     made.response = response
-                    if turn.ended_s is not None:
-                        self._add_bytes(turn, len(str(response)))
+                    self._weigh(turn)
+                    return
 
     @property
     def size_bytes(self) -> int:
-        """About what the turns that have ended take, audio included."""
-        return self._pcm_bytes + sum(self._sizes_bytes.values())
+        """About what the turns take; audio counts when they have ended."""
+        return self._pcm_bytes + self._text_bytes
 
     def forget_turns(self) -> None:
         """Keep only how it ended."""
         self.turns.clear()
         self._with_pcm.clear()
-        self._sizes_bytes.clear()
-        self._pcm_bytes = 0
+        self._pcm_bytes = self._text_bytes = 0
 
-    def _add_bytes(self, turn: TurnRecord, size_bytes: int) -> None:
-        """Count what a turn takes; the oldest are forgotten when it is too much."""
-        self._sizes_bytes[turn.index] = self._sizes_bytes.get(turn.index, 0) + size_bytes
-        total = sum(self._sizes_bytes.values())
-        while len(self.turns) > 1 and total > _MAX_TURN_BYTES:
-            total -= self._sizes_bytes.pop(self.turns.pop(0).index, 0)
+    def _weigh(self, turn: TurnRecord) -> None:
+        """Count what a turn takes by now; the oldest are forgotten when all is too much."""
+        before, turn.weighed_bytes = turn.weighed_bytes, turn.size_bytes
+        self._text_bytes += turn.weighed_bytes - before
+        while len(self.turns) > 1 and (
+            len(self.turns) > _MAX_TURNS or self._text_bytes > _MAX_TURN_BYTES
+        ):
+            oldest = self.turns.pop(0)
+            self._text_bytes -= oldest.weighed_bytes
+            if self._with_pcm and self._with_pcm[0] is oldest:
+                self._pcm_bytes -= len(self._with_pcm.popleft().pcm)
 
     def add_heard(self, text: str) -> None:
         """Keep a transcript; the oldest is forgotten when there are too many."""

@@ -24,6 +24,8 @@ __all__ = ["SessionRecorder", "recording_folder"]
 
 _log = logging.getLogger("antiphon.emulator")
 
+_MAX_BYTES = 256 * 1024 * 1024
+
 
 def recording_folder(path: Path) -> Path:
     """Make the folder.
@@ -41,7 +43,9 @@ def recording_folder(path: Path) -> Path:
 
 
 class SessionRecorder:
-    """The observer of one session. A full disk ends the recording, never the session.
+    """The observer of one session.
+
+    A full disk ends the recording, and so do 256 MiB of one session; never the session.
 
     Args:
         folder: Exists already.
@@ -53,6 +57,7 @@ class SessionRecorder:
         self._turns = folder / f"session-{index}"
         self._file: TextIO | None = None
         self._done = False
+        self._written_bytes = 0
         self._audio_in = {"messages": 0, "bytes": 0}
 
     def __call__(self, event: str, fields: dict[str, Any]) -> None:
@@ -94,8 +99,10 @@ class SessionRecorder:
             for old in self._turns.glob("turn-*.wav"):
                 old.unlink()
             self._file = self._lines.open("w", encoding="utf-8")
-        self._file.write(json.dumps(line) + "\n")
+        self._written_bytes += self._file.write(json.dumps(line) + "\n")
         self._file.flush()
+        if self._written_bytes > _MAX_BYTES:
+            raise OSError(f"it has {self._written_bytes:,} bytes; a session gets no more")
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -105,6 +112,7 @@ class SessionRecorder:
     def _write_wav(self, turn: TurnRecord) -> str | None:
         if not turn.pcm:
             return None
+        self._written_bytes += len(turn.pcm)
         self._turns.mkdir(exist_ok=True)
         path = self._turns / f"turn-{turn.index}.wav"
         with path.open("wb") as file, wave.open(file) as writer:
