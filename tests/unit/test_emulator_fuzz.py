@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from antiphon.emulator import Echo
 from antiphon.emulator.context import Context
 from antiphon.emulator.jobs import Recognize, Synthesize
+from antiphon.emulator.record import SessionRecord, ToolCallRecord
 from antiphon.emulator.resumption import Checkpoint, Lineage, ResumptionStore
 from antiphon.wire import Content, Part, bytes_to_base64
 
@@ -204,6 +205,30 @@ def test_words_in_which_a_pattern_could_search_for_ever():
     client.say("what is the weather" + " of" * 60_000 + "\nx")
     client.run_to("turnComplete")
     check_bounds(client)
+
+
+def test_a_turn_that_is_forgotten_is_forgotten_with_its_sound():
+    record = SessionRecord(0, "google")
+    for number in range(30):
+        turn = record.begin_turn(f"{number} " + "a" * 2**20, spoken=False, started_s=0.0)
+        turn.pcm += bytes(1_000)
+        record.end_turn(turn, max_pcm_bytes=2**30)
+    assert [turn.index for turn in record.turns] == [27, 28, 29]
+    assert [turn.index for turn in record._with_pcm] == [27, 28, 29]
+    assert 3 * 2**20 < record.size_bytes < 3 * 2**20 + 4_000
+    turn.tool_calls.append(ToolCallRecord("1", "f", {}))
+    record.add_response("1", {"output": "a" * 2**22})
+    assert [turn.index for turn in record.turns] == [29]  # the last one is never forgotten
+    record.forget_turns()
+    assert record.size_bytes == 0
+
+
+def test_a_media_type_that_is_a_book():
+    client = Client().setup()
+    kind = "audio/pcm;rate=16000;" + "x" * 2**20
+    client.send({"realtimeInput": {"audio": {"mimeType": kind, "data": "AAAA"}}})
+    assert client.closed.code == 1007
+    assert client.closed.reason == "Unsupported audio format of 1048597 characters."
 
 
 def test_what_is_remembered_is_bounded_in_bytes():

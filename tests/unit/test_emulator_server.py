@@ -323,6 +323,20 @@ def test_a_full_disk_ends_the_recording_not_the_session(tmp_path, caplog):
     assert "Recording to" in caplog.text
 
 
+def test_a_recording_has_an_end_and_the_session_goes_on(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("antiphon.emulator.recorder._MAX_BYTES", 20_000)
+
+    async def main():
+        async with quick(record_dir=tmp_path) as emulator:
+            async with websockets.connect(emulator.url + PATHS["google"]) as socket:
+                await one_turn(socket)
+
+    asyncio.run(main())
+    assert "bytes; a session gets no more" in caplog.text
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert 20_000 < written < 2_000_000
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match="Choose another"):

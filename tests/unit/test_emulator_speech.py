@@ -74,6 +74,14 @@ def test_options_in_the_text_are_just_text():
     assert len(speech.pcm) > SPEECH_HZ
 
 
+@pytest.mark.speech
+@needs_voice
+@pytest.mark.parametrize("text", ["W." * 250, "a" * 1_000, "9" * 1_000, "x-'" * 300])
+def test_words_longer_than_any_do_no_harm_to_the_synthesizer(text):
+    for synthesizer in installed_synthesizers()[:-1]:
+        assert len(synthesizer.synthesize(text, "Puck").pcm) > SPEECH_HZ
+
+
 def test_text_without_words_is_a_breath():
     assert len(Voice([]).synthesize("…!", "Puck").pcm) == 4800
 

@@ -21,6 +21,7 @@ _MAX_RULES = 1_024
 # Those that have ended keep no messages but for the last ones.
 _MAX_LOGS = 64
 _MAX_TURNS_SHOWN = 50
+_MAX_SUMMARY_CHARS = 1_000
 _CALL_TIMEOUT_S = 5.0
 _MAX_LEAD_S = 86_400.0
 
@@ -235,8 +236,8 @@ def _summary(known: _Known) -> dict[str, Any]:
         "model": record.model,
         "open": known.session is not None,
         "turns_begun": record.turns[-1].index + 1 if record.turns else 0,
-        "heard_last": record.heard[-1] if record.heard else "",
-        "text_last": record.turns[-1].text_sent if record.turns else "",
+        "heard_last": record.heard[-1][:_MAX_SUMMARY_CHARS] if record.heard else "",
+        "text_last": record.turns[-1].text_sent[:_MAX_SUMMARY_CHARS] if record.turns else "",
         "video_frames": record.video_frames,
         "faults_done": len(record.faults),
         "close_code": record.close_code,

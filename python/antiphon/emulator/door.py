@@ -25,6 +25,7 @@ _log = logging.getLogger("antiphon.emulator")
 _MAX_HEADER_BYTES = 16 * 1024
 _MAX_BODY_BYTES = 1024 * 1024
 _TIMEOUT_S = 10.0
+_MAX_INSIDE = 1_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Door:
     ) -> None:
         self.answer = answer
         self.answer_error = answer_error
-        self.inside: set[_Entrance] = set()
+        self.inside: dict[_Entrance, None] = {}
 
     def entrance(self, *args: Any, **kwargs: Any) -> Any:
         """The protocol of a new connection; the arguments are those of `Connection`."""
@@ -92,7 +93,9 @@ class _Entrance(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._timer = asyncio.get_running_loop().call_later(_TIMEOUT_S, self.abort)
-        self._door.inside.add(self)
+        self._door.inside[self] = None
+        if len(self._door.inside) > _MAX_INSIDE:
+            next(iter(self._door.inside)).abort()  # who means it is done by then
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._leave()
@@ -104,7 +107,7 @@ class _Entrance(asyncio.Protocol):
 
     def _leave(self) -> None:
         self._timer.cancel()
-        self._door.inside.discard(self)
+        self._door.inside.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
         if self._answered:

@@ -56,11 +56,19 @@ _RunJob: TypeAlias = Callable[[Job], Awaitable[JobResult]]
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _WRITE_LIMIT_BYTES = 1024 * 1024
+_MAX_CONNECTIONS = 2_000
 _MAX_SESSION_RECORDS = 1_000
 _MAX_RECORD_BYTES = 512 * 1024 * 1024
 # Of one client, beyond the message that is being dealt with.
 _MAX_QUEUED_FRAMES = 4
 _SPEAKING_THREADS = 3
+_TLS_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 2.0
+_END_TIMEOUT_S = 5.0
+_TOO_MANY = (
+    f"The local Live server has {_MAX_CONNECTIONS} connections, which is the most it takes. Close "
+    "some of them.\n"
+)
 
 
 class Emulator:
@@ -131,6 +139,7 @@ class Emulator:
         api = HttpApi(host, settings.api_key, self._control, self._create_token, self.reset)
         self._door = Door(api.answer, error_response)
         self._connections = 0
+        self._inside: set[Connection] = set()
         self._server: Server | None = None
         self._speaking: Lane | None = None
         self._hearing: Lane | None = None
@@ -208,16 +217,17 @@ class Emulator:
                 self._host,
                 self._port,
                 create_connection=cast("type[ServerConnection]", self._door.entrance),
-                process_request=_refuse_unknown_path,
+                process_request=self._refuse,
                 compression=None,
                 max_size=_MAX_MESSAGE_BYTES,
                 max_queue=_MAX_QUEUED_FRAMES,
                 write_limit=_WRITE_LIMIT_BYTES,
                 ping_interval=30,
                 ping_timeout=60,
-                close_timeout=2,
+                close_timeout=_CLOSE_TIMEOUT_S,
                 server_header=None,
                 ssl=self._tls.context if self._tls else None,
+                ssl_handshake_timeout=_TLS_TIMEOUT_S if self._tls else None,
             )
         except OSError as error:
             self._speaking.end()
@@ -243,7 +253,13 @@ class Emulator:
         assert hearing is not None
         server.close()
         self._door.close()
-        await server.wait_closed()
+        try:
+            async with asyncio.timeout(_END_TIMEOUT_S):
+                await server.wait_closed()
+        except TimeoutError:  # of clients that do not read
+            for connection in self._inside:
+                connection.transport.abort()
+            await server.wait_closed()
         self._server = self._speaking = self._hearing = None
         self._drop_tls()
         await asyncio.to_thread(self._end_lanes, speaking, hearing)
@@ -394,13 +410,24 @@ class Emulator:
             return
         await self._serve(channel, request, self._run_inline)
 
+    def _refuse(self, connection: ServerConnection, request: UpgradeRequest) -> Response | None:
+        if route(request.path, {}) is None:
+            return connection.respond(http.HTTPStatus.NOT_FOUND, f"{NOT_FOUND}\n")
+        if len(self._inside) >= _MAX_CONNECTIONS:
+            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, _TOO_MANY)
+        return None
+
     async def _serve_connection(self, connection: ServerConnection) -> None:
         upgrade = connection.request
         assert upgrade is not None
         request = route(upgrade.path, dict(upgrade.headers.raw_items()))
         assert request is not None
         assert isinstance(connection, Connection)
-        await self._serve(WebSocketChannel(connection), request, self._run_in_thread)
+        self._inside.add(connection)
+        try:
+            await self._serve(WebSocketChannel(connection), request, self._run_in_thread)
+        finally:
+            self._inside.discard(connection)
 
     async def _serve(self, channel: Channel, request: Request, run_job: _RunJob) -> None:
         index, self._connections = self._connections, self._connections + 1
@@ -477,12 +504,6 @@ def _observers(*observers: Observer | None) -> Observer | None:
             observer(event, fields)
 
     return tell if present else None
-
-
-def _refuse_unknown_path(connection: ServerConnection, request: UpgradeRequest) -> Response | None:
-    if route(request.path, {}) is not None:
-        return None
-    return connection.respond(http.HTTPStatus.NOT_FOUND, f"{NOT_FOUND}\n")
 
 
 class _Thread:

@@ -42,6 +42,8 @@ __all__ = [
 _NO_VOICE = "No voice: install espeak-ng, or pip install 'antiphon[espeak]'."
 _TIMEOUT_S = 30.0
 _WAV_HEADER_BYTES = 44
+# espeak-ng overruns its buffers in words of hundreds of characters.
+_MAX_WORD = 60
 _MAX_CACHE_BYTES = 32 * 1024 * 1024
 
 
@@ -214,7 +216,11 @@ def _run(name: str, command: list[str], text: str) -> bytes:
     """
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program, the text is data
-            command, input=text.encode(), capture_output=True, timeout=_TIMEOUT_S, check=False
+            command,
+            input=_in_short_words(text).encode(),
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except OSError as error:
         raise SpeechUnavailable(
@@ -232,6 +238,10 @@ def _run(name: str, command: list[str], text: str) -> bytes:
             + (f", {said!r}." if said else ".")
         )
     return done.stdout
+
+
+def _in_short_words(text: str) -> str:
+    return re.sub(rf"\S{{{_MAX_WORD}}}", r"\g<0> ", text)
 
 
 def _at_24_khz(pcm: bytes, rate_hz: int) -> bytes:

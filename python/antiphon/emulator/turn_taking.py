@@ -20,6 +20,7 @@ __all__ = ["Ear", "InvalidAudio", "SpeechEnded", "SpeechStarted"]
 
 _PRE_ROLL_S = 0.30
 _POST_ROLL_S = 0.20
+_MAX_TYPE_CHARS = 256
 
 
 class InvalidAudio(Exception):
@@ -144,6 +145,8 @@ class Ear:
 
     def _change_format(self, mime_type: str) -> bytes:
         """Expect audio of this type from now on; returns the end of what came before."""
+        if len(mime_type) > _MAX_TYPE_CHARS:
+            raise InvalidAudio(f"Unsupported audio format of {len(mime_type)} characters.")
         try:
             rate_hz = pcm_rate_hz(mime_type or "audio/pcm", HEARING_HZ)
         except ValueError as error:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.protocol import State
+from websockets.frames import DATA_OPCODES, CloseCode, Frame
+from websockets.protocol import Event, State
 
 from antiphon.channel import ChannelClosed
 from antiphon.emulator.faults import HalfOpen, LatePongs
@@ -22,6 +23,8 @@ _PONG = b"\x8a"
 # Whoever pings faster than that gets no answer to the rest, as RFC 6455 allows.
 _MAX_PONGS_UNDER_WAY = 64
 _MAX_UNREAD_BYTES = 64 * 1024
+# Each takes memory, be it empty; early versions of `websockets` do not count them.
+_MAX_FRAGMENTS = 4_096
 
 
 class Connection(ServerConnection):
@@ -30,6 +33,7 @@ class Connection(ServerConnection):
     silent = False
     pong_delay_s = 0.0
     pongs_under_way = 0
+    fragments = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Write through an outlet, where frames can be held back."""
@@ -40,6 +44,17 @@ class Connection(ServerConnection):
         """Hear nothing while silent."""
         if not self.silent:
             super().data_received(data)
+
+    def process_event(self, event: Event) -> None:
+        """Take what came; a message in too many fragments ends the connection."""
+        super().process_event(event)
+        if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
+            return
+        self.fragments = 0 if event.fin else self.fragments + 1
+        if self.fragments > _MAX_FRAGMENTS and self.state is State.OPEN:
+            self.protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.send_data()
+            self.loop.call_later(_DROP_TIMEOUT_S, self.transport.abort)
 
     def send_now(self, data: bytes) -> bool:
         """Send a binary message, if nothing is in its way; else do nothing and return False.
