@@ -711,6 +711,7 @@ def connects(number):
                 await asyncio.wait_for(reader.readuntil(b"setupComplete"), IN_VAIN_S)
             await drop(writer)
         await until(lambda: is_idle(emulator) and len(asyncio.all_tasks()) <= before[0])
+        assert rss_mib() < rss_before + 50  # what 5 KiB of each would be
         print(  # noqa: T201 - for whoever runs it by hand
             f"{number} connects; tasks, files, threads: {before}, then {counts()}; "
             f"RSS {rss_before:.1f} MiB, then {rss_mib():.1f}"

@@ -145,14 +145,14 @@ class Ear:
 
     def _change_format(self, mime_type: str) -> bytes:
         """Expect audio of this type from now on; returns the end of what came before."""
-        if len(mime_type) > _MAX_TYPE_CHARS:
-            raise InvalidAudio(f"Unsupported audio format of {len(mime_type)} characters.")
         try:
             rate_hz = pcm_rate_hz(mime_type or "audio/pcm", HEARING_HZ)
         except ValueError as error:
             raise InvalidAudio(f"Unsupported sample rate or channels in {error}") from None
         if rate_hz is None:
             raise InvalidAudio(f"Unsupported audio format {mime_type[:40]!r}; send audio/pcm.")
+        if len(mime_type) > _MAX_TYPE_CHARS:
+            raise InvalidAudio(f"Unsupported audio format of {len(mime_type)} characters.")
         tail = b""
         if rate_hz != self._rate_hz:
             tail = self._resampler_tail()
