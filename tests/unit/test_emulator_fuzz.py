@@ -14,7 +14,8 @@ from antiphon.emulator.context import Context
 from antiphon.emulator.jobs import Recognize, Synthesize
 from antiphon.emulator.record import SessionRecord, ToolCallRecord
 from antiphon.emulator.resumption import Checkpoint, Lineage, ResumptionStore
-from antiphon.wire import Content, Part, bytes_to_base64
+from antiphon.errors import ProtocolViolation
+from antiphon.wire import Content, Part, bytes_to_base64, decode_client_message
 
 KEYS = [
     *("setup", "model", "generationConfig", "clientContent", "client_content", "turns", "parts"),
@@ -134,6 +135,29 @@ def test_deep_nesting_is_refused():
     assert client.closed.code == 1007
     client = Client()
     client.send('{"setup":' * 5_000 + "{}" + "}" * 5_000)
+    assert client.closed.code == 1007
+
+
+@pytest.mark.parametrize("turns", [100_001, 3_000_000])
+def test_a_message_of_too_many_values_is_refused(turns):
+    client = Client().setup()
+    message = '{"clientContent":{"turns":[' + "{}," * turns + "{}]}}"
+    client.send(message)
+    assert client.closed.code == 1007
+    with pytest.raises(ProtocolViolation, match=rf"has {turns:,} commas; send at most 100,000"):
+        decode_client_message(message)
+
+
+def test_a_result_may_have_a_hundred_levels_and_no_more():
+    def result(levels):
+        value = '{"a":' * levels + "1" + "}" * levels
+        responses = f'[{{"id":"1","name":"f","response":{value}}}]'
+        return f'{{"toolResponse":{{"functionResponses":{responses}}}}}'
+
+    client = Client().setup()
+    client.send(result(96))
+    assert client.closed is None
+    client.send(result(97))
     assert client.closed.code == 1007
 
 
