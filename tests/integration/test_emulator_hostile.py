@@ -1,6 +1,6 @@
 """Clients that mean harm, or are broken: the server goes on, and nothing of them is left.
 
-``make test-hostile`` adds what takes minutes: 10,000 connects.
+``make test-hostile`` adds 10,000 connects.
 """
 
 import asyncio
