@@ -69,8 +69,8 @@ class Journal:
         """Send a message when it is its turn; live audio may be dropped when it has to wait."""
         self._unsent.append(_Entry(message, live_s, audio))
         self._unsent_live_s += live_s
-        if live_s and self._unsent_live_s > self._max_live_s:
-            self._drop_oldest_live()
+        while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
+            pass
 
     def put_first(self, message: bytes) -> None:
         """Send a message before all others."""
@@ -150,13 +150,14 @@ class Journal:
         self._in_hand = None
         self.forget_kept()
 
-    def _drop_oldest_live(self) -> None:
+    def _drop_oldest_live(self) -> bool:
         for at, entry in enumerate(self._unsent):
             if entry.live_s:
                 del self._unsent[at]
                 self._unsent_live_s -= entry.live_s
                 self.dropped_live_s += entry.live_s
-                return
+                return True
+        return False
 
     def _forget_before(self, number: int) -> None:
         while self._kept and self._handed - len(self._kept) < number:
