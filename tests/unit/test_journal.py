@@ -126,9 +126,7 @@ class JournalAgainstAList(RuleBasedStateMachine):
 
 
 TestJournalAgainstAList = JournalAgainstAList.TestCase
-TestJournalAgainstAList.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None
-)
+TestJournalAgainstAList.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
 def test_a_message_in_hand_goes_again_when_the_connection_is_lost():
