@@ -15,11 +15,8 @@ BOUND = 32_000
 
 
 def say(history, role, text):
-    if role == "user":
-        frame = content(inputTranscription={"text": text})
-    else:
-        frame = spoken(text)
-    history.take(message_of(frame))
+    words = content(inputTranscription={"text": text}) if role == "user" else spoken(text)
+    history.take(message_of(words))
 
 
 def message_of(frame):
