@@ -437,9 +437,11 @@ class SessionProtocol:
         due_s = self._moves_at()
         if due_s is None or now < due_s:
             return
-        if (at_s := self._attempts.begin(now)) is not None:
-            self._events.append(Moving())
-            self._reconnect(at_s)
+        if (at_s := self._attempts.begin(now)) is None:
+            self._move_at_s = None  # no attempt is left: this connection is used to its end
+            return
+        self._events.append(Moving())
+        self._reconnect(at_s)
 
     def _moves_at(self) -> float | None:
         """When to move, as things are: never while something is open that a move would cut."""
