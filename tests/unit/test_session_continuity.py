@@ -1,7 +1,6 @@
 """Sessions that outlive their connections: the real session and the real server together."""
 
 import asyncio
-import json
 
 import pytest
 from live_script import nothing_left_behind
@@ -30,11 +29,19 @@ class Watched:
     def __init__(self, session):
         self.session = session
         self.events = []
+        self._more = asyncio.Event()
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self):
         async for event in self.session.events():
             self.events.append(event)
+            self._more.set()
+
+    async def until(self, kind):
+        async with asyncio.timeout(10):
+            while kind not in map(type, self.events):
+                self._more.clear()
+                await self._more.wait()
 
     def kinds(self):
         return [type(event).__name__ for event in self.events]
@@ -311,7 +318,8 @@ def test_over_real_sockets_an_answer_that_is_cut_is_given_again(fault):
         await watched.session.send_text_realtime(QUESTION)
         async for message in watched.session.receive():
             if message.turn_complete:
-                return json.dumps(message.raw)
+                return message
+        raise AssertionError("the session ended")
 
     async def main():
         async with over_sockets(emulator, continuity=Continuity()) as model:
@@ -331,9 +339,7 @@ def test_over_real_sockets_the_session_moves_at_go_away():
     emulator = small_server(settings=settings)
 
     async def wait(watched):
-        async with asyncio.timeout(10):
-            while Resumed not in map(type, watched.events):
-                await asyncio.sleep(0.05)
+        await watched.until(Resumed)
         return await watched.session.ask("hi")
 
     async def main():
