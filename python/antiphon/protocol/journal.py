@@ -19,13 +19,21 @@ class _Entry:
     live_s: float = 0.0
     """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""
     audio: bool = False
+    again: bool = False
+    """It was handed over before, to a connection that was lost."""
+
+    @property
+    def droppable_s(self) -> float:
+        """Of live audio that never left: what was on the way once is not given up here."""
+        return 0.0 if self.again else self.live_s
 
 
 class Journal:
     """Messages on their way out. Not thread-safe; allocates one small object per message.
 
     Args:
-        max_live_s: So much live audio may wait; then the oldest is dropped and counted.
+        max_live_s: So much live audio may wait that never left; then the oldest is dropped and
+            counted.
         max_kept_bytes: So much of what was handed over is kept to be sent again.
         max_kept_live_s: So much live audio among it.
     """
@@ -86,7 +94,7 @@ class Journal:
             if not self._unsent:
                 return None
             self._in_hand = self._unsent.popleft()
-            self._unsent_live_s -= self._in_hand.live_s
+            self._unsent_live_s -= self._in_hand.droppable_s
         return self._in_hand.message
 
     def handed_over(self) -> None:
@@ -134,11 +142,13 @@ class Journal:
         if not send_again:
             self.forget_kept()
         again = len(self._kept)
-        if self._in_hand is not None:  # never handed over
-            self._kept.append(self._in_hand)
+        if self._in_hand is not None:
+            self._unsent.appendleft(self._in_hand)
+            self._unsent_live_s += self._in_hand.droppable_s
             self._in_hand = None
-        self._unsent.extendleft(reversed(self._kept))
-        self._unsent_live_s += sum(entry.live_s for entry in self._kept)
+        for entry in reversed(self._kept):
+            entry.again = True
+            self._unsent.appendleft(entry)
         self.forget_kept()
         self._handed = self._question = 0
         return again
@@ -152,10 +162,10 @@ class Journal:
 
     def _drop_oldest_live(self) -> bool:
         for at, entry in enumerate(self._unsent):
-            if entry.live_s:
+            if live_s := entry.droppable_s:
                 del self._unsent[at]
-                self._unsent_live_s -= entry.live_s
-                self.dropped_live_s += entry.live_s
+                self._unsent_live_s -= live_s
+                self.dropped_live_s += live_s
                 return True
         return False
 
