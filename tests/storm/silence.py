@@ -75,6 +75,7 @@ async def _converse(seed: int, link: str | None) -> Silences:
         model = LiveModel(
             backend=emulator.backend("google"),
             connector=connector,
+            config=LiveGenerationConfig(context_window_compression=True),
             continuity=Continuity(seed=seed),
         )
         async with model.connect() as session:

@@ -221,3 +221,28 @@ def test_what_is_kept_has_a_bound_in_bytes_and_in_live_seconds():
         journal.put(b"x", audio=True, live_s=0.25)
     take_all(journal)
     assert (journal.forgotten, journal.rewind(send_again=True)) == (1, 2)
+
+
+def test_a_question_is_kept_however_long_the_microphone_stays_open():
+    """Typed or spoken: an answer may take longer than the seconds that are kept."""
+    journal = Journal(max_kept_live_s=1.0)
+    journal.put(b"spoken", audio=True, live_s=0.75)
+    journal.put(b"typed")
+    take_all(journal)
+    journal.mark_question()
+    for number in range(20):
+        journal.put(str(number).encode(), audio=True, live_s=0.25)
+    take_all(journal)
+    assert journal.unanswered
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"spoken", b"typed", b"16", b"17", b"18", b"19"]
+
+
+def test_a_typed_question_outlives_the_audio_that_is_sent_while_it_waits():
+    journal = Journal(max_kept_live_s=1.0)
+    journal.put(b"typed")
+    for number in range(20):
+        journal.put(str(number).encode(), audio=True, live_s=0.25)
+    take_all(journal)
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"typed", b"16", b"17", b"18", b"19"]

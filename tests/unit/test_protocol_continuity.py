@@ -525,6 +525,19 @@ def test_an_answer_that_was_cut_is_told_with_what_came_of_it(again):
     assert session.happened()[-1].message.turn == 2
 
 
+def test_a_long_answer_under_an_open_microphone_is_asked_again():
+    session = Session()
+    session.feed(handle("h"))
+    session.say("one")
+    for _ in range(90):
+        session.protocol.send_audio_message(AUDIO, live_s=1.0)
+        session.sent()
+        session.feed(audio(24_000))
+    session.lose()
+    assert cut_of(session) == AnswerCut(1, 90.0, asked_again=True)
+    assert session.connect()[1][0] == text("one")
+
+
 def test_an_answer_that_had_not_begun_is_cut_only_if_nobody_asks_again():
     session = Session(send_again=False)
     session.say("one")
