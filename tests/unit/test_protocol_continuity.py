@@ -477,6 +477,28 @@ def test_a_new_connection_is_used_for_a_while_if_there_is_time():
     assert moved(session)
 
 
+def test_a_session_whose_own_time_is_up_is_followed_by_a_new_one():
+    """A move by its handle would only be told to go again."""
+    session = Session()
+    session.say("one")
+    session.feed(spoken("first"), DONE, handle("h"))
+    session.now = 840.0
+    session.feed(go_away(60))
+    assert moved(session)
+    assert session.connect()[0]["sessionResumption"] == {"handle": "h"}
+    session.feed(handle("h2"), go_away(59))
+    session.happened()
+    session.wait(11)
+    assert moved(session)
+    setup, (told,) = session.connect()
+    assert setup["sessionResumption"] == {}
+    assert len(told["clientContent"]["turns"]) == 2
+    session.feed(handle("h3"))
+    session.now += 500.0
+    session.lose()
+    assert session.connect()[0]["sessionResumption"] == {"handle": "h3"}
+
+
 def test_a_move_for_which_no_attempt_is_left_is_given_up():
     """The connection stands: it is used to its end."""
     session = Session(max_attempts=1)

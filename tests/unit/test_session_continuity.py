@@ -186,6 +186,22 @@ def test_at_go_away_the_session_moves_before_it_is_cut():
     assert emulator.sessions[0].close_code in (1000, None)
 
 
+def test_without_compression_a_session_outlives_its_own_time_too():
+    """The service ends it, however often its connections are renewed; the next one is told."""
+    settings = Settings(session_limit_s=60.0, connection_limit_s=25.0, go_away_lead_s=10.0)
+
+    async def talk(watched):
+        for number in range(20):
+            reply = await watched.session.ask(f"question {number}")
+            assert f"question {number}" in reply.text
+            await asyncio.sleep(9.0)
+
+    _, watched, _ = in_world(talk, settings=settings)
+    resumed = [event for event in watched.events if isinstance(event, Resumed)]
+    assert [event.with_handle for event in resumed].count(False) >= 2
+    assert sum(event.attempts for event in resumed) <= len(resumed) + 4
+
+
 def test_a_half_open_connection_is_noticed_and_replaced():
     _, watched, (_, second) = in_world(
         ask_twice, HalfOpen(session=0, direction="client", kind="clientContent", number=1)

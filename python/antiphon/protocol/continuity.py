@@ -81,6 +81,10 @@ class Attempts:
         self._succeeded_at_s = -math.inf
         self._streak = 0
 
+    def is_new(self, now: float) -> bool:
+        """Whether the connection was made only now, by an attempt."""
+        return now - self._succeeded_at_s < _SHORT_S
+
     def when_to_move(self, now: float, left_s: float) -> float:
         """The connection will be cut in ``left_s``: from when on a pause is good for moving.
 
@@ -95,7 +99,7 @@ class Attempts:
         better than an attempt that failed, and counts as one.
         """
         self.lost_at_s = now
-        if now - self._succeeded_at_s < _SHORT_S:
+        if self.is_new(now):
             self.number = self._streak
             return self.next(now)
         self.number = 1

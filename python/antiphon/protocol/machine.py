@@ -132,6 +132,7 @@ class SessionProtocol:
         self._connected = False
         self._setup_message: bytes | None = None
         self._setup_handle = ""
+        self._session_ends = False
         self._move_at_s: float | None = None
         self._timeout_at_s: float | None = None
         self._events: list[Event] = []
@@ -147,6 +148,8 @@ class SessionProtocol:
         setup, timeout_s = self._setup, self._setup_timeout_s
         if self.state is State.RECONNECTING:
             timeout_s = self._attempts.policy.connect_timeout_s
+            if self._session_ends:
+                self.resumption = None
             self._setup_handle = self.resumption.new_handle if self.resumption else ""
             wish = SessionResumption(
                 handle=self._setup_handle or None, transparent=self._transparent or None
@@ -407,6 +410,8 @@ class SessionProtocol:
             self._events.append(GoingAway(left_s))
             if self._continuity is not None:
                 self._move_at_s = self._attempts.when_to_move(now, left_s)
+                # Cut again so soon: it is the session that the handle stands for whose time is up.
+                self._session_ends = bool(self._setup_handle) and self._attempts.is_new(now)
         if message.tool_call is not None:
             self._open_calls |= {call.id for call in message.tool_call.function_calls}
         if message.tool_call_cancellation is not None:
@@ -533,7 +538,7 @@ class SessionProtocol:
         attempts = self._attempts.number
         with_handle = bool(self._setup_handle)
         resumed = Resumed(self._attempts.succeed(now), attempts, with_handle, self._sent_again)
-        self._loss, self._sent_again = None, 0
+        self._loss, self._sent_again, self._session_ends = None, 0, False
         told = self._history.unremembered(with_handle=with_handle)
         if told and self._attempts.policy.history and not (with_handle and self._transparent):
             content = ClientContent(turns=list(told), turn_complete=False)
