@@ -486,17 +486,35 @@ def test_a_session_whose_own_time_is_up_is_followed_by_a_new_one():
     session.feed(go_away(60))
     assert moved(session)
     assert session.connect()[0]["sessionResumption"] == {"handle": "h"}
-    session.feed(handle("h2"), go_away(59))
+    session.feed(handle("h2"), go_away(59))  # too soon to tell
+    session.happened()
+    session.wait(11)
+    assert moved(session)
+    assert session.connect()[0]["sessionResumption"] == {"handle": "h2"}
+    session.feed(handle("h3"), go_away(49))
     session.happened()
     session.wait(11)
     assert moved(session)
     setup, (told,) = session.connect()
     assert setup["sessionResumption"] == {}
     assert len(told["clientContent"]["turns"]) == 2
-    session.feed(handle("h3"))
+    session.feed(handle("h4"))
     session.now += 500.0
     session.lose()
-    assert session.connect()[0]["sessionResumption"] == {"handle": "h3"}
+    assert session.connect()[0]["sessionResumption"] == {"handle": "h4"}
+
+
+def test_connections_that_are_short_by_rule_are_resumed_each_time():
+    """A service that says go away as soon as a connection begins: the handle is still good."""
+    session = Session()
+    session.feed(handle("h"))
+    for _ in range(6):
+        session.feed(go_away(60))
+        session.happened()
+        session.wait(30)
+        assert session.protocol.state is State.RECONNECTING
+        assert session.connect()[0]["sessionResumption"] == {"handle": "h"}
+        session.wait(20)
 
 
 def test_a_move_for_which_no_attempt_is_left_is_given_up():

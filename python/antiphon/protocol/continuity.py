@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from antiphon.protocol.closure import Closure
 
-__all__ = ["DEFAULT_CONTINUITY", "MOVING_MARGIN_S", "Attempts", "Continuity", "can_be_mended"]
+__all__ = [
+    "DEFAULT_CONTINUITY",
+    "MOVING_MARGIN_S",
+    "Attempts",
+    "Continuity",
+    "EndNotice",
+    "can_be_mended",
+]
 
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
@@ -21,6 +28,8 @@ _LONGEST_WAIT_S = 8.0
 _JITTER = 0.5
 # A connection that ends sooner than that counts as a failed attempt.
 _SHORT_S = 10.0
+# Between two notices, for the second to say anything.
+_TELLING_S = 2.0
 #: Moving takes less than that.
 MOVING_MARGIN_S = 3.0
 
@@ -81,10 +90,6 @@ class Attempts:
         self._succeeded_at_s = -math.inf
         self._streak = 0
 
-    def is_new(self, now: float) -> bool:
-        """Whether the connection was made only now, by an attempt."""
-        return now - self._succeeded_at_s < _SHORT_S
-
     def when_to_move(self, now: float, left_s: float) -> float:
         """The connection will be cut in ``left_s``: from when on a pause is good for moving.
 
@@ -99,7 +104,7 @@ class Attempts:
         better than an attempt that failed, and counts as one.
         """
         self.lost_at_s = now
-        if self.is_new(now):
+        if now - self._succeeded_at_s < _SHORT_S:
             self.number = self._streak
             return self.next(now)
         self.number = 1
@@ -123,6 +128,23 @@ class Attempts:
         self._streak, self._succeeded_at_s = self.number, now
         self.number, self.lost_at_s = 0, None
         return gap_s
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    """The service said at ``told_s`` that it will cut the connection at ``due_s``."""
+
+    told_s: float
+    due_s: float
+
+    def is_of_the_same_end(self, later: EndNotice) -> bool:
+        """Whether a notice on a later connection means the end that this one meant.
+
+        It does if it leaves less time: then it is no limit of connections. Notices that follow
+        each other at once say nothing, because the time left is told in whole seconds.
+        """
+        elapsed_s = later.told_s - self.told_s
+        return elapsed_s >= _TELLING_S and later.due_s - self.due_s < elapsed_s / 2
 
 
 def can_be_mended(closure: Closure) -> bool:

@@ -18,6 +18,7 @@ from antiphon.protocol.continuity import (
     MOVING_MARGIN_S,
     Attempts,
     Continuity,
+    EndNotice,
     can_be_mended,
 )
 from antiphon.protocol.events import (
@@ -132,6 +133,8 @@ class SessionProtocol:
         self._connected = False
         self._setup_message: bytes | None = None
         self._setup_handle = ""
+        self._end_notice: EndNotice | None = None
+        self._end_notice_before: EndNotice | None = None
         self._session_ends = False
         self._move_at_s: float | None = None
         self._timeout_at_s: float | None = None
@@ -410,8 +413,10 @@ class SessionProtocol:
             self._events.append(GoingAway(left_s))
             if self._continuity is not None:
                 self._move_at_s = self._attempts.when_to_move(now, left_s)
-                # Cut again so soon: it is the session that the handle stands for whose time is up.
-                self._session_ends = bool(self._setup_handle) and self._attempts.is_new(now)
+            self._end_notice = EndNotice(now, self.go_away_s)
+            if self._setup_handle and (before := self._end_notice_before) is not None:
+                # It is the session whose time is up: the next one begins anew.
+                self._session_ends = before.is_of_the_same_end(self._end_notice)
         if message.tool_call is not None:
             self._open_calls |= {call.id for call in message.tool_call.function_calls}
         if message.tool_call_cancellation is not None:
@@ -503,6 +508,8 @@ class SessionProtocol:
         self._setup_message = None
         self._open_calls.clear()
         self._timeout_at_s = self._move_at_s = self.go_away_s = None
+        self._end_notice_before = self._end_notice or self._end_notice_before
+        self._end_notice = None
         self._events.append(Reconnect(at_s))
 
     def _cut_answer(self, now: float) -> None:
