@@ -45,10 +45,10 @@ class Continuity:
         move_after_s: Move to a new connection at the first pause after this time, before the
             service cuts it (at about 600 s; `goAway`, where it comes, moves sooner). None: only
             when the service says so.
-        send_again: After a break, send again what the resumed session cannot have heard: the
-            user's words since its last handle, at most 30 s of live audio. A word may then be
-            heard twice (at least once); False: never twice, but what was on the way is lost
-            (at most once). In Vertex's transparent mode, and for what had not left this
+        send_again: After a break, send again what the resumed session may not have heard: the
+            question that was not answered to its end, and what followed, of live audio the last
+            30 s. A word may then be heard twice (at least once); False: never twice, but what
+            was on the way is lost (at most once). In Vertex's transparent mode, and for what had not left this
             machine, nothing is lost or doubled either way.
         history: Where there is no handle, tell the new session what was said, as text.
         seed: Of the jitter between attempts.
