@@ -48,8 +48,8 @@ class Continuity:
         send_again: After a break, send again what the resumed session may not have heard: the
             question that was not answered to its end, and what followed, of live audio the last
             30 s. A word may then be heard twice (at least once); False: never twice, but what
-            was on the way is lost (at most once). In Vertex's transparent mode, and for what had not left this
-            machine, nothing is lost or doubled either way.
+            was on the way is lost (at most once). In Vertex's transparent mode, and for what
+            had not left this machine, nothing is lost or doubled either way.
         history: Where there is no handle, tell the new session what was said, as text.
         seed: Of the jitter between attempts.
     """
