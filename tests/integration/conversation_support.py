@@ -1,15 +1,22 @@
 """A conversation with the local server in memory, in virtual time."""
 
 import asyncio
+import base64
 import contextlib
+import json
+import math
 from importlib.resources import files
 from pathlib import Path
+
+import numpy as np
 
 from antiphon import LiveModel, tool
 from antiphon.channel import memory_channel_pair
 from antiphon.conversation import Conversation, TurnComplete, TurnHeard
 from antiphon.devices import FileDevice
 from antiphon.emulator import Emulator
+from antiphon.errors import ConnectError
+from antiphon.wire import GoogleAI
 
 SPEECH = Path(str(files("antiphon"))) / "assets" / "speech"
 STEP_LIMIT_S = 30.0
@@ -26,6 +33,57 @@ class MemoryConnector:
         self.server_end = theirs
         self.serving.append(asyncio.create_task(self.emulator.handle(theirs, url, headers)))
         return ours
+
+
+class ByHand:
+    """A service whose part the test plays: every connection is the test's to speak on.
+
+    Args:
+        refuse_after: So many connections are made; the next are refused until it is raised.
+    """
+
+    def __init__(self, refuse_after=math.inf):
+        self.refuse_after = refuse_after
+        self.attempts = 0
+        self.channel = None
+
+    async def connect(self, url, headers, *, timeout_s):
+        self.attempts += 1
+        if self.attempts > self.refuse_after:
+            raise ConnectError("nobody is there", cause="unreachable")
+        ours, self.channel = memory_channel_pair(10_000)
+        await self.say({"setupComplete": {}})
+        return ours
+
+    async def say(self, *messages):
+        for message in messages:
+            await self.channel.send(json.dumps(message).encode())
+
+    async def speak(self, seconds, **fields):
+        """Audio of the model: a loud tone."""
+        samples = np.round(9_000 * np.sin(np.arange(round(24_000 * seconds)) * 0.1))
+        data = base64.b64encode(samples.astype("<i2").tobytes()).decode()
+        blob = {"mimeType": "audio/pcm;rate=24000", "data": data}
+        turn = {"parts": [{"inlineData": blob}]}
+        await self.say({"serverContent": {"modelTurn": turn, **fields}})
+
+    async def heard_of(self):
+        """All messages of the client up to the end of its audio stream."""
+        messages = []
+        while not messages or "audioStreamEnd" not in messages[-1].get("realtimeInput", {}):
+            messages.append(json.loads(await self.channel.receive()))
+        return messages
+
+
+@contextlib.asynccontextmanager
+async def talk_by_hand(service, *, device=None, record_to=None, continuity=None):
+    """A conversation whose model is the test."""
+    backend = GoogleAI(api_key="key")
+    model = LiveModel(backend=backend, connector=service, continuity=continuity)
+    async with model.connect() as session:
+        device = device or FileDevice()
+        async with Conversation(session, device, record_to=record_to) as conversation:
+            yield Talk(session, device, conversation, service)
 
 
 class Talk:
@@ -60,7 +118,7 @@ class Talk:
 
 
 @contextlib.asynccontextmanager
-async def talk(*, device=None, record_to=None, tools=(), emulator=None):
+async def talk(*, device=None, record_to=None, tools=(), emulator=None, continuity=None):
     """In virtual time there are no threads, so tools run inline."""
     server = emulator or Emulator()
     connector = MemoryConnector(server)
@@ -68,7 +126,7 @@ async def talk(*, device=None, record_to=None, tools=(), emulator=None):
         backend=server.backend("google"),
         tools=[tool(function, inline=True) for function in tools],
         connector=connector,
-        continuity=None,
+        continuity=continuity,
     )
     try:
         async with model.connect() as session:

@@ -1,15 +1,24 @@
 """Odd moments of a conversation: begun late, begun twice, answered for too long."""
 
 import asyncio
+import base64
+import threading
 
 import numpy as np
 import pytest
-from conversation_support import MemoryConnector, Talk, talk
+from conversation_support import ByHand, MemoryConnector, Talk, talk, talk_by_hand
 
-from antiphon import LiveModel
+from antiphon import Continuity, LiveModel
 from antiphon.audio import Playout
-from antiphon.audio.wav import read_wav
-from antiphon.conversation import AnswerDropped, Conversation, Interrupted, TurnHeard, TurnSounded
+from antiphon.audio.wav import WavWriter, read_wav
+from antiphon.conversation import (
+    AnswerDropped,
+    AudioDropped,
+    Conversation,
+    Interrupted,
+    TurnHeard,
+    TurnSounded,
+)
 from antiphon.conversation.downlink import DownlinkPump
 from antiphon.conversation.timeline import Timeline
 from antiphon.conversation.transcript import Transcript
@@ -99,3 +108,143 @@ def test_what_finds_no_room_ends_its_turn_and_is_told():
     assert [(event.turn, event.lost_ms) for event in dropped] == [(1, 500.0), (1, 500.0)]
     turn = pump.playback.turns[1]
     assert (turn.received_frames, turn.complete) == (24_000, True)
+
+
+# ---------------------------------------------------------------------- interruptions
+
+
+def test_interrupt_stops_the_voice_though_a_newer_turn_has_begun_without_a_sound():
+    async def main():
+        async with talk_by_hand(ByHand()) as t:
+            await t.connector.speak(3.0, turnComplete=True)
+            await t.until(TurnSounded, turn=1)
+            await t.connector.say({"serverContent": {"outputTranscription": {"text": "And"}}})
+            await asyncio.sleep(1.0)
+            await t.conversation.interrupt()
+            cut = await t.until(Interrupted)
+            await t.connector.speak(1.0)  # too late: it belongs to what was interrupted
+            await t.connector.speak(0.5, turnComplete=True)
+            await t.connector.speak(0.5, turnComplete=True)
+            heard = await t.until(TurnHeard)
+            return cut, heard, [e for e in t.seen if isinstance(e, Interrupted)]
+
+    cut, heard, all_cuts = run_in_virtual_time(main())
+    assert cut.turn == 1
+    assert 1_000 < cut.heard_ms < 1_100
+    assert all_cuts == [cut]
+    assert (heard.turn, heard.heard_ms) == (3, 500)
+
+
+def test_an_interruption_ends_every_turn_that_waits():
+    async def main():
+        async with talk_by_hand(ByHand()) as t:
+            await t.connector.speak(3.0, turnComplete=True)
+            await t.connector.speak(2.0, turnComplete=True)
+            await t.until(TurnSounded, turn=1)
+            await asyncio.sleep(1.0)
+            await t.conversation.interrupt()
+            cuts = [await t.until(Interrupted), await t.until(Interrupted)]
+            await t.connector.channel.close(1000)
+            await t.conversation.wait()
+            return cuts, t
+
+    cuts, t = run_in_virtual_time(main())
+    first, second = cuts
+    assert (first.turn, second.turn, second.heard_ms) == (1, 2, 0)
+    assert 1_000 < first.heard_ms < 1_100
+    assert not [event for event in t.seen if isinstance(event, TurnHeard)]
+    turns = t.conversation.playback
+    assert [turns[number].heard_frames for number in (1, 2)] == [first.heard_ms * 24, 0]
+    assert all(turn.done and turn.interrupted for turn in turns.values())
+
+
+# ---------------------------------------------------------------------- the end
+
+
+def test_a_cancelled_close_returns_when_the_recording_is_on_the_disk(tmp_path, monkeypatch):
+    """However slow the disk is."""
+    closing, disk = threading.Event(), threading.Event()
+    close = WavWriter.close
+
+    def close_slowly(writer):
+        closing.set()
+        disk.wait(10)
+        close(writer)
+
+    monkeypatch.setattr(WavWriter, "close", close_slowly)
+
+    async def main():
+        async with talk_by_hand(ByHand(), record_to=tmp_path / "a.wav") as t:
+            await asyncio.sleep(0.3)
+            ending = asyncio.create_task(t.conversation.close())
+            await asyncio.to_thread(closing.wait, 10)
+            ending.cancel()
+            await asyncio.wait([ending], timeout=0.01)
+            still_waiting = not ending.done()
+            disk.set()
+            with pytest.raises(asyncio.CancelledError):
+                await ending
+            return still_waiting
+
+    assert asyncio.run(main())
+    recording, rate_hz = read_wav(tmp_path / "a.wav")
+    assert len(recording) / rate_hz >= 0.3
+
+
+# ---------------------------------------------------------------------- the user's audio
+
+
+def test_user_audio_that_waited_too_long_for_a_connection_is_dropped_and_counted():
+    async def main():
+        service = ByHand(refuse_after=1)
+        continuity = Continuity(give_up_after_s=100, max_attempts=100)
+        async with talk_by_hand(service, continuity=continuity) as t:
+            await asyncio.sleep(2)
+            await service.channel.close(1011)
+            await asyncio.sleep(40)
+            service.refuse_after = 1_000
+            await asyncio.sleep(10)
+            dropped = [e async for e in up_to_now(t.events) if isinstance(e, AudioDropped)]
+            return dropped, t.session.dropped_user_audio_s
+
+    dropped, dropped_s = run_in_virtual_time(main())
+    totals = [event.frames for event in dropped]
+    assert totals == sorted(set(totals))
+    assert totals[-1] == round(dropped_s * 48_000)
+    # 40 s and what was handed over before, less the 30 s that are kept.
+    assert 10 <= dropped_s < 20
+    assert 30 < dropped[0].at_s < 34
+
+
+async def up_to_now(events):
+    while True:
+        try:
+            async with asyncio.timeout(0.001):
+                yield await anext(events)
+        except TimeoutError:
+            return
+
+
+def test_the_last_word_is_sent_though_it_does_not_fill_a_packet():
+    """At the end of the input; the rest of the last packet is silence."""
+    word = np.zeros(48_000 + 480, np.float32)  # 1010 ms: half a packet is left over
+    word[48_000:] = 0.5 * np.sin(np.arange(480) * 2 * np.pi * 1_000 / 48_000)
+
+    async def main():
+        device = FileDevice(noise_dbfs=None)
+        device.say(word)
+        device.end_input()
+        service = ByHand()
+        async with talk_by_hand(service, device=device):
+            return await service.heard_of()
+
+    messages = run_in_virtual_time(main())
+    assert messages[-1] == {"realtimeInput": {"audioStreamEnd": True}}
+    packets = [
+        base64.b64decode(message["realtimeInput"]["audio"]["data"]) for message in messages[1:-1]
+    ]
+    assert {len(packet) for packet in packets} == {640}
+    heard = np.frombuffer(b"".join(packets), "<i2") / 32_768
+    loud = np.flatnonzero(np.abs(heard) > 0.1)
+    assert 0.009 < (loud[-1] - loud[0]) / 16_000 < 0.011
+    assert np.sqrt(np.mean(heard[loud[0] : loud[-1]] ** 2)) > 0.3

@@ -35,7 +35,7 @@ from antiphon.errors import AntiphonError
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import bytes_to_base64
 
-__all__ = ["Report", "run_session"]
+__all__ = ["Report", "Tones", "run_session"]
 
 DURATION_S = 600.0
 PACKET_S = 0.1
@@ -60,7 +60,7 @@ def run_session(seed: int) -> Report:
     return run_in_virtual_time(_Storm(seed).run())
 
 
-class _Tones:
+class Tones:
     """Speech of a known length, without a synthesizer: 60 ms a character."""
 
     def synthesize(self, text: str, voice: str) -> Speech:
@@ -94,7 +94,7 @@ class _Storm:
         self.audio_sent = 0
         self.emulator = Emulator(
             brain=Echo(),
-            voice=Voice([_Tones()]),
+            voice=Voice([Tones()]),
             recognizer=Recognizer(enabled=False),
             seed=seed,
             faults=_weather(rng, seed),

@@ -10,6 +10,7 @@ from antiphon.conversation.conversation import (
     EventSubscription,
 )
 from antiphon.conversation.events import (
+    AnswerCut,
     AnswerDropped,
     AudioDropped,
     Event,
@@ -28,6 +29,7 @@ from antiphon.conversation.timeline import Timeline
 from antiphon.conversation.transcript import Transcript, Utterance
 
 __all__ = [
+    "AnswerCut",
     "AnswerDropped",
     "AudioDropped",
     "Conversation",

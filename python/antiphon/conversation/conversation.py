@@ -116,7 +116,7 @@ class Conversation:
         self._recorder: StereoRecorder | None = None
         self._feed: Feed[Event] = Feed()
         self._running: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -141,7 +141,7 @@ class Conversation:
             DeviceError: The device cannot be opened, or this conversation was started before.
             RecordingError: The recording cannot be made.
         """
-        if self._running is not None or self._closed:
+        if self._running is not None:
             raise DeviceError("This conversation was started before; make a new one to talk again.")
         self._downlink.begin(self._session.turn - self._session.turn_open)
         if self._record_to is not None:
@@ -158,24 +158,33 @@ class Conversation:
     async def close(self) -> None:
         """End the conversation now: stop the device, complete the recording. The session stays.
 
-        A second call does nothing. To let the model finish first, wait for `TurnHeard`.
+        A second call does no more than wait for the first, and a cancelled one still waits until
+        the recording is on the disk. To let the model finish first, wait for `TurnHeard`.
 
         Raises:
             RecordingError: The recording is not complete; all else is closed.
         """
-        if self._closed or self._running is None:
+        if self._running is None:
             return
-        self._closed = True
-        self._running.cancel()
+        if self._closing is not None:
+            await asyncio.wait([self._closing])
+            return
+        self._closing = asyncio.create_task(self._close(self._running), name="closing")
         try:
-            await asyncio.wait([self._running])
+            await asyncio.shield(self._closing)
+        except asyncio.CancelledError:
+            await asyncio.wait([self._closing])
+            raise
+
+    async def _close(self, running: asyncio.Task[None]) -> None:
+        running.cancel()
+        try:
+            await asyncio.wait([running])
+            await self._device.stop()
         finally:
-            try:
-                await self._device.stop()
-            finally:
-                if self._recorder is not None:
-                    # A slow disk must not hold the loop up.
-                    await asyncio.to_thread(self._recorder.close)
+            if self._recorder is not None:
+                # A slow disk must not hold the loop up.
+                await asyncio.to_thread(self._recorder.close)
 
     async def wait(self) -> None:
         """Return when the conversation has ended: by `close`, or the session's end.

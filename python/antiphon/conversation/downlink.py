@@ -236,10 +236,10 @@ class DownlinkPump:
 
     def _interrupt(self, turn: int, at_s: float) -> None:
         self._turn_open = False
-        if turn in self.playback.turns and turn not in self._interrupted_s:
+        if turn not in self._interrupted_s and (cut := self.playback.flushed(turn)):
             self._playout.flush(now_us=self._device.now_us(), turn=turn)
-            self.playback.flushed(turn)
-            self._interrupted_s[turn] = at_s
+            for each in cut:
+                self._interrupted_s.setdefault(each, at_s)
 
     def interrupt(self) -> None:
         """Stop the voice now, from this side; what still comes of its turn is not played."""

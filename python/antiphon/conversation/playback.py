@@ -126,12 +126,22 @@ class Playback:
         """No more audio of ``turn`` will come."""
         self._turn(turn).complete = True
 
-    def flushed(self, turn: int) -> None:
-        """The playout was told to flush ``turn``; it is heard at the next callback."""
-        playback = self._turn(turn)
-        playback.complete = True
-        if turn not in self._flushing:
-            self._flushing.append(turn)
+    def flushed(self, turn: int) -> list[int]:
+        """The playout was told to flush all up to ``turn``; it is heard at the next callback.
+
+        Returns:
+            The turns that this may cut: ``turn``, should it have come, and what waits before it.
+        """
+        cut = [
+            number
+            for number, playback in sorted(self.turns.items())
+            if number == turn or (number < turn and not playback.done)
+        ]
+        for number in cut:
+            self.turns[number].complete = True
+            if number not in self._flushing:
+                self._flushing.append(number)
+        return cut
 
     def observe(self, playhead: PlayheadView) -> list[Started | Finished | Cut]:
         """What came to pass since the call before."""
@@ -178,12 +188,18 @@ class Playback:
             playback.gaps.append(Gap(before, now, silent))
 
     def _settle_flush(self, playhead: PlayheadView) -> list[Started | Finished | Cut]:
-        """A flush took effect: the turn ends where the playhead says, unless it was over."""
+        """A flush took effect: a turn ends where the playhead says, unless it was over."""
         seen: list[Started | Finished | Cut] = []
+        sounding = playhead.flushed_turn
         for turn in self._flushing:
             playback = self._turn(turn)
             if not playback.done:
-                if playhead.flushed_turn == turn:
+                if sounding is not None and sounding > turn:
+                    playback.heard_frames = playback.received_frames
+                    self._close(playback)
+                    seen.append(Finished(playback))
+                    continue
+                if sounding == turn:
                     playback.heard_frames = playhead.flushed_media_frames
                 self._close(playback)
             playback.interrupted = True

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from antiphon.protocol.closure import Closure
 
-__all__ = ["DEFAULT_CONTINUITY", "MOVING_MARGIN_S", "Attempts", "Continuity", "can_be_mended"]
+__all__ = [
+    "DEFAULT_CONTINUITY",
+    "MOVING_MARGIN_S",
+    "Attempts",
+    "Continuity",
+    "EndNotice",
+    "can_be_mended",
+]
 
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
@@ -21,6 +28,8 @@ _LONGEST_WAIT_S = 8.0
 _JITTER = 0.5
 # A connection that ends sooner than that counts as a failed attempt.
 _SHORT_S = 10.0
+# Between two notices, for the second to say anything.
+_TELLING_S = 2.0
 #: Moving takes less than that.
 MOVING_MARGIN_S = 3.0
 
@@ -36,11 +45,11 @@ class Continuity:
         move_after_s: Move to a new connection at the first pause after this time, before the
             service cuts it (at about 600 s; `goAway`, where it comes, moves sooner). None: only
             when the service says so.
-        send_again: After a break, send again what the resumed session cannot have heard: the
-            user's words since its last handle, at most 30 s of live audio. A word may then be
-            heard twice (at least once); False: never twice, but what was on the way is lost
-            (at most once). In Vertex's transparent mode, and for what had not left this
-            machine, nothing is lost or doubled either way.
+        send_again: After a break, send again what the resumed session may not have heard: the
+            question that was not answered to its end, and what followed, of live audio the last
+            30 s. A word may then be heard twice (at least once); False: never twice, but what
+            was on the way is lost (at most once). In Vertex's transparent mode, and for what
+            had not left this machine, nothing is lost or doubled either way.
         history: Where there is no handle, tell the new session what was said, as text.
         seed: Of the jitter between attempts.
     """
@@ -119,6 +128,23 @@ class Attempts:
         self._streak, self._succeeded_at_s = self.number, now
         self.number, self.lost_at_s = 0, None
         return gap_s
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    """The service said at ``told_s`` that it will cut the connection at ``due_s``."""
+
+    told_s: float
+    due_s: float
+
+    def is_of_the_same_end(self, later: EndNotice) -> bool:
+        """Whether a notice on a later connection means the end that this one meant.
+
+        It does if it leaves less time: then it is no limit of connections. Notices that follow
+        each other at once say nothing, because the time left is told in whole seconds.
+        """
+        elapsed_s = later.told_s - self.told_s
+        return elapsed_s >= _TELLING_S and later.due_s - self.due_s < elapsed_s / 2
 
 
 def can_be_mended(closure: Closure) -> bool:

@@ -66,3 +66,7 @@ class History:
             self._characters -= len(dropped.parts[0].text or "")
             self._remembered = max(0, self._remembered - 1)
             self._answered = max(0, self._answered - 1)
+        if (over := self._characters - _MAX_CHARACTERS) > 0:
+            part = self._turns[0].parts[0]
+            part.text = (part.text or "")[over:]
+            self._characters -= over

@@ -19,15 +19,26 @@ class _Entry:
     live_s: float = 0.0
     """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""
     audio: bool = False
+    again: bool = False
+    """It was handed over before, to a connection that was lost."""
+    number: int = 0
+    """Which message of its connection it was, from 1; 0 before that."""
+
+    @property
+    def droppable_s(self) -> float:
+        """Of live audio that never left: what was on the way once is not given up here."""
+        return 0.0 if self.again else self.live_s
 
 
 class Journal:
     """Messages on their way out. Not thread-safe; allocates one small object per message.
 
     Args:
-        max_live_s: So much live audio may wait; then the oldest is dropped and counted.
+        max_live_s: So much live audio may wait that never left; then the oldest is dropped and
+            counted.
         max_kept_bytes: So much of what was handed over is kept to be sent again.
-        max_kept_live_s: So much live audio among it.
+        max_kept_live_s: So much live audio among it, apart from the question that is being
+            answered: an answer may be long, and the microphone stays open.
     """
 
     def __init__(
@@ -48,13 +59,14 @@ class Journal:
         self._unsent: deque[_Entry] = deque()
         self._unsent_live_s = 0.0
         self._in_hand: _Entry | None = None
-        self._kept: deque[_Entry] = deque()
+        # What was handed over: the question of the answer under way, and what came after it.
+        self._asked: deque[_Entry] = deque()
+        self._since: deque[_Entry] = deque()
+        self._since_live_s = 0.0
         self._kept_bytes = 0
-        self._kept_live_s = 0.0
         self._kept_questions = 0
         # Of the messages after the setup, on this connection.
         self._handed = 0
-        self._question = 0
 
     def __len__(self) -> int:
         """Messages that are not yet handed to the connection."""
@@ -69,8 +81,8 @@ class Journal:
         """Send a message when it is its turn; live audio may be dropped when it has to wait."""
         self._unsent.append(_Entry(message, live_s, audio))
         self._unsent_live_s += live_s
-        if live_s and self._unsent_live_s > self._max_live_s:
-            self._drop_oldest_live()
+        while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
+            pass
 
     def put_first(self, message: bytes) -> None:
         """Send a message before all others."""
@@ -86,7 +98,7 @@ class Journal:
             if not self._unsent:
                 return None
             self._in_hand = self._unsent.popleft()
-            self._unsent_live_s -= self._in_hand.live_s
+            self._unsent_live_s -= self._in_hand.droppable_s
         return self._in_hand.message
 
     def handed_over(self) -> None:
@@ -95,17 +107,23 @@ class Journal:
         if entry is None:
             return  # the connection was lost in between
         self._handed += 1
-        self._kept.append(entry)
+        entry.number = self._handed
+        self._since.append(entry)
+        self._since_live_s += entry.live_s
         self._kept_bytes += len(entry.message)
-        self._kept_live_s += entry.live_s
         self._kept_questions += not entry.audio
-        while self._kept_bytes > self._max_kept_bytes or self._kept_live_s > self._max_kept_live_s:
-            self._forget_oldest()
+        if entry.live_s:
+            while self._since_live_s > self._max_kept_live_s:
+                self._forget(self._since, _first_live(self._since))
+                self.forgotten += 1
+        while self._kept_bytes > self._max_kept_bytes:
+            self._forget(self._asked or self._since)
             self.forgotten += 1
 
     def acknowledge(self, consumed: int) -> None:
         """The service has taken the first ``consumed`` messages of this connection."""
-        self._forget_before(consumed)
+        while (oldest := self._asked or self._since) and oldest[0].number <= consumed:
+            self._forget(oldest)
 
     @property
     def unanswered(self) -> bool:
@@ -114,16 +132,20 @@ class Journal:
 
     def mark_question(self) -> None:
         """An answer begins: what was handed over so far is its question."""
-        self._question = self._handed
+        self._asked += self._since
+        self._since.clear()
+        self._since_live_s = 0.0
 
     def forget_question(self) -> None:
         """The answer is complete: its question is not to be sent again."""
-        self._forget_before(self._question)
+        while self._asked:
+            self._forget(self._asked)
 
     def forget_kept(self) -> None:
         """None of what was handed over is to be sent again."""
-        self._kept.clear()
-        self._kept_bytes, self._kept_live_s, self._kept_questions = 0, 0.0, 0
+        self._asked.clear()
+        self._since.clear()
+        self._since_live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
 
     def rewind(self, *, send_again: bool) -> int:
         """The connection is lost: begin the next one with what it has to get.
@@ -133,15 +155,17 @@ class Journal:
         """
         if not send_again:
             self.forget_kept()
-        again = len(self._kept)
-        if self._in_hand is not None:  # never handed over
-            self._kept.append(self._in_hand)
+        kept = [*self._asked, *self._since]
+        if self._in_hand is not None:
+            self._unsent.appendleft(self._in_hand)
+            self._unsent_live_s += self._in_hand.droppable_s
             self._in_hand = None
-        self._unsent.extendleft(reversed(self._kept))
-        self._unsent_live_s += sum(entry.live_s for entry in self._kept)
+        for entry in reversed(kept):
+            entry.again = True
+            self._unsent.appendleft(entry)
         self.forget_kept()
-        self._handed = self._question = 0
-        return again
+        self._handed = 0
+        return len(kept)
 
     def clear(self) -> None:
         """Nothing goes out any more."""
@@ -150,20 +174,23 @@ class Journal:
         self._in_hand = None
         self.forget_kept()
 
-    def _drop_oldest_live(self) -> None:
+    def _drop_oldest_live(self) -> bool:
         for at, entry in enumerate(self._unsent):
-            if entry.live_s:
+            if live_s := entry.droppable_s:
                 del self._unsent[at]
-                self._unsent_live_s -= entry.live_s
-                self.dropped_live_s += entry.live_s
-                return
+                self._unsent_live_s -= live_s
+                self.dropped_live_s += live_s
+                return True
+        return False
 
-    def _forget_before(self, number: int) -> None:
-        while self._kept and self._handed - len(self._kept) < number:
-            self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        entry = self._kept.popleft()
+    def _forget(self, queue: deque[_Entry], at: int = 0) -> None:
+        entry = queue[at]
+        del queue[at]
         self._kept_bytes -= len(entry.message)
-        self._kept_live_s -= entry.live_s
         self._kept_questions -= not entry.audio
+        if queue is self._since:
+            self._since_live_s -= entry.live_s
+
+
+def _first_live(entries: deque[_Entry]) -> int:
+    return next(at for at, entry in enumerate(entries) if entry.live_s)

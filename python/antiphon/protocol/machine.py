@@ -18,6 +18,7 @@ from antiphon.protocol.continuity import (
     MOVING_MARGIN_S,
     Attempts,
     Continuity,
+    EndNotice,
     can_be_mended,
 )
 from antiphon.protocol.events import (
@@ -132,6 +133,9 @@ class SessionProtocol:
         self._connected = False
         self._setup_message: bytes | None = None
         self._setup_handle = ""
+        self._end_notice: EndNotice | None = None
+        self._end_notice_before: EndNotice | None = None
+        self._session_ends = False
         self._move_at_s: float | None = None
         self._timeout_at_s: float | None = None
         self._events: list[Event] = []
@@ -147,6 +151,8 @@ class SessionProtocol:
         setup, timeout_s = self._setup, self._setup_timeout_s
         if self.state is State.RECONNECTING:
             timeout_s = self._attempts.policy.connect_timeout_s
+            if self._session_ends:
+                self.resumption = None
             self._setup_handle = self.resumption.new_handle if self.resumption else ""
             wish = SessionResumption(
                 handle=self._setup_handle or None, transparent=self._transparent or None
@@ -407,6 +413,10 @@ class SessionProtocol:
             self._events.append(GoingAway(left_s))
             if self._continuity is not None:
                 self._move_at_s = self._attempts.when_to_move(now, left_s)
+            self._end_notice = EndNotice(now, self.go_away_s)
+            if self._setup_handle and (before := self._end_notice_before) is not None:
+                # It is the session whose time is up: the next one begins anew.
+                self._session_ends = before.is_of_the_same_end(self._end_notice)
         if message.tool_call is not None:
             self._open_calls |= {call.id for call in message.tool_call.function_calls}
         if message.tool_call_cancellation is not None:
@@ -437,9 +447,11 @@ class SessionProtocol:
         due_s = self._moves_at()
         if due_s is None or now < due_s:
             return
-        if (at_s := self._attempts.begin(now)) is not None:
-            self._events.append(Moving())
-            self._reconnect(at_s)
+        if (at_s := self._attempts.begin(now)) is None:
+            self._move_at_s = None  # no attempt is left: this connection is used to its end
+            return
+        self._events.append(Moving())
+        self._reconnect(at_s)
 
     def _moves_at(self) -> float | None:
         """When to move, as things are: never while something is open that a move would cut."""
@@ -496,6 +508,8 @@ class SessionProtocol:
         self._setup_message = None
         self._open_calls.clear()
         self._timeout_at_s = self._move_at_s = self.go_away_s = None
+        self._end_notice_before = self._end_notice or self._end_notice_before
+        self._end_notice = None
         self._events.append(Reconnect(at_s))
 
     def _cut_answer(self, now: float) -> None:
@@ -531,7 +545,7 @@ class SessionProtocol:
         attempts = self._attempts.number
         with_handle = bool(self._setup_handle)
         resumed = Resumed(self._attempts.succeed(now), attempts, with_handle, self._sent_again)
-        self._loss, self._sent_again = None, 0
+        self._loss, self._sent_again, self._session_ends = None, 0, False
         told = self._history.unremembered(with_handle=with_handle)
         if told and self._attempts.policy.history and not (with_handle and self._transparent):
             content = ClientContent(turns=list(told), turn_complete=False)

@@ -73,12 +73,17 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
     """Read one message of the service.
 
     Raises:
-        ProtocolViolation: Not JSON, not an object, or a known field of the wrong type. The
-            message shows the first 200 characters received.
+        ProtocolViolation: Not JSON, not an object, a known field of the wrong type, more than
+            100,000 values, or nested more than 100 deep. The message shows the first 200
+            characters received.
     """
-    raw = data.encode() if isinstance(data, str) else data
+    # A lone surrogate is no UTF-8: the decoder says so.
+    raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     rest, audio = _native.split_server_message(raw)
+    _check_bounds(rest, "service")
     try:
+        if _count(rest, "{", "[") > _MAX_DEPTH:
+            _check_depth(msgspec.json.decode(rest), "service")
         message = _decode_typed(rest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         shown = raw[:200].decode("utf-8", "replace")
@@ -179,7 +184,7 @@ def decode_client_message(data: bytes | str) -> tuple[ClientMessage, dict[str, A
         ProtocolViolation: Not JSON, not an object, a field of the wrong type, more than 100,000
             values, or nested more than 100 deep.
     """
-    _check_bounds(data)
+    _check_bounds(data, "client")
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -188,10 +193,8 @@ def decode_client_message(data: bytes | str) -> tuple[ClientMessage, dict[str, A
         raise ProtocolViolation(
             f"The client's message is a JSON {type(value).__name__}; it must be an object."
         )
-    if _count(data, "{", "[") > _MAX_DEPTH and _deeper_than(value, _MAX_DEPTH):
-        raise ProtocolViolation(
-            f"The client's message is nested more than {_MAX_DEPTH} deep; send it flatter."
-        )
+    if _count(data, "{", "[") > _MAX_DEPTH:
+        _check_depth(value, "client")
     try:
         camel = _to_camel(value)
         return msgspec.convert(camel, ClientMessage, strict=False), camel
@@ -199,7 +202,7 @@ def decode_client_message(data: bytes | str) -> tuple[ClientMessage, dict[str, A
         raise ProtocolViolation(f"The client's message does not fit: {error}.") from error
 
 
-def _check_bounds(data: bytes | str) -> None:
+def _check_bounds(data: bytes | str, whose: str) -> None:
     """Refuse what would take far more memory than it has bytes, before it is read.
 
     Raises:
@@ -207,7 +210,19 @@ def _check_bounds(data: bytes | str) -> None:
     """
     if len(data) > _MAX_VALUES and (values := _count(data, ",")) > _MAX_VALUES:
         raise ProtocolViolation(
-            f"The client's message has {values:,} commas; send at most {_MAX_VALUES:,} values."
+            f"The {whose}'s message has {values:,} commas; at most {_MAX_VALUES:,} values are read."
+        )
+
+
+def _check_depth(value: Any, whose: str) -> None:
+    """Refuse what a reader with recursion would stumble over.
+
+    Raises:
+        ProtocolViolation: Nested more than 100 deep.
+    """
+    if _deeper_than(value, _MAX_DEPTH):
+        raise ProtocolViolation(
+            f"The {whose}'s message is nested more than {_MAX_DEPTH} deep; flatter ones are read."
         )
 
 

@@ -11,6 +11,7 @@ Source: the ``BidiGenerateContentServerMessage`` of the Live API and frames of t
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -228,11 +229,12 @@ class DecodedMessage(msgspec.Struct, frozen=True):
 
 
 def parse_duration_s(text: str) -> float:
-    """Seconds of a proto3 JSON duration (``"50s"``, ``"10.500s"``); 0.0 if it is not one."""
+    """Seconds of a proto3 JSON duration (``"50s"``, ``"10.500s"``); 0.0 for anything else."""
     try:
-        return float(text.removesuffix("s"))
+        seconds = float(text.removesuffix("s"))
     except ValueError:
         return 0.0
+    return seconds if 0 <= seconds < math.inf else 0.0
 
 
 def duration_text(seconds: float) -> str:

@@ -1,0 +1,248 @@
+"""What goes out: in order, once, over any number of connections."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from antiphon.protocol.journal import Journal
+
+
+def take_all(journal):
+    taken = []
+    while (message := journal.take()) is not None:
+        journal.handed_over()
+        taken.append(message)
+    return taken
+
+
+def filled(*messages, **bounds):
+    journal = Journal(**bounds)
+    for message in messages:
+        journal.put(message)
+    return journal
+
+
+class JournalAgainstAList(RuleBasedStateMachine):
+    """The model: one list of everything that was put, and for each what became of it.
+
+    ``cleared`` messages are those that nothing sends again; live audio over the bound is dropped
+    from the front of what waits, as many whole messages as it takes.
+    """
+
+    max_live_s = 3.0
+
+    def __init__(self):
+        super().__init__()
+        self.journal = Journal(max_live_s=self.max_live_s)
+        self.unsent = []  # (number, live_s that may be dropped, audio)
+        self.kept = []
+        self.in_hand = None
+        self.question = 0
+        self.handed = 0
+        self.dropped_s = 0.0
+        self.number = 0
+
+    def fresh(self, live_s, audio):
+        self.number += 1
+        return self.number, live_s, audio
+
+    @rule(live_s=st.sampled_from([0.0, 0.5, 1.0]))
+    def put(self, live_s):
+        entry = self.fresh(live_s, audio=live_s > 0)
+        self.journal.put(str(entry[0]).encode(), audio=entry[2], live_s=live_s)
+        self.unsent.append(entry)
+        while live_s and sum(e[1] for e in self.unsent) > self.max_live_s:
+            oldest = next(e for e in self.unsent if e[1])
+            self.unsent.remove(oldest)
+            self.dropped_s += oldest[1]
+
+    @rule()
+    def put_first(self):
+        entry = self.fresh(0.0, audio=False)
+        self.journal.put_first(str(entry[0]).encode())
+        self.unsent.insert(0, entry)
+
+    @rule()
+    def take(self):
+        if self.in_hand is None and self.unsent:
+            self.in_hand = self.unsent.pop(0)
+        expected = None if self.in_hand is None else str(self.in_hand[0]).encode()
+        assert self.journal.take() == expected
+
+    @rule()
+    def handed_over(self):
+        self.journal.handed_over()
+        if self.in_hand is not None:
+            self.kept.append(self.in_hand)
+            self.handed += 1
+            self.in_hand = None
+
+    @rule(consumed=st.integers(-1, 12))
+    def acknowledge(self, consumed):
+        self.journal.acknowledge(consumed)
+        self.forget_before(consumed)
+
+    @rule()
+    def mark_question(self):
+        self.journal.mark_question()
+        self.question = self.handed
+
+    @rule()
+    def forget_question(self):
+        self.journal.forget_question()
+        self.forget_before(self.question)
+
+    @rule(send_again=st.booleans())
+    def rewind(self, send_again):
+        again = [(number, 0.0, audio) for number, _, audio in self.kept] if send_again else []
+        assert self.journal.rewind(send_again=send_again) == len(again)
+        in_hand = [] if self.in_hand is None else [self.in_hand]
+        self.unsent = again + in_hand + self.unsent
+        self.kept, self.in_hand, self.handed, self.question = [], None, 0, 0
+
+    @rule()
+    @precondition(lambda self: self.number > 20)
+    def clear(self):
+        self.journal.clear()
+        self.unsent, self.kept, self.in_hand = [], [], None
+
+    def forget_before(self, number):
+        first_kept = self.handed - len(self.kept)
+        self.kept = self.kept[max(0, number - first_kept) :]
+
+    @invariant()
+    def agrees(self):
+        journal = self.journal
+        assert len(journal) == len(self.unsent) + (self.in_hand is not None)
+        assert journal.handed == self.handed
+        assert journal.dropped_live_s == self.dropped_s
+        assert journal.unanswered == any(not audio for _, _, audio in self.kept)
+        assert journal.forgotten == 0
+
+    def teardown(self):
+        """Whatever happened: the rest comes out whole and in order."""
+        expected = [str(e[0]).encode() for e in [self.in_hand, *self.unsent] if e is not None]
+        assert take_all(self.journal) == expected
+
+
+TestJournalAgainstAList = JournalAgainstAList.TestCase
+TestJournalAgainstAList.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def test_a_message_in_hand_goes_again_when_the_connection_is_lost():
+    journal = filled(b"a", b"b")
+    assert journal.take() == b"a"
+    assert journal.rewind(send_again=False) == 0  # it was not handed over
+    assert take_all(journal) == [b"a", b"b"]
+
+
+def test_at_least_once_sends_what_was_handed_over_again_before_what_waits():
+    journal = filled(b"a", b"b")
+    assert take_all(journal) == [b"a", b"b"]
+    journal.put(b"c")
+    assert journal.rewind(send_again=True) == 2
+    assert take_all(journal) == [b"a", b"b", b"c"]
+
+
+def test_at_most_once_does_not():
+    journal = filled(b"a")
+    take_all(journal)
+    journal.put(b"b")
+    assert journal.rewind(send_again=False) == 0
+    assert take_all(journal) == [b"b"]
+
+
+def test_an_answer_clears_its_question_and_not_the_next_one():
+    journal = filled(b"question")
+    take_all(journal)
+    journal.mark_question()
+    journal.put(b"next question")
+    take_all(journal)
+    journal.forget_question()
+    assert journal.unanswered
+    assert journal.rewind(send_again=True) == 1
+    assert take_all(journal) == [b"next question"]
+
+
+def test_numbers_begin_anew_with_each_connection():
+    journal = filled(b"a", b"b", b"c")
+    take_all(journal)
+    journal.acknowledge(2)
+    assert journal.rewind(send_again=True) == 1
+    journal.put(b"d")
+    assert take_all(journal) == [b"c", b"d"]
+    journal.acknowledge(1)  # of this connection: c
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"d"]
+
+
+def test_only_live_audio_is_dropped_when_it_waits_too_long():
+    journal = Journal(max_live_s=1.0)
+    journal.put(b"typed")
+    journal.put(b"file", audio=True)
+    for number in range(15):
+        journal.put(str(number).encode(), audio=True, live_s=0.25)
+    assert take_all(journal) == [b"typed", b"file", b"11", b"12", b"13", b"14"]
+    assert journal.dropped_live_s == 11 * 0.25
+
+
+def test_the_bound_of_live_audio_holds_for_packets_of_any_length():
+    journal = Journal(max_live_s=1.0)
+    for _ in range(10):
+        journal.put(b"short", audio=True, live_s=0.125)
+    for _ in range(4):
+        journal.put(b"long", audio=True, live_s=0.5)
+    assert take_all(journal) == [b"long", b"long"]
+    assert journal.dropped_live_s == 10 * 0.125 + 2 * 0.5
+
+
+def test_what_goes_again_is_not_dropped_and_does_not_count_as_waiting():
+    """A break may come with all the seconds kept that may be: they were on the way once."""
+    journal = Journal(max_live_s=1.0, max_kept_live_s=1.0)
+    for number in range(4):
+        journal.put(str(number).encode(), audio=True, live_s=0.25)
+    take_all(journal)
+    for number in range(4, 8):
+        journal.put(str(number).encode(), audio=True, live_s=0.25)
+    assert journal.take() == b"4"
+    assert journal.rewind(send_again=True) == 4
+    assert journal.dropped_live_s == 0.0
+    journal.put(b"8", audio=True, live_s=0.25)
+    assert journal.dropped_live_s == 0.25
+    assert take_all(journal) == [b"0", b"1", b"2", b"3", b"5", b"6", b"7", b"8"]
+
+
+def test_what_is_kept_has_a_bound_in_bytes_and_in_live_seconds():
+    journal = filled(b"12345", b"67890", max_kept_bytes=9)
+    take_all(journal)
+    assert (journal.forgotten, journal.rewind(send_again=True)) == (1, 1)
+    journal = Journal(max_kept_live_s=0.5)
+    for _ in range(3):
+        journal.put(b"x", audio=True, live_s=0.25)
+    take_all(journal)
+    assert (journal.forgotten, journal.rewind(send_again=True)) == (1, 2)
+
+
+def test_a_question_is_kept_however_long_the_microphone_stays_open():
+    """Typed or spoken: an answer may take longer than the seconds that are kept."""
+    journal = Journal(max_kept_live_s=1.0)
+    journal.put(b"spoken", audio=True, live_s=0.75)
+    journal.put(b"typed")
+    take_all(journal)
+    journal.mark_question()
+    for number in range(20):
+        journal.put(str(number).encode(), audio=True, live_s=0.25)
+    take_all(journal)
+    assert journal.unanswered
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"spoken", b"typed", b"16", b"17", b"18", b"19"]
+
+
+def test_a_typed_question_outlives_the_audio_that_is_sent_while_it_waits():
+    journal = Journal(max_kept_live_s=1.0)
+    journal.put(b"typed")
+    for number in range(20):
+        journal.put(str(number).encode(), audio=True, live_s=0.25)
+    take_all(journal)
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"typed", b"16", b"17", b"18", b"19"]
