@@ -144,7 +144,7 @@ def test_a_message_of_too_many_values_is_refused(turns):
     message = '{"clientContent":{"turns":[' + "{}," * turns + "{}]}}"
     client.send(message)
     assert client.closed.code == 1007
-    with pytest.raises(ProtocolViolation, match=rf"has {turns:,} commas; send at most 100,000"):
+    with pytest.raises(ProtocolViolation, match=rf"has {turns:,} commas; at most 100,000"):
         decode_client_message(message)
 
 
