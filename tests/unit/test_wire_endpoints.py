@@ -70,7 +70,6 @@ def test_urls(backend, url):
     ("backend", "credentials"),
     [
         (GoogleAI(api_key="k"), {"x-goog-api-key": "k"}),
-        (GoogleAI(api_key=lambda: "k2"), {"x-goog-api-key": "k2"}),
         (GoogleAI(api_key="auth_tokens/t"), {"Authorization": "Token auth_tokens/t"}),
         (VertexAI(project="p", access_token="t"), {"Authorization": "Bearer t"}),
         (VertexAI(api_key="k"), {"x-goog-api-key": "k"}),
@@ -111,8 +110,8 @@ def test_keys_come_from_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     "act",
     [
-        VertexAI,
         lambda: VertexAI(project="p").headers(),
+        lambda: VertexAI(access_token="t").model_name("m"),
         lambda: FirebaseAI(api_key="", project="p").headers(),
     ],
 )

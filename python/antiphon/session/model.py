@@ -8,8 +8,12 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from antiphon.channel import Channel, Connector
+from antiphon.errors import AuthError, ConnectError
 from antiphon.protocol import DEFAULT_CONTINUITY, Continuity, SessionProtocol
+from antiphon.session.backends import resolve
 from antiphon.session.config import LiveGenerationConfig
 from antiphon.session.reply import Reply
 from antiphon.session.session import LiveSession, as_instruction
@@ -77,7 +81,6 @@ class LiveModel:
             else as_instruction(system_instruction),
             tools=self._toolbox.wire_tools(),
         )
-        self._plan.setup.model = self.backend.model_name(name)
         if continuity is not None and self._plan.setup.session_resumption is None:
             # Vertex says what it has taken, so that nothing is lost or doubled.
             transparent = True if isinstance(self.backend, VertexAI) else None
@@ -139,9 +142,9 @@ class LiveModel:
     ) -> LiveSession:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
-        channel = await self._connect(timeout_s)
+        model, channel = await self._connect(timeout_s)
         protocol = SessionProtocol(
-            self._plan.setup,
+            replace(self._plan.setup, model=model),
             setup_timeout_s=max(deadline_s - loop.time(), 0.0),
             speech_as_text=self._plan.speech_as_text,
             continuity=self.continuity,
@@ -153,16 +156,29 @@ class LiveModel:
             toolbox=self._toolbox,
             notes=self._plan.notes,
             packet_ms=self.packet_ms,
-            connect=lambda: self._connect(again_s),
+            connect=lambda: self._connect_again(again_s),
             timing=timing,
         )
         await session.open(history)
         return session
 
-    async def _connect(self, timeout_s: float) -> Channel:
-        # Anew for each connection: tokens expire.
-        url, headers = self.backend.url(), self.backend.headers()
-        return await self._get_connector().connect(url, headers, timeout_s=timeout_s)
+    async def _connect(self, timeout_s: float) -> tuple[str, Channel]:
+        """What the model is called there, and a connection; anew for each: credentials expire."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        backend = await resolve(self.backend, timeout_s)
+        model, url, headers = backend.model_name(self.name), backend.url(), backend.headers()
+        if backend is not self.backend:  # something was fetched, which took time
+            timeout_s = max(deadline_s - loop.time(), 0.0)
+        return model, await self._get_connector().connect(url, headers, timeout_s=timeout_s)
+
+    async def _connect_again(self, timeout_s: float) -> Channel:
+        try:
+            _, channel = await self._connect(timeout_s)
+        except AuthError as error:
+            # The session that this ends tells it in its own way.
+            raise ConnectError(str(error), cause=error.cause, hint=error.hint) from error
+        return channel
 
     def _get_connector(self) -> Connector:
         if self._connector is None:
