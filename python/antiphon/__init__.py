@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         WebSocketConnector,
         ask,
         connect,
+        create_token,
         tool,
     )
     from antiphon.wire import FirebaseAI, FunctionDeclaration, FunctionResponse, GoogleAI, VertexAI
@@ -72,6 +73,7 @@ __all__ = [
     "__version__",
     "ask",
     "connect",
+    "create_token",
     "tool",
 ]
 
@@ -103,6 +105,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "WebSocketConnector",
         "ask",
         "connect",
+        "create_token",
         "tool",
     ),
     "antiphon.wire": (

@@ -1,8 +1,8 @@
 """The asyncio driver of `antiphon.protocol`: models, sessions, tools, connections.
 
-Read in this order: `model`, `session` (what applications hold), `config`, `tools`; then what is
-underneath: `driver`, `outbox`, `subscription`, `reply`, `tool_runner`, `timing`, `websocket`. Time
-comes only from ``loop.time()``, bytes only from a `Channel`.
+Read in this order: `model`, `session` (what applications hold), `config`, `tools`, `tokens`; then
+what is underneath: `driver`, `outbox`, `subscription`, `reply`, `tool_runner`, `timing`,
+`backends`, `websocket`. Time comes only from ``loop.time()``, bytes only from a `Channel`.
 """
 
 from antiphon.session.config import VAD, VOICES, LiveGenerationConfig
@@ -10,6 +10,7 @@ from antiphon.session.model import Connecting, LiveModel, ask, connect
 from antiphon.session.reply import Reply, TurnStream
 from antiphon.session.session import LiveSession
 from antiphon.session.subscription import MessageStream
+from antiphon.session.tokens import create_token
 from antiphon.session.tools import FunctionTool, Toolbox, ToolInput, tool
 from antiphon.session.websocket import WebSocketConnector
 
@@ -29,5 +30,6 @@ __all__ = [
     "WebSocketConnector",
     "ask",
     "connect",
+    "create_token",
     "tool",
 ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
 from antiphon.errors import ConnectError
 from antiphon.wire import Backend
 
 __all__ = ["resolve"]
 
+_B = TypeVar("_B", bound=Backend)
 
-async def resolve(backend: Backend, timeout_s: float) -> Backend:
+
+async def resolve(backend: _B, timeout_s: float) -> _B:
     """The backend with every credential at hand.
 
     Functions that may block run in a thread, which goes on should they outlast the time.

@@ -24,6 +24,7 @@ from antiphon.wire import (
     ContentInput,
     GoogleAI,
     SessionResumption,
+    Setup,
     VertexAI,
     profile_of,
 )
@@ -85,6 +86,11 @@ class LiveModel:
             # Vertex says what it has taken, so that nothing is lost or doubled.
             transparent = True if isinstance(self.backend, VertexAI) else None
             self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
+
+    @property
+    def setup(self) -> Setup:
+        """The setup of its sessions, but for the model's name, which is the backend's to say."""
+        return self._plan.setup
 
     @property
     def notes(self) -> tuple[str, ...]:

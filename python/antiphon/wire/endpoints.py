@@ -42,7 +42,7 @@ class Backend(Protocol):
         """A name for messages to people, without any secret."""
         ...
 
-    async def resolve(self, run: RunBlocking) -> Backend:
+    async def resolve(self, run: RunBlocking) -> Self:
         """The backend with every credential at hand; called for each connection.
 
         Args:
@@ -199,6 +199,10 @@ class GoogleAI(_Backend, frozen=True, kw_only=True):
             api_version, method = "v1alpha", "BidiGenerateContentConstrained"
         path = f"/ws/{_SERVICE_GOOGLE}.{api_version}.GenerativeService.{method}"
         return _join(self.base_url, path)
+
+    def token_url(self) -> str:
+        """Where ephemeral tokens are created: ``http`` or ``https``, without any secret."""
+        return "http" + _join(self.base_url, "/v1alpha/auth_tokens").removeprefix("ws")
 
     def headers(self) -> dict[str, str]:
         """The headers of the upgrade request, credentials included."""
