@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 from websockets.asyncio.client import ClientConnection
@@ -25,14 +24,9 @@ from websockets.exceptions import (
 from antiphon.channel import Channel, ChannelClosed
 from antiphon.errors import ConnectError
 from antiphon.wire.addresses import ServerAddress, parse_url
-from antiphon.wire.secret import HiddenText, redact, secrets_in
+from antiphon.wire.secret import HiddenText, quiet_logger, redact, secrets_in
 
 __all__ = ["STATUS_ADVICE", "WebSocketConnector", "check_headers", "diagnose", "proxy_for"]
-
-if TYPE_CHECKING:
-    _Adapter = logging.LoggerAdapter[logging.Logger]
-else:
-    _Adapter = logging.LoggerAdapter
 
 _BODY_CHARS = 300
 _MAX_REASON_BYTES = 123
@@ -114,7 +108,7 @@ class WebSocketConnector:
                 ping_interval=self._ping_interval_s,
                 ping_timeout=None,
                 close_timeout=self._close_timeout_s,
-                logger=_QuietLogger(logging.getLogger("antiphon.websocket"), {}),
+                logger=quiet_logger("antiphon.websocket"),
                 create_connection=_HeardConnection,
                 **secure,
             )
@@ -132,13 +126,6 @@ class WebSocketConnector:
 class _Connect(websockets_connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
-
-
-class _QuietLogger(_Adapter):
-    """Without debug messages: they would show the request's headers, the key among them."""
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
-        return level > logging.DEBUG and super().isEnabledFor(level)
 
 
 class _HeardConnection(ClientConnection):

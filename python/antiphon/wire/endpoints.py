@@ -80,7 +80,7 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
 
     api_version: str = ""
     base_url: str = ""
-    extra_headers: Mapping[str, str] = {}
+    extra_headers: Mapping[str, str | Secret] = {}
 
     label: ClassVar[str]
     _credentials: ClassVar[tuple[str, ...]]
@@ -91,7 +91,10 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
         # First of all, what must not show is made such that it does not.
         for name in self._credentials:
             force_setattr(self, name, Secret.of(getattr(self, name)))
-        headers = {name: HiddenText(value) for name, value in self.extra_headers.items()}
+        headers = {
+            name: value if isinstance(value, Secret) else Secret(value)
+            for name, value in self.extra_headers.items()
+        }
         force_setattr(self, "extra_headers", headers)
         given = HiddenText(self.base_url.strip() or os.environ.get(self._base_url_variable, ""))
         force_setattr(self, "base_url", self._base_url)
@@ -123,7 +126,9 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
         """The headers of the upgrade request; a credential wins over an extra header."""
         taken = {name.lower() for name in credentials}
         extra = {
-            name: value for name, value in self.extra_headers.items() if name.lower() not in taken
+            name: value.text
+            for name, value in self.extra_headers.items()
+            if isinstance(value, Secret) and name.lower() not in taken
         }
         return {"x-goog-api-client": f"antiphon/{_version()}", **extra, **credentials}
 

@@ -7,6 +7,7 @@ All of it blocks: files are read, a metadata server or a token endpoint is asked
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ __all__ = ["GoogleCredentials", "Grant"]
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT_S = 20.0
 _MAX_WORDS = 200
+_LONG_WORD = re.compile(r"[\w+.%=~-]{40,}")  # no language has it; tokens and signatures do
 _ADVICE = (
     "Run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS to a "
     "credentials file, or pass VertexAI(access_token=…) or VertexAI(api_key=…)."
@@ -132,5 +134,5 @@ def _explained(error: Exception) -> AuthError | ConnectError:
 def _words(error: Exception) -> str:
     """What google-auth says, without the answer of a server that it may have with it."""
     said = error.args[0] if error.args and isinstance(error.args[0], str) else ""
-    short = " ".join(said.split())[:_MAX_WORDS].rstrip(".")
+    short = _LONG_WORD.sub("***", " ".join(said.split()))[:_MAX_WORDS].rstrip(".")
     return f"{short or type(error).__name__}."

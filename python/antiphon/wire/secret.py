@@ -7,9 +7,10 @@ sends it, and three stars to everything that shows it.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from inspect import isawaitable, iscoroutinefunction
-from typing import Any, NoReturn, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 from antiphon.errors import AntiphonError, AuthError, ConnectError
 
@@ -23,6 +24,11 @@ __all__ = [
     "redact",
     "secrets_in",
 ]
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Exception)
@@ -171,6 +177,16 @@ class _Fetched:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+
+class _QuietLogger(_Adapter):
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        return level > logging.DEBUG and super().isEnabledFor(level)
+
+
+def quiet_logger(name: str) -> _QuietLogger:
+    """A logger for `websockets`, whose debug messages show request headers, the key among them."""
+    return _QuietLogger(logging.getLogger(name), {})
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[HiddenText, ...]:
