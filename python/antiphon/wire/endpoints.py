@@ -354,7 +354,7 @@ class VertexAI(_Backend, frozen=True, kw_only=True):
         """
         if model.startswith("projects/"):
             return model
-        name = model if model.startswith("publishers/") else f"publishers/google/models/{model}"
+        name = _publisher_name(model)
         if self.project:
             return f"projects/{self.project}/locations/{self.location}/{name}"
         if self.api_key is None and not self._brings_its_own:
@@ -439,7 +439,16 @@ class FirebaseAI(_Backend, frozen=True, kw_only=True):
             return model
         if self.location is None:
             return f"projects/{self.project}/models/{model.removeprefix('models/')}"
-        return f"projects/{self.project}/locations/{self.location}/publishers/google/models/{model}"
+        return f"projects/{self.project}/locations/{self.location}/{_publisher_name(model)}"
+
+
+def _publisher_name(model: str) -> str:
+    """``publishers/google/models/{id}``; ``other/id`` names a model of another publisher."""
+    name = model.removeprefix("models/")
+    if name.startswith("publishers/"):
+        return name
+    publisher, _, bare_name = name.rpartition("/")
+    return f"publishers/{publisher or 'google'}/models/{bare_name}"
 
 
 def _version() -> str:
