@@ -21,6 +21,7 @@ from antiphon.wire import (
     model_id,
     profile_of,
 )
+from antiphon.wire.secret import redact, secrets_in
 
 GOOGLE = "google.ai.generativelanguage"
 VERTEX = "google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
@@ -450,3 +451,19 @@ def test_closes_are_explained(code, reason, cause, retry):
     explained = explain_close(code, reason)
     assert (explained.cause, explained.retry) == (cause, retry)
     assert explained.hint
+
+
+def test_what_a_server_says_is_shown_without_secrets_and_else_as_it_is():
+    headers = FirebaseAI(
+        api_key="the secret key",
+        project="p",
+        user_token="user-token",
+        app_id="the-app",
+        app_version="2",
+    ).headers()
+    secrets = secrets_in(headers | {"x-own": "2"})
+    said = "2 API keys: the secret key, user-token of the-app, Firebase user-token"
+    assert redact(said, secrets) == "2 API keys: ***, *** of the-app, ***"
+    assert redact("cut off: the secr", secrets) == "cut off: ***"
+    assert redact("cut off: the", secrets) == "cut off: the"
+    assert "secret" not in repr(secrets)

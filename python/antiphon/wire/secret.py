@@ -32,9 +32,17 @@ else:
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Exception)
-# What is left of a secret, where a close reason is cut at 123 bytes, gives away this much or more.
-_MIN_CUT = 6
-_PUBLIC_HEADERS = ("content-type", "user-agent", "x-goog-api-client")
+# What is shorter is no secret, nor what is left of one where a close reason is cut at 123 bytes; to
+# replace it would make nonsense of words.
+_MIN_SECRET = 6
+_PUBLIC_HEADERS = (
+    "content-type",
+    "user-agent",
+    "x-firebase-appid",
+    "x-firebase-appversion",
+    "x-goog-api-client",
+    "x-goog-user-project",
+)
 
 
 class RunBlocking(Protocol):
@@ -191,17 +199,22 @@ def quiet_logger(name: str) -> _QuietLogger:
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[HiddenText, ...]:
     """Every header value that must not be shown, and the bare token of ``Bearer …``."""
-    values = [value for name, value in headers.items() if name.lower() not in _PUBLIC_HEADERS]
-    found = {text for value in values for text in (value, value.partition(" ")[2]) if text}
+    found = set()
+    for name, value in headers.items():
+        if name.lower() not in _PUBLIC_HEADERS:
+            found.add(value)
+        if name.lower() == "authorization":
+            found.add(value.partition(" ")[2])
     # The longest first: a token within a value must not leave the rest of it standing.
-    return tuple(HiddenText(text) for text in sorted(found, key=lambda text: (-len(text), text)))
+    by_size = sorted(found, key=lambda text: (-len(text), text))
+    return tuple(HiddenText(text) for text in by_size if len(text) >= _MIN_SECRET)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """The text with three stars for every secret in it, also for one that its end has cut."""
     for secret in secrets:
         text = text.replace(secret, "***")
-        for size in range(min(len(secret) - 1, len(text)), _MIN_CUT - 1, -1):
+        for size in range(min(len(secret) - 1, len(text)), _MIN_SECRET - 1, -1):
             if text.endswith(secret[:size]):
                 text = text[:-size] + "***"
                 break
