@@ -110,6 +110,8 @@ class SessionProtocol:
         self.closed_s: float | None = None
         """When it ended."""
         self.session_id = ""
+        self.voice_consent_signature = ""
+        """Stands for the recorded consent to a cloned voice, once the service has given it."""
         self.turns = TurnTracker()
         self.usage = Usage()
         self.resumption: SessionResumptionUpdate | None = None
@@ -383,6 +385,8 @@ class SessionProtocol:
             self.state = State.READY
             self._timeout_at_s = None
             self.session_id = message.setup_complete.session_id
+            if (consent := message.setup_complete.voice_consent_signature) is not None:
+                self.voice_consent_signature = consent.signature
             if self._continuity is not None and self._continuity.move_after_s is not None:
                 self._move_at_s = now + self._continuity.move_after_s
             self._events.append(self._resumed(now) if again else Ready(self.session_id))
@@ -576,6 +580,7 @@ def _says_nothing(decoded: DecodedMessage) -> bool:
         return not decoded.raw
     if message == _EMPTY_CONTENT:
         return decoded.raw == {"serverContent": {}}
-    return message.setup_complete is not None and message == ServerMessage(
-        setup_complete=message.setup_complete
-    )
+    if message.setup_complete is None:
+        return False
+    bare = ServerMessage(setup_complete=message.setup_complete)
+    return message == bare and decoded.raw == msgspec.to_builtins(bare)

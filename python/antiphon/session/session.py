@@ -338,6 +338,11 @@ class LiveSession:
         return self._protocol.session_id
 
     @property
+    def voice_consent_signature(self) -> str:
+        """What to give `ClonedVoice` instead of the recorded consent from now on; else empty."""
+        return self._protocol.voice_consent_signature
+
+    @property
     def turn(self) -> int:
         """Number of the model's open or last turn; 0 before the first."""
         return self._protocol.turns.turn
