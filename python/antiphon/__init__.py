@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from antiphon.protocol import Continuity, LiveServerMessage
     from antiphon.session import (
         VAD,
+        ClonedVoice,
         LiveGenerationConfig,
         LiveModel,
         LiveSession,
@@ -46,6 +47,7 @@ __all__ = [
     "AntiphonError",
     "AudioFormatError",
     "AuthError",
+    "ClonedVoice",
     "ConnectError",
     "ConsumerTooSlow",
     "Continuity",
@@ -96,6 +98,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "antiphon.protocol": ("Continuity", "LiveServerMessage"),
     "antiphon.session": (
         "VAD",
+        "ClonedVoice",
         "LiveGenerationConfig",
         "LiveModel",
         "LiveSession",

@@ -159,7 +159,8 @@ class SessionProtocol:
             wish = SessionResumption(
                 handle=self._setup_handle or None, transparent=self._transparent or None
             )
-            setup = msgspec.structs.replace(setup, session_resumption=wish)
+            # What was said before is told in another way, if at all.
+            setup = msgspec.structs.replace(setup, session_resumption=wish, history_config=None)
         self._timeout_at_s = now + timeout_s
         self._setup_message = encode_client_message(ClientMessage(setup=setup))
 
@@ -296,6 +297,14 @@ class SessionProtocol:
             )
         )
         self._history.typed(turns)
+
+    def send_history(self, turns: Sequence[Content]) -> None:
+        """What was said before; it is not answered. To be sent before anything else."""
+        self.send_content(turns, turn_complete=False)
+        if self._setup.history_config is not None:
+            # The end of the history, which only a connection whose setup announced one expects.
+            end = ClientMessage(client_content=ClientContent(turn_complete=True))
+            self._journal.put(encode_client_message(end), once=True)
 
     def send_text(self, text: str) -> None:
         """Realtime text: counts as the user's activity, and is answered."""

@@ -97,7 +97,8 @@ class LiveSession:
         await self._driver.open()
         if history is not None:
             try:
-                await self.send(history, turn_complete=False)
+                turns = as_turns(history)
+                await self._send(lambda: self._protocol.send_history(turns))
             except BaseException:
                 await self.close()
                 raise
@@ -329,7 +330,7 @@ class LiveSession:
 
     @property
     def usage(self) -> Usage:
-        """Tokens reported so far."""
+        """Tokens reported so far, in all and by modality; ``.since(earlier)`` is the difference."""
         return self._protocol.usage
 
     @property
