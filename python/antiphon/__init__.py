@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SessionClosed,
         SetupRejected,
         ToolError,
+        UnsupportedSetup,
     )
     from antiphon.protocol import Continuity, LiveServerMessage
     from antiphon.session import (
@@ -69,6 +70,7 @@ __all__ = [
     "SessionClosed",
     "SetupRejected",
     "ToolError",
+    "UnsupportedSetup",
     "VertexAI",
     "WebSocketConnector",
     "__version__",
@@ -94,6 +96,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SessionClosed",
         "SetupRejected",
         "ToolError",
+        "UnsupportedSetup",
     ),
     "antiphon.protocol": ("Continuity", "LiveServerMessage"),
     "antiphon.session": (

@@ -1,7 +1,8 @@
 """The Live API's messages as typed values: no asyncio, no audio, no clock.
 
 Read in this order: `server` (what comes down), `client` (what goes up), `codec` (bytes to
-values and back), `media_type`, `content`, `models`, `endpoints`, `addresses`, `close_codes`.
+values and back), `media_type`, `content`, `models`, `model_rules`, `endpoints`, `addresses`,
+`close_codes`.
 """
 
 from antiphon.wire.client import (
@@ -61,12 +62,21 @@ from antiphon.wire.endpoints import (
     FirebaseAI,
     GoogleAI,
     VertexAI,
+    service_of,
 )
 from antiphon.wire.media_type import (
     pcm_rate_hz,
 )
+from antiphon.wire.model_rules import (
+    RULES,
+    Rule,
+    SetupProblem,
+    check_setup,
+)
 from antiphon.wire.models import (
+    AS_OF,
     DEFAULT_MODEL,
+    PROFILES,
     VOICES,
     ModelProfile,
     model_id,
@@ -106,8 +116,11 @@ from antiphon.wire.server import (
 )
 
 __all__ = [
+    "AS_OF",
     "DEFAULT_MODEL",
     "EXTRA",
+    "PROFILES",
+    "RULES",
     "VOICES",
     "AudioPart",
     "AutomaticActivityDetection",
@@ -146,6 +159,7 @@ __all__ = [
     "RealtimeInput",
     "RealtimeInputConfig",
     "ReplicatedVoiceConfig",
+    "Rule",
     "SafetySetting",
     "ServerContent",
     "ServerMessage",
@@ -153,6 +167,7 @@ __all__ = [
     "SessionResumptionUpdate",
     "Setup",
     "SetupComplete",
+    "SetupProblem",
     "SlidingWindow",
     "SpeakerVoiceConfig",
     "SpeechConfig",
@@ -178,6 +193,7 @@ __all__ = [
     "base64_to_bytes",
     "bytes_to_base64",
     "camel_case",
+    "check_setup",
     "decode_client_message",
     "decode_realtime_audio",
     "decode_server_message",
@@ -189,5 +205,6 @@ __all__ = [
     "parse_duration_s",
     "pcm_rate_hz",
     "profile_of",
+    "service_of",
     "to_wire",
 ]
