@@ -113,8 +113,8 @@ class LiveModel:
             first = refused[0]
             raise UnsupportedSetup(
                 f"{self.name} would refuse this setup, so it is not sent: "
-                f"{' '.join(str(problem) for problem in refused)} (As of {AS_OF}; "
-                "LiveGenerationConfig(strict=False) sends it all the same.)",
+                f"{' '.join(str(problem) for problem in refused)} (As of {AS_OF}, "
+                "docs/models.md; LiveGenerationConfig(strict=False) sends it all the same.)",
                 rule=first.rule,
                 member=first.member,
                 value=first.value,
