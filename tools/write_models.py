@@ -87,6 +87,7 @@ _ROWS: tuple[tuple[str, Callable[[ModelProfile], str]], ...] = (
     ("answers in", lambda profile: " or ".join(profile.modalities)),
     ("thinking", _thinking),
     ("functions", _functions),
+    ("hears while it waits for one", lambda p: "no" if p.holds_input_in_call else "yes"),
     ("tools", _tools),
     ("content in mid-session", lambda profile: profile.client_content),
     ("`mediaChunks` (deprecated)", lambda profile: "yes" if profile.media_chunks else "no"),

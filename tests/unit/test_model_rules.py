@@ -169,7 +169,7 @@ def checked(model, backend, setup):
         to_wire(setup, Setup),
         model,
         service=service_of(BACKENDS[backend]),
-        api_version=BACKENDS[backend].api_version,
+        api_version="v1beta",
     )
 
 
@@ -231,6 +231,18 @@ def test_every_rule_is_broken_by_some_setup_and_every_refusal_has_its_reason():
     }
     assert broken | {"location"} == {rule.name for rule in RULES}
     assert {rule.name for rule in RULES if rule.refused} <= set(REASONS)
+
+
+def test_newer_members_of_older_models_are_no_doubt_in_their_version():
+    model, setup = "gemini-2.5-flash-native-audio-latest", to_wire(WISHES["affective"], Setup)
+    for service, version, doubted in (
+        ("google", "", True),
+        ("google", "v1beta", True),
+        ("google", "v1alpha", False),
+        ("vertex", "v1beta1", False),
+    ):
+        problems = check_setup(setup, model, service=service, api_version=version)
+        assert ("v1alpha" in [problem.rule for problem in problems]) == doubted
 
 
 def test_nothing_is_refused_for_models_that_the_table_only_resembles():

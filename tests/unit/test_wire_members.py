@@ -291,6 +291,35 @@ def test_extra_members_are_sent_beside_the_others_at_any_depth():
     }
 
 
+def test_every_command_of_a_session_is_what_a_client_may_send():
+    protocol = SessionProtocol(
+        Setup(model="m", history_config=wire.HistoryConfig(initial_history_in_client_content=True))
+    )
+    protocol.start(0.0)
+    protocol.receive(b'{"setupComplete": {}}', 0.0)
+    (said,) = as_turns("hi")
+    declaration = FunctionDeclaration(name="f", parameters={"type": "OBJECT"})
+    response = wire.FunctionResponse(
+        id="1", name="f", response={"output": 1}, scheduling="SILENT", will_continue=True
+    )
+    protocol.send_history([said])
+    protocol.send_content([said])
+    protocol.send_content([], turn_complete=False)
+    protocol.send_text("now")
+    protocol.send_video(b"\xff\xd8", "image/jpeg")
+    protocol.activity_start()
+    protocol.activity_end()
+    protocol.audio_stream_end()
+    protocol.send_function_responses([response])
+    protocol.update_context(system_instruction=said)
+    protocol.update_context(tools=[Tool(function_declarations=[declaration])])
+    protocol.update_context(tools=[])
+    messages = [json.loads(data) for data in protocol.data_to_send()]
+    assert len(messages) == 14  # with the setup, and the end of the history
+    for message in messages:
+        live_client_schema.validate(message)
+
+
 def test_a_text_that_looks_like_the_mark_of_extra_members_is_only_text():
     for text in ('"*":', '\\"*":{"a":1}', "*"):
         message = ClientMessage(realtime_input=RealtimeInput(text=text))

@@ -133,7 +133,8 @@ class LiveModel:
         """Open a session: ``async with model.connect() as session`` or ``await model.connect()``.
 
         Args:
-            history: Earlier turns, ``{"role": "user" | "model", "parts": …}``.
+            history: Earlier turns, ``{"role": "user" | "model", "parts": …}``. They are not
+                answered; with ``initial_history`` in the configuration they are announced as such.
             timeout_s: For the connection and the acceptance of the setup together.
             timing_trace: A file to write the arrival times of the model's audio to, and nothing
                 of what is said; one that exists is replaced. `antiphon.session.timing` describes

@@ -122,7 +122,7 @@ def check_setup(
         setup: With everything in it, ``extra`` members too.
         model: In any form of its name.
         service: ``google`` or ``vertex``: who is behind the backend; empty: not known.
-        api_version: Such as ``v1beta``; empty: not known.
+        api_version: Such as ``v1beta``, which is meant by none.
         location: Of Vertex AI; empty: not known.
     """
     message = encode_client_message(ClientMessage(setup=setup))
@@ -284,7 +284,7 @@ def _tools(case: _Case) -> _Broken | None:
 
 def _newer_version(case: _Case) -> _Broken | None:
     """Fields of 2.5 native audio that the Gemini API knew in v1alpha only."""
-    if case.service != "google" or case.api_version in ("", "v1alpha"):
+    if case.service != "google" or case.api_version == "v1alpha":
         return None
     for name, way, known in (
         ("proactivity", ("proactivity",), case.profile.proactivity),

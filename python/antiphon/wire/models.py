@@ -52,6 +52,8 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
         thinking_levels: Those it takes.
         tool_behavior: What a function declaration without a behavior means.
         tool_behaviors: Which may be declared.
+        holds_input_in_call: Takes no realtime input while a BLOCKING call is open: it closes with
+            1008, or takes the input for a new turn and cancels the call.
         tools: Kinds of tools, in the service's own spelling; None: not known.
         client_content: What is known of content in mid-session.
         media_chunks: Whether it takes the deprecated ``mediaChunks``.
@@ -76,6 +78,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     thinking_levels: tuple[str, ...] = ()
     tool_behavior: Behavior = "BLOCKING"
     tool_behaviors: tuple[Behavior, ...] = ("BLOCKING", "NON_BLOCKING")
+    holds_input_in_call: bool = False
     tools: tuple[str, ...] | None = None
     client_content: str = "at any time"
     media_chunks: bool = True
@@ -159,6 +162,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         models=("gemini-3.5-flash-live-preview", "gemini-3.5-flash-lite-live-preview"),
         status="unclear",
         sources="named in a benchmark only (tau2-bench#447)",
+        holds_input_in_call=True,
     ),
     ModelProfile(
         family="3.1 flash live",
@@ -168,6 +172,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         thinking="level",
         thinking_levels=("MINIMAL", "LOW", "MEDIUM", "HIGH"),
         tool_behaviors=("BLOCKING",),
+        holds_input_in_call=True,
         tools=_FUNCTIONS_AND_SEARCH,
         client_content="at any time; closed with 1007 in spring 2026",
         media_chunks=False,
@@ -186,6 +191,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         status="deprecated",
         sources="model page; frames recorded from the service; cookbook#775, js-genai#696",
         thinking="budget",
+        holds_input_in_call=True,
         affective_dialog="v1alpha",
         proactivity="v1alpha",
         turn_coverage="TURN_INCLUDES_ONLY_ACTIVITY",
@@ -198,6 +204,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         backends=_VERTEX,
         locations=("us-central1", "us-east5", "europe-west4"),
         thinking="budget",
+        holds_input_in_call=True,
         affective_dialog="yes",
         proactivity="yes",
         turn_coverage="TURN_INCLUDES_ALL_INPUT",
@@ -212,6 +219,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         sources="model pages of 2025",
         backends=_NOWHERE,
         thinking="budget",
+        holds_input_in_call=True,
         affective_dialog="v1alpha",
         proactivity="v1alpha",
     ),
