@@ -50,8 +50,6 @@ _OPEN = (
     wire.FunctionDeclaration,
     wire.FunctionResponse,
     wire.Tool,
-    wire.TranscriptionConfig,
-    wire.VoiceConfig,
 )
 
 

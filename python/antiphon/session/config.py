@@ -146,7 +146,8 @@ class SetupPlan(NamedTuple):
 class LiveGenerationConfig:
     """How the model should answer. What is None is left to the service.
 
-    What a model takes differs, and is checked by `LiveModel`: see ``docs/models.md``.
+    What a model takes differs, and is checked by `LiveModel`: see ``docs/models.md``. Types that
+    are named here without a place are in `antiphon.wire`.
 
     Attributes:
         response_modalities: ``["AUDIO"]`` or ``["TEXT"]``. TEXT of a model that only speaks is
