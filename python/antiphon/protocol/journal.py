@@ -22,7 +22,7 @@ class _Entry:
     again: bool = False
     """It was handed over before, to a connection that was lost."""
     once: bool = False
-    """It means something to this connection only, and never goes to another."""
+    """It is about what this connection is doing, and means nothing to the next one."""
     number: int = 0
     """Which message of its connection it was, from 1; 0 before that."""
 
@@ -115,6 +115,8 @@ class Journal:
             return  # the connection was lost in between
         self._handed += 1
         entry.number = self._handed
+        if entry.once:
+            return
         self._since.append(entry)
         self._since_live_s += entry.live_s
         self._kept_bytes += len(entry.message)
@@ -162,12 +164,12 @@ class Journal:
         """
         if not send_again:
             self.forget_kept()
-        kept = [entry for entry in (*self._asked, *self._since) if not entry.once]
-        if self._in_hand is not None:
+        kept = [*self._asked, *self._since]
+        self._unsent = deque(entry for entry in self._unsent if not entry.once)
+        if self._in_hand is not None and not self._in_hand.once:
             self._unsent.appendleft(self._in_hand)
             self._unsent_live_s += self._in_hand.droppable_s
-            self._in_hand = None
-        self._unsent = deque(entry for entry in self._unsent if not entry.once)
+        self._in_hand = None
         for entry in reversed(kept):
             entry.again = True
             self._unsent.appendleft(entry)
