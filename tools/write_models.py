@@ -27,6 +27,11 @@ is refused but what no Live model takes.
 TEXT of a model that only speaks is no refusal: the session asks for AUDIO with its transcription,
 delivers the transcription as `message.text`, and says so in `session.notes`.
 
+What all have in common: a session answers in one modality. Sound goes in as 16-bit mono PCM, and
+comes out of it at 24 kHz. Video goes in as still images (JPEG, PNG or WebP), about one a second;
+each counts 64 tokens in `media_resolution="low"`, 256 otherwise. Without
+`context_window_compression` a session ends after some 15 minutes, or 2 with video.
+
 """
 
 _BACKENDS = {"google": "Gemini API", "vertex": "Vertex AI"}
