@@ -24,10 +24,12 @@ if TYPE_CHECKING:
         SessionClosed,
         SetupRejected,
         ToolError,
+        UnsupportedSetup,
     )
     from antiphon.protocol import Continuity, LiveServerMessage
     from antiphon.session import (
         VAD,
+        ClonedVoice,
         LiveGenerationConfig,
         LiveModel,
         LiveSession,
@@ -47,6 +49,7 @@ __all__ = [
     "AntiphonError",
     "AudioFormatError",
     "AuthError",
+    "ClonedVoice",
     "ConnectError",
     "ConsumerTooSlow",
     "Continuity",
@@ -68,6 +71,7 @@ __all__ = [
     "SessionClosed",
     "SetupRejected",
     "ToolError",
+    "UnsupportedSetup",
     "VertexAI",
     "WebSocketConnector",
     "__version__",
@@ -94,10 +98,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SessionClosed",
         "SetupRejected",
         "ToolError",
+        "UnsupportedSetup",
     ),
     "antiphon.protocol": ("Continuity", "LiveServerMessage"),
     "antiphon.session": (
         "VAD",
+        "ClonedVoice",
         "LiveGenerationConfig",
         "LiveModel",
         "LiveSession",

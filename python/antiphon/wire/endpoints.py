@@ -23,7 +23,7 @@ from antiphon.wire.addresses import parse_base_url
 from antiphon.wire.google_credentials import GoogleCredentials
 from antiphon.wire.secret import Credential, HiddenText, RunBlocking, Secret, bare
 
-__all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI"]
+__all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI", "service_of"]
 
 _SERVICE_GOOGLE = "google.ai.generativelanguage"
 _SERVICE_VERTEX = "google.cloud.aiplatform"
@@ -449,6 +449,15 @@ def _publisher_name(model: str) -> str:
         return name
     publisher, _, bare_name = name.rpartition("/")
     return f"publishers/{publisher or 'google'}/models/{bare_name}"
+
+
+def service_of(backend: Backend) -> str:
+    """Who answers behind a backend: ``google`` (the Gemini API), ``vertex``, or empty: unknown."""
+    if isinstance(backend, GoogleAI):
+        return "google"
+    if isinstance(backend, FirebaseAI):
+        return "google" if backend.location is None else "vertex"
+    return "vertex" if isinstance(backend, VertexAI) else ""
 
 
 def _version() -> str:
