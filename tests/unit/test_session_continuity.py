@@ -9,7 +9,7 @@ from world_support import SETTINGS, in_memory, over_sockets, small_server
 from antiphon import Continuity
 from antiphon.emulator import Settings
 from antiphon.emulator.faults import Close, Drop, HalfOpen, RefusedResume, WithheldHandle
-from antiphon.errors import ConnectError, SessionClosed
+from antiphon.errors import AuthError, ConnectError, QuotaError, SessionClosed
 from antiphon.protocol import (
     AnswerCut,
     AttemptFailed,
@@ -273,6 +273,28 @@ def test_a_credential_that_is_refused_is_not_tried_again():
     assert connector.connected == 2
     assert closure.cause == "auth"
     assert watched.kinds() == ["ConnectionLost"]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "attempts"),
+    [
+        (AuthError("The vault is closed.", cause="auth"), "auth", 1),
+        (QuotaError("No more tokens.", cause="quota"), "quota", 3),
+        (RuntimeError("a connector with an error"), "unknown", 3),
+    ],
+)
+def test_whatever_an_attempt_fails_with_the_session_ends_with_it(error, cause, attempts):
+    async def fail():
+        raise error
+
+    async def wait(watched):
+        await watched.session.ask("hello")
+        return await watched.session.wait_closed()
+
+    drop = Drop(session=0, at_s=30.0)
+    _, closure, connector = with_connector(fail, wait, drop, max_attempts=3)
+    assert connector.connected == 1 + attempts
+    assert closure.cause == cause
 
 
 def test_close_does_not_wait_for_a_connection_that_is_being_made():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from os import PathLike
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from antiphon.channel import Channel, Connector
-from antiphon.errors import AuthError, ConnectError, UnsupportedSetup
+from antiphon.errors import ConnectError, SetupRejected, UnsupportedSetup
 from antiphon.protocol import DEFAULT_CONTINUITY, Continuity, SessionProtocol
 from antiphon.session.backends import resolve
 from antiphon.session.config import LiveGenerationConfig
@@ -34,6 +35,8 @@ from antiphon.wire import (
 
 if TYPE_CHECKING:
     from antiphon.session.timing import TimingRecorder
+
+logger = logging.getLogger("antiphon.session")
 
 __all__ = ["Connecting", "LiveModel", "ask", "connect"]
 
@@ -214,11 +217,24 @@ class LiveModel:
         return model, await self._get_connector().connect(url, headers, timeout_s=timeout_s)
 
     async def _connect_again(self, timeout_s: float) -> Channel:
+        """Another connection. Whatever fails is told to the session, which then decides.
+
+        Raises:
+            ConnectError: It did not come about.
+        """
         try:
             _, channel = await self._connect(timeout_s)
-        except AuthError as error:
-            # The session that this ends tells it in its own way.
+        except ConnectError:
+            raise
+        except SetupRejected as error:  # of the credentials
             raise ConnectError(str(error), cause=error.cause, hint=error.hint) from error
+        except Exception as error:
+            logger.exception("The backend or the connector failed")
+            raise ConnectError(
+                f"Not connected: the backend or the connector failed with {type(error).__name__}.",
+                cause="unknown",
+                hint="See the log.",
+            ) from error
         return channel
 
     def _get_connector(self) -> Connector:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
-from antiphon.errors import AntiphonError, AuthError, ConnectError
+from antiphon.errors import AuthError, ConnectError, SetupRejected
 
 __all__ = [
     "Credential",
@@ -140,7 +140,7 @@ class Secret(Hidden):
             got = _Fetched(await result)
             if isawaitable(got.value):  # of an object that is called, or a partial function
                 got = _Fetched(await got.value)
-        except AntiphonError:
+        except (ConnectError, SetupRejected):  # such as those of `create_token`
             raise
         except Exception as error:
             raise ConnectError(
