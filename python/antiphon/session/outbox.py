@@ -24,6 +24,7 @@ class Outbox:
         self._max_messages = max_messages
         self._turnstile = asyncio.Lock()  # FIFO: senders keep the order in which they came
         self._changed = asyncio.Event()
+        self._has_message = asyncio.Event()
         self._open = True
 
     @asynccontextmanager
@@ -39,7 +40,8 @@ class Outbox:
         while self._open:
             if (message := self._protocol.next_message()) is not None:
                 return message
-            await self._wait_for_change()
+            self._has_message.clear()
+            await self._has_message.wait()
         return None
 
     async def drained(self) -> None:
@@ -50,11 +52,14 @@ class Outbox:
     def wake(self) -> None:
         """Something may have changed: look again."""
         self._changed.set()
+        if self._protocol.next_message() is not None:
+            self._has_message.set()
 
     def shut(self) -> None:
         """Nothing goes out any more; wake everyone."""
         self._open = False
         self._changed.set()
+        self._has_message.set()
 
     async def _wait_for_change(self) -> None:
         # Whoever changes something sets the event; clearing it here is safe because every

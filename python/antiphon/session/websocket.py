@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import ssl
@@ -10,10 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies, proxy_bypass
 
-from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import (
-    ConnectionClosed,
     InvalidHandshake,
     InvalidProxy,
     InvalidProxyStatus,
@@ -22,8 +19,9 @@ from websockets.exceptions import (
     ProxyError,
 )
 
-from antiphon.channel import Channel, ChannelClosed
+from antiphon.channel import Channel
 from antiphon.errors import ConnectError
+from antiphon.session.connection import LiveConnection, WebSocketChannel, redact
 from antiphon.wire.addresses import ServerAddress, parse_url
 
 __all__ = ["WebSocketConnector"]
@@ -35,7 +33,6 @@ else:
 
 _PUBLIC_HEADERS = ("x-goog-api-client", "user-agent", "content-type")
 _BODY_CHARS = 300
-_MAX_REASON_BYTES = 123
 
 _STATUS_ADVICE: dict[int, tuple[str, str]] = {
     401: ("auth", "Check the API key or renew the token."),
@@ -113,16 +110,14 @@ class WebSocketConnector:
                 ping_timeout=None,
                 close_timeout=self._close_timeout_s,
                 logger=_QuietLogger(logging.getLogger("antiphon.websocket"), {}),
-                create_connection=_HeardConnection,
+                create_connection=LiveConnection,
                 **secure,
             )
         except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError, ImportError) as error:
             # From None: the causes may show request headers or a proxy's login.
             raise _refused(error, place, timeout_s, secrets) from None
-        assert isinstance(connection, _HeardConnection)
-        return _WebSocketChannel(
-            connection, secrets, self._silence_timeout_s, self._write_timeout_s
-        )
+        assert isinstance(connection, LiveConnection)
+        return WebSocketChannel(connection, secrets, self._silence_timeout_s, self._write_timeout_s)
 
 
 class _Connect(websockets_connect):
@@ -135,86 +130,6 @@ class _QuietLogger(_Adapter):
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802
         return level > logging.DEBUG and super().isEnabledFor(level)
-
-
-class _HeardConnection(ClientConnection):
-    """Remembers when the peer was last heard: data, pongs, anything."""
-
-    heard_s: float | None = None
-
-    def data_received(self, data: bytes) -> None:
-        self.heard_s = self.loop.time()
-        super().data_received(data)
-
-
-class _WebSocketChannel:
-    """One WebSocket connection as a `Channel`."""
-
-    def __init__(
-        self,
-        connection: _HeardConnection,
-        secrets: Iterable[str],
-        silence_timeout_s: float,
-        write_timeout_s: float,
-    ) -> None:
-        self._connection = connection
-        self._secrets = tuple(secrets)
-        self._silence_timeout_s = silence_timeout_s
-        self._write_timeout_s = write_timeout_s
-        self._death = ""
-        self._loop = asyncio.get_running_loop()
-        self._watch: asyncio.TimerHandle | None = None
-        self._watch_silence()
-
-    async def send(self, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._write_timeout_s):
-                await self._connection.send(data, text=True)
-        except TimeoutError:
-            self._die(f"what was sent did not leave for {self._write_timeout_s:g} s")
-            raise ChannelClosed(1006, self._death) from None
-        except ConnectionClosed as closed:
-            raise self._closed(closed) from None
-
-    async def receive(self) -> bytes:
-        try:
-            return await self._connection.recv(decode=False)
-        except ConnectionClosed as closed:
-            raise self._closed(closed) from None
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        self._stop_watching()
-        short = reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
-        await self._connection.close(code, short)
-
-    def _closed(self, closed: ConnectionClosed) -> ChannelClosed:
-        self._stop_watching()
-        if self._death:
-            return ChannelClosed(1006, self._death)
-        # What the peer said wins; a close of our own side (a message too large) comes next.
-        frame = closed.rcvd or closed.sent
-        if frame is None:
-            return ChannelClosed(1006)
-        return ChannelClosed(frame.code, _redact(frame.reason, self._secrets))
-
-    def _die(self, why: str) -> None:
-        self._death = self._death or why
-        self._stop_watching()
-        self._connection.transport.abort()
-
-    def _watch_silence(self) -> None:
-        heard_s = self._connection.heard_s
-        now_s = self._loop.time()
-        due_s = (now_s if heard_s is None else heard_s) + self._silence_timeout_s
-        if now_s >= due_s:
-            self._die(f"neither data nor a pong came for {self._silence_timeout_s:g} s")
-        else:
-            self._watch = self._loop.call_at(due_s, self._watch_silence)
-
-    def _stop_watching(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
 
 
 def _proxy_for(address: ServerAddress) -> str | None:
@@ -245,12 +160,6 @@ def _secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(secret for secret in (*values, *tokens) if secret)
 
 
-def _redact(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
-
-
 def _check_headers(headers: Mapping[str, str], place: str) -> None:
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
@@ -270,7 +179,7 @@ def _refused(
     said = ""
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
-        body = _redact(error.response.body.decode("utf-8", "replace"), secrets)
+        body = redact(error.response.body.decode("utf-8", "replace"), secrets)
         said = " ".join(body.split())[:_BODY_CHARS]
         what = f"the server answered HTTP {code}" + (f": {said}" if said else "")
         cause, hint = _STATUS_ADVICE.get(code, ("unavailable", "Check base_url; try again later."))
