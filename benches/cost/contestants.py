@@ -99,7 +99,7 @@ class GoogleGenAI(_OverWebsockets):
         await super().open(port)
         # `Client.live.connect` insists on TLS and compression; the session is the same.
         client: Any = genai.Client(api_key="a-key")
-        self._session = live.AsyncSession(client._api_client, self._socket)
+        self._session = live.AsyncSession(client._api_client, self._socket)  # noqa: SLF001
         self._messages: AsyncIterator[types.LiveServerMessage] = self._session.receive()
 
     async def speak(self, block: Block) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from benches.cost import server
 from benches.cost.contestants import Block, Contestant
 
 UP_PER_S = 50

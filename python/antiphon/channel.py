@@ -62,8 +62,11 @@ class PromptChannel(Channel, Protocol):
         """Whether everything that was sent has left, and more can."""
         ...
 
-    def send_now(self, data: bytes) -> None:
-        """Send one message; only while `ready`. It has left if the channel is `ready` still."""
+    def send_now(self, data: bytes) -> bool:
+        """Send one message; only while `ready`. Whether it has left: the channel is `ready` still.
+
+        If not, `drain` tells when.
+        """
         ...
 
     async def drain(self) -> None:

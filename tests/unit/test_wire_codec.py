@@ -76,7 +76,12 @@ def test_media_types_of_pcm(mime_type, rate_hz):
 
 def test_text_and_bytes_read_alike():
     text = '{"goAway": {"timeLeft": "50s"}}'
-    assert decode_server_message(text) == decode_server_message(text.encode())
+    of_text, of_bytes = decode_server_message(text), decode_server_message(text.encode())
+    assert (of_text.message, of_text.audio, of_text.json) == (
+        of_bytes.message,
+        of_bytes.audio,
+        of_bytes.json,
+    )
 
 
 def test_nulls_mean_unset():

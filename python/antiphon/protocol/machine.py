@@ -170,6 +170,10 @@ class SessionProtocol:
         except ProtocolViolation as error:
             self._notice(error)
             return
+        if decoded.only_audio and self.turns.open and self.state is State.READY:
+            # Most of what comes; nothing else changes by it.
+            self._hear(decoded, now, self.turns.go_on(decoded.audio))
+            return
         message = decoded.message
         if message.setup_complete is not None:
             self._setup_completed(message, now)
@@ -183,11 +187,7 @@ class SessionProtocol:
         if marks.begins:
             self._journal.mark_question()
         if not _says_nothing(decoded):
-            received = LiveServerMessage(
-                decoded, received_s=now, marks=marks, speech_as_text=self._speech_as_text
-            )
-            self._history.take(received)
-            self._tell(received)
+            self._history.take(self._hear(decoded, now, marks))
         self._settle_turn(message)
         self._move_at_a_pause(now)
 
@@ -251,8 +251,10 @@ class SessionProtocol:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` must be called at the latest; None: never."""
-        times = (self._timeout_at_s, self._moves_at())
-        return min((time for time in times if time is not None), default=None)
+        timeout_at_s, moves_at_s = self._timeout_at_s, self._moves_at()
+        if timeout_at_s is None or moves_at_s is None:
+            return moves_at_s if timeout_at_s is None else timeout_at_s
+        return min(timeout_at_s, moves_at_s)
 
     def handle_timeout(self, now: float) -> None:
         """Time passed. Next: take `events`; if the session is closed now, close the connection."""
@@ -427,6 +429,13 @@ class SessionProtocol:
             self._history.mark_remembered()
             if self._transparent:
                 self._journal.acknowledge(update.last_consumed_client_message_index)
+
+    def _hear(self, decoded: DecodedMessage, now: float, marks: TurnMarks) -> LiveServerMessage:
+        received = LiveServerMessage(
+            decoded, received_s=now, marks=marks, speech_as_text=self._speech_as_text
+        )
+        self._tell(received)
+        return received
 
     def _settle_turn(self, message: ServerMessage) -> None:
         """What an answered turn means for what would be sent again."""

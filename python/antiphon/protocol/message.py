@@ -19,6 +19,7 @@ from antiphon.wire import (
     Transcription,
     UsageMetadata,
     VoiceActivity,
+    duration_s,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AnswerCut", "LiveServerMessage"]
 
 _NO_CONTENT = ServerContent()
+_NO_MARKS = TurnMarks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,9 @@ class LiveServerMessage:
         decoded: DecodedMessage,
         *,
         received_s: float = 0.0,
-        marks: TurnMarks | None = None,
+        marks: TurnMarks = _NO_MARKS,
         speech_as_text: bool = False,
     ) -> None:
-        marks = marks or TurnMarks()
         self.answer_cut: AnswerCut | None = None
         self._decoded = decoded
         self._speech_as_text = speech_as_text
@@ -133,7 +134,7 @@ class LiveServerMessage:
     @property
     def audio_duration_s(self) -> float:
         """Duration of the audio in seconds."""
-        return sum(part.frames / part.rate_hz for part in self.audio_parts)
+        return duration_s(self.audio_parts)
 
     @property
     def audio_rate_hz(self) -> int:
@@ -149,16 +150,16 @@ class LiveServerMessage:
         Raises:
             AudioFormatError: The parts are of different rates; see `audio_parts`.
         """
-        if not self.audio_parts:
+        parts = self.audio_parts
+        if not parts:
             return None
         import numpy as np
 
-        rates = {part.rate_hz for part in self.audio_parts}
-        if len(rates) > 1:
+        if len(parts) > 1 and len(rates := {part.rate_hz for part in parts}) > 1:
             raise AudioFormatError(
                 f"One message has audio of {sorted(rates)} Hz. Use message.audio_parts."
             )
-        pcm = b"".join(part.pcm for part in self.audio_parts)
+        pcm = parts[0].pcm if len(parts) == 1 else b"".join([part.pcm for part in parts])
         return np.frombuffer(pcm, dtype="<i2").astype(np.int16)
 
     @property
@@ -230,11 +231,13 @@ class LiveServerMessage:
     def local(cls, content: ServerContent, marks: TurnMarks, *, now: float) -> LiveServerMessage:
         """A message that the service would have sent, had the connection not broken."""
         message = ServerMessage(server_content=content)
-        decoded = DecodedMessage(message=message, audio=(), json=b"{}")
+        decoded = DecodedMessage(message, (), b"{}")
         return cls(decoded, received_s=now, marks=marks)
 
     def without_audio(self) -> LiveServerMessage | None:
         """The message with its audio left out; None if nothing is left then."""
+        if self._decoded.only_audio:
+            return None
         turn = self._content.model_turn
         parts = turn.parts if turn is not None else []
         if all(part.inline_data is not None for part in parts) and self.message == ServerMessage(

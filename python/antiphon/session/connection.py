@@ -30,6 +30,7 @@ __all__ = ["LiveConnection", "WebSocketChannel", "redact"]
 
 _MAX_REASON_BYTES = 123
 _MAX_UNREAD = 64
+_KEY_POOL_BYTES = 256
 _END_OF_ANSWER = b"\r\n\r\n"
 # The first byte of a frame.
 _FINAL = 0x80
@@ -55,6 +56,7 @@ class LiveConnection(ClientConnection):
         self.unread: deque[bytes] = deque()
         self.changed = asyncio.Event()
         self._answered = False
+        self._mask_keys = b""
         self._head = b""  # the beginning of what cannot be told yet
         self._missing = 0  # how much of the frame that `websockets` reads is still to come
         self._in_pieces = False
@@ -85,8 +87,15 @@ class LiveConnection(ClientConnection):
             head = struct.pack("!BBH", _WHOLE[0], 0x80 | 126, size)
         else:
             head = struct.pack("!BBQ", _WHOLE[0], 0x80 | 127, size)
-        key = secrets.token_bytes(4)
+        key = self._mask_key()
         self.transport.write(b"".join((head, key, apply_mask(text, key))))
+
+    def _mask_key(self) -> bytes:
+        """Four bytes that nobody can foresee; the system is asked for many at a time."""
+        if not self._mask_keys:
+            self._mask_keys = secrets.token_bytes(_KEY_POOL_BYTES)
+        key, self._mask_keys = self._mask_keys[:4], self._mask_keys[4:]
+        return key
 
     # ------------------------------------------------------------------ in
 
@@ -227,17 +236,26 @@ class WebSocketChannel:
 
     @property
     def ready(self) -> bool:
+        """Whether everything that was sent has left, and more can."""
         return self._connection.ready
 
-    def send_now(self, data: bytes) -> None:
+    def send_now(self, data: bytes) -> bool:
+        """Send one text message; only while `ready`. Whether it has left."""
         self._connection.write_text(data)
+        return self._connection.ready
 
     async def send(self, data: bytes) -> None:
+        """Send one text message; returns when it has left."""
         await self.drain()
         self._connection.write_text(data)
         await self.drain()
 
     async def drain(self) -> None:
+        """Wait until the channel is `ready`.
+
+        Raises:
+            ChannelClosed: The connection has ended.
+        """
         connection = self._connection
         if connection.ready:
             return
@@ -255,6 +273,11 @@ class WebSocketChannel:
             raise self._closed()
 
     async def receive(self) -> bytes:
+        """The next message.
+
+        Raises:
+            ChannelClosed: The connection has ended, and all that came before was received.
+        """
         connection = self._connection
         while not connection.unread:
             if connection.lost:
@@ -266,6 +289,7 @@ class WebSocketChannel:
     def listen(
         self, on_message: Callable[[bytes], None], on_closed: Callable[[ChannelClosed], None]
     ) -> None:
+        """Instead of `receive`: be told."""
         connection = self._connection
         while connection.unread:
             on_message(connection.take())
@@ -275,6 +299,7 @@ class WebSocketChannel:
             connection.on_lost()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye and close; harmless if it has ended."""
         self._stop_watching()
         short = reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
         await self._connection.close(code, short)

@@ -1,8 +1,7 @@
 """Runs a `SessionProtocol` on asyncio, over one connection after the other.
 
-Every connection is a `_Line`: a channel with its reader and its writer, which rest where the channel
-is prompt. Every way in which a
-session can end goes through `SessionDriver._finish`, once.
+Every connection is a `_Line`: a channel with its reader and its writer, which rest where the
+channel is prompt. Every way in which a session can end goes through `SessionDriver._finish`, once.
 """
 
 from __future__ import annotations
@@ -109,8 +108,8 @@ class SessionDriver:
         Raises:
             SessionClosed: The session is over.
         """
-        async with self.outbox.room():
-            self.send_now(command)
+        await self.outbox.room()
+        self.send_now(command)
 
     def send_now(self, command: Callable[[], None]) -> None:
         """Give the protocol a command that takes no room, or makes room for itself."""
@@ -193,13 +192,16 @@ class SessionDriver:
         self.outbox.wake()
         self._set_timer()
 
+    def _deliver(self, message: LiveServerMessage) -> None:
+        self._on_message(message)
+        unread = self.office.deliver(message)
+        if unread > MAX_UNREAD_MESSAGES:
+            self.protocol.give_up_on_consumer(unread, self._loop.time())
+
     def _handle(self, event: Event) -> None:
         match event:
-            case MessageReceived(message):
-                self._on_message(message)
-                unread = self.office.deliver(message)
-                if unread > MAX_UNREAD_MESSAGES:
-                    self.protocol.give_up_on_consumer(unread, self._loop.time())
+            case MessageReceived():
+                self._deliver(event.message)
             case Notice(error):
                 logger.warning("%s", error)
             case Ready():
@@ -279,9 +281,10 @@ class _Line:
         prompt, protocol = self._prompt, self._driver.protocol
         if prompt is None or self._leaving:
             return
-        while prompt.ready and (data := protocol.next_message()) is not None:
-            prompt.send_now(data)
-            if not prompt.ready:
+        if not prompt.ready:
+            return
+        while (data := protocol.next_message()) is not None:
+            if not prompt.send_now(data):
                 self._leaving = True  # the rest of it is the writer's
                 return
             protocol.message_sent()
@@ -295,7 +298,7 @@ class _Line:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        logger.exception("The connection ends: its reader failed")
+        logger.error("The connection ends: its reader failed", exc_info=error)
         self._stopped = True
         self._driver.lost(1006, f"internal error: {error!r}")
 

@@ -157,6 +157,8 @@ class LiveSession:
             uplink = await self._uplink_for(rate_hz, channels)
             step = max(1, int(rate_hz * _SLICE_S))
             for start in range(0, len(pcm), step):
+                if start:
+                    await asyncio.sleep(0)  # long audio is no reason to hold up others
                 block: NDArray[Any] = np.ascontiguousarray(pcm[start : start + step])
                 await self._send_packets(
                     uplink.push(block, now_us=now_us + start * 1_000_000 // rate_hz)
@@ -424,7 +426,9 @@ class LiveSession:
 
     async def _send_packets(self, packets: list[bytes]) -> None:
         for packet in packets:
-            await self.send_audio_message(packet)
+            await self._driver.outbox.room()
+            self._protocol.send_audio_message(packet)
+            self._driver.pump()
 
     async def _uplink_for(self, rate_hz: int, channels: int) -> _native.Uplink:
         if self._uplink is None or self._uplink_format != (rate_hz, channels):

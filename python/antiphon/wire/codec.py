@@ -17,7 +17,7 @@ from antiphon import _native
 from antiphon.errors import ProtocolViolation
 from antiphon.wire.client import ClientMessage
 from antiphon.wire.media_type import pcm_rate_hz
-from antiphon.wire.server import AudioPart, DecodedMessage, ServerMessage
+from antiphon.wire.server import AudioPart, DecodedMessage, Part, ServerContent, ServerMessage
 
 __all__ = [
     "base64_to_bytes",
@@ -44,6 +44,10 @@ _VERBATIM = frozenset(
     }
 )
 _DEFAULT_RATE_HZ = 24_000
+# Without its audio, one chunk of speech reads like the next: such JSON is not parsed again.
+_only_audio: set[bytes] = set()
+_MAX_KNOWN = 16
+_MAX_KNOWN_BYTES = 512
 # Every value takes hundreds of bytes here, be it ``{}`` there; protobuf reads 100 levels as well.
 _MAX_VALUES = 100_000
 _MAX_DEPTH = 100
@@ -80,6 +84,9 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
     # A lone surrogate is no UTF-8: the decoder says so.
     raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     rest, audio = _native.split_server_message(raw)
+    parts = tuple([AudioPart(rate_hz, pcm) for rate_hz, pcm in audio])
+    if rest in _only_audio:
+        return DecodedMessage(None, parts, rest)
     _check_bounds(rest, "service")
     try:
         if _count(rest, "{", "[") > _MAX_DEPTH:
@@ -92,8 +99,21 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
             f"{'…' if len(raw) > 200 else ''} ({len(raw)} bytes). Report it with this text; the "
             "session itself can go on."
         ) from error
-    parts = tuple(AudioPart(rate_hz=rate_hz, pcm=pcm) for rate_hz, pcm in audio)
-    return DecodedMessage(message=message, audio=parts or _unscanned_audio(message), json=rest)
+    if parts and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(message):
+        if len(_only_audio) == _MAX_KNOWN:
+            _only_audio.clear()
+        _only_audio.add(rest)
+    return DecodedMessage(message, parts or _unscanned_audio(message), rest)
+
+
+def _is_only_audio(message: ServerMessage) -> bool:
+    content = message.server_content
+    turn = content.model_turn if content is not None else None
+    return (
+        turn is not None
+        and message == ServerMessage(server_content=ServerContent(model_turn=turn))
+        and all(part == Part(inline_data=part.inline_data) for part in turn.parts)
+    )
 
 
 def _decode_typed(data: bytes) -> ServerMessage:

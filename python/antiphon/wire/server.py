@@ -34,6 +34,7 @@ __all__ = [
     "Transcription",
     "UsageMetadata",
     "VoiceActivity",
+    "duration_s",
     "duration_text",
     "parse_duration_s",
 ]
@@ -204,18 +205,39 @@ class AudioPart(msgspec.Struct, frozen=True):
         return len(self.pcm) // 2
 
 
-class DecodedMessage(msgspec.Struct, frozen=True):
+def duration_s(parts: tuple[AudioPart, ...]) -> float:
+    """Duration of all parts, in seconds."""
+    total_s = 0.0
+    for part in parts:
+        total_s += part.frames / part.rate_hz
+    return total_s
+
+
+class DecodedMessage:
     """A received message: typed, with its audio taken out of the JSON.
 
     Attributes:
-        message: The typed message; the ``data`` of audio parts in ``audio`` is empty.
         audio: The decoded audio of all parts, in order.
         json: The message's JSON without that audio.
+        only_audio: There is nothing but audio in it.
     """
 
-    message: ServerMessage
-    audio: tuple[AudioPart, ...]
-    json: bytes
+    __slots__ = ("_message", "audio", "json", "only_audio")
+
+    def __init__(
+        self, message: ServerMessage | None, audio: tuple[AudioPart, ...], json: bytes
+    ) -> None:
+        self._message = message
+        self.audio = audio
+        self.json = json
+        self.only_audio = message is None
+
+    @property
+    def message(self) -> ServerMessage:
+        """The typed message; the ``data`` of audio parts in ``audio`` is empty."""
+        if self._message is None:  # few look at what is nothing but audio
+            self._message = msgspec.json.decode(self.json, type=ServerMessage, strict=False)
+        return self._message
 
     @property
     def raw(self) -> dict[str, Any]:
