@@ -54,6 +54,7 @@ class LiveServerMessage:
         received_s: When it was received, in seconds of the session's clock.
         turn: Number of the model turn (1, 2, 3 …) it belongs to; None if it belongs to none.
         audio_parts: Audio of the model as raw bytes; what an interruption made void is left out.
+        audio_duration_s: Duration of the audio, in seconds.
         audio_ended: No more audio of this turn will come (true once per turn).
         answer_cut: Set if this is no message of the service, but stands where the connection
             broke in the middle of an answer.
@@ -63,6 +64,7 @@ class LiveServerMessage:
         "_decoded",
         "_speech_as_text",
         "answer_cut",
+        "audio_duration_s",
         "audio_ended",
         "audio_parts",
         "received_s",
@@ -86,6 +88,7 @@ class LiveServerMessage:
         self.audio_parts: tuple[AudioPart, ...] = (
             decoded.audio if marks.keep_audio and not speech_as_text else ()
         )
+        self.audio_duration_s = duration_s(self.audio_parts)
 
     @property
     def message(self) -> ServerMessage:
@@ -132,11 +135,6 @@ class LiveServerMessage:
         return sum(part.frames for part in self.audio_parts)
 
     @property
-    def audio_duration_s(self) -> float:
-        """Duration of the audio in seconds."""
-        return duration_s(self.audio_parts)
-
-    @property
     def audio_rate_hz(self) -> int:
         """Rate of `audio`: 24,000, unless the service says otherwise."""
         return self.audio_parts[0].rate_hz if self.audio_parts else 24_000
@@ -160,7 +158,8 @@ class LiveServerMessage:
                 f"One message has audio of {sorted(rates)} Hz. Use message.audio_parts."
             )
         pcm = parts[0].pcm if len(parts) == 1 else b"".join([part.pcm for part in parts])
-        return np.frombuffer(pcm, dtype="<i2").astype(np.int16)
+        # Of a copy: the array may be written to.
+        return np.frombuffer(bytearray(pcm), dtype="<i2").astype(np.int16, copy=False)
 
     @property
     def turn_complete(self) -> bool:
@@ -231,7 +230,7 @@ class LiveServerMessage:
     def local(cls, content: ServerContent, marks: TurnMarks, *, now: float) -> LiveServerMessage:
         """A message that the service would have sent, had the connection not broken."""
         message = ServerMessage(server_content=content)
-        decoded = DecodedMessage(message, (), b"{}")
+        decoded = DecodedMessage((), b"{}", message)
         return cls(decoded, received_s=now, marks=marks)
 
     def without_audio(self) -> LiveServerMessage | None:
@@ -248,6 +247,7 @@ class LiveServerMessage:
             self._decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
         )
         bare.turn, bare.audio_ended, bare.audio_parts = self.turn, self.audio_ended, ()
+        bare.audio_duration_s = 0.0
         return bare
 
     def __repr__(self) -> str:

@@ -188,8 +188,9 @@ class SessionDriver:
         while events := self.protocol.events():
             for event in events:
                 self._handle(event)
-        self._line.send_now()
-        self.outbox.wake()
+        if self.protocol.next_message() is not None:
+            self._line.send_now()
+            self.outbox.wake()
         self._set_timer()
 
     def _deliver(self, message: LiveServerMessage) -> None:

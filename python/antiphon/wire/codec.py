@@ -86,7 +86,7 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
     rest, audio = _native.split_server_message(raw)
     parts = tuple([AudioPart(rate_hz, pcm) for rate_hz, pcm in audio])
     if rest in _only_audio:
-        return DecodedMessage(None, parts, rest)
+        return DecodedMessage(parts, rest, None, only_audio=True)
     _check_bounds(rest, "service")
     try:
         if _count(rest, "{", "[") > _MAX_DEPTH:
@@ -103,7 +103,7 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
         if len(_only_audio) == _MAX_KNOWN:
             _only_audio.clear()
         _only_audio.add(rest)
-    return DecodedMessage(message, parts or _unscanned_audio(message), rest)
+    return DecodedMessage(parts or _unscanned_audio(message), rest, message)
 
 
 def _is_only_audio(message: ServerMessage) -> bool:

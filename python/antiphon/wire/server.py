@@ -193,7 +193,7 @@ class ServerMessage(_Wire):
         return "".join(p.text for p in content.model_turn.parts if p.text and not p.thought)
 
 
-class AudioPart(msgspec.Struct, frozen=True):
+class AudioPart(msgspec.Struct, frozen=True, gc=False):
     """Audio of the model: ``pcm`` is mono little-endian int16 at ``rate_hz``."""
 
     rate_hz: int
@@ -213,31 +213,27 @@ def duration_s(parts: tuple[AudioPart, ...]) -> float:
     return total_s
 
 
-class DecodedMessage:
+class DecodedMessage(msgspec.Struct, gc=False):
     """A received message: typed, with its audio taken out of the JSON.
 
     Attributes:
         audio: The decoded audio of all parts, in order.
         json: The message's JSON without that audio.
+        typed: The message, if it was parsed already.
         only_audio: There is nothing but audio in it.
     """
 
-    __slots__ = ("_message", "audio", "json", "only_audio")
-
-    def __init__(
-        self, message: ServerMessage | None, audio: tuple[AudioPart, ...], json: bytes
-    ) -> None:
-        self._message = message
-        self.audio = audio
-        self.json = json
-        self.only_audio = message is None
+    audio: tuple[AudioPart, ...]
+    json: bytes
+    typed: ServerMessage | None
+    only_audio: bool = False
 
     @property
     def message(self) -> ServerMessage:
         """The typed message; the ``data`` of audio parts in ``audio`` is empty."""
-        if self._message is None:  # few look at what is nothing but audio
-            self._message = msgspec.json.decode(self.json, type=ServerMessage, strict=False)
-        return self._message
+        if self.typed is None:  # few look at what is nothing but audio
+            self.typed = msgspec.json.decode(self.json, type=ServerMessage, strict=False)
+        return self.typed
 
     @property
     def raw(self) -> dict[str, Any]:
