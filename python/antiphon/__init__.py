@@ -24,10 +24,12 @@ if TYPE_CHECKING:
         SessionClosed,
         SetupRejected,
         ToolError,
+        UnsupportedSetup,
     )
     from antiphon.protocol import Continuity, LiveServerMessage
     from antiphon.session import (
         VAD,
+        ClonedVoice,
         LiveGenerationConfig,
         LiveModel,
         LiveSession,
@@ -46,6 +48,7 @@ __all__ = [
     "AntiphonError",
     "AudioFormatError",
     "AuthError",
+    "ClonedVoice",
     "ConnectError",
     "ConsumerTooSlow",
     "Continuity",
@@ -67,6 +70,7 @@ __all__ = [
     "SessionClosed",
     "SetupRejected",
     "ToolError",
+    "UnsupportedSetup",
     "VertexAI",
     "WebSocketConnector",
     "__version__",
@@ -92,10 +96,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "SessionClosed",
         "SetupRejected",
         "ToolError",
+        "UnsupportedSetup",
     ),
     "antiphon.protocol": ("Continuity", "LiveServerMessage"),
     "antiphon.session": (
         "VAD",
+        "ClonedVoice",
         "LiveGenerationConfig",
         "LiveModel",
         "LiveSession",

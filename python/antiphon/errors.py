@@ -4,6 +4,7 @@
 
     AntiphonError
     ├── ConnectError          no connection: refused, unresolved, TLS, timeout
+    ├── UnsupportedSetup      not sent: the model is known to refuse it (also a ValueError)
     ├── SetupRejected         connected, but the service refused the setup message
     │   ├── AuthError         … because of the credentials
     │   └── QuotaError        … because of a quota or a rate limit
@@ -35,6 +36,7 @@ __all__ = [
     "SessionClosed",
     "SetupRejected",
     "ToolError",
+    "UnsupportedSetup",
 ]
 
 
@@ -63,6 +65,28 @@ class _Closed(AntiphonError):
 
 class ConnectError(_Closed):
     """No connection to the service: refused, not resolved, TLS failure, or too slow."""
+
+
+class UnsupportedSetup(AntiphonError, ValueError):
+    """The setup was not sent, because the service is known to refuse it for this model.
+
+    Attributes:
+        rule: Name of the rule that it breaks; of several the first, all are in the text.
+        member: The way to the member of the setup, in the service's own spelling.
+        value: What it is.
+        model: The id of the model.
+        hint: What to do. ``strict=False`` in the configuration sends it all the same.
+    """
+
+    def __init__(
+        self, message: str, *, rule: str, member: str, value: object, model: str, hint: str
+    ) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.member = member
+        self.value = value
+        self.model = model
+        self.hint = hint
 
 
 class SetupRejected(_Closed):

@@ -68,6 +68,11 @@ def test_vertex_gives_a_session_id(family):
             "Unknown name \"enable_magic\" at 'setup.generation_config': Cannot find field.",
         ),
         (
+            {"setup": {"model": HALF_CASCADE, "inputAudioTranscription": {"languages": ["de"]}}},
+            1007,
+            "Unknown name \"languages\" at 'setup.input_audio_transcription': Cannot find field.",
+        ),
+        (
             {"setup": {"model": "models/gemini-3.8-live", "proactivity": {}}},
             1007,
             "Unknown name \"proactivity\" at 'setup'",

@@ -246,3 +246,17 @@ def test_a_typed_question_outlives_the_audio_that_is_sent_while_it_waits():
     take_all(journal)
     journal.rewind(send_again=True)
     assert take_all(journal) == [b"typed", b"16", b"17", b"18", b"19"]
+
+
+def test_what_is_for_one_connection_goes_to_no_other_wherever_it_stands():
+    journal = filled(b"history")
+    for message in (b"taken", b"in hand", b"waiting"):
+        journal.put(message, once=True)
+    journal.put(b"question")
+    for message in (b"history", b"taken"):
+        assert journal.take() == message
+        journal.handed_over()
+    assert journal.take() == b"in hand"
+    assert journal.handed == 2
+    assert journal.rewind(send_again=True) == 1
+    assert take_all(journal) == [b"history", b"question"]

@@ -22,6 +22,7 @@ from antiphon.protocol import (
     Ready,
     SessionProtocol,
     State,
+    Usage,
 )
 from antiphon.wire import (
     ClientContent,
@@ -281,6 +282,79 @@ def test_usage_adds_up_over_reports():
     assert (usage.reports, usage.prompt_tokens, usage.response_tokens) == (2, 6, 8)
     assert usage.total_tokens == 14
     assert usage.last.total_token_count == 7
+
+
+def test_usage_has_deltas_and_totals_by_modality_in_one_vocabulary():
+    def details(**counts):
+        return [{"modality": name, "tokenCount": count} for name, count in counts.items()]
+
+    protocol = ready()
+    google = {
+        "promptTokenCount": 10,
+        "promptTokensDetails": details(TEXT=3, AUDIO=7),
+        "responseTokenCount": 5,
+        "responseTokensDetails": details(AUDIO=5),
+        "cachedContentTokenCount": 2,
+        "cacheTokensDetails": details(TEXT=2),
+        "toolUsePromptTokenCount": 4,
+        "toolUsePromptTokensDetails": details(TEXT=4),
+        "thoughtsTokenCount": 6,
+        "totalTokenCount": 15,
+    }
+    vertex = {
+        "promptTokenCount": 20,
+        "promptTokensDetails": details(TEXT=3, AUDIO=7, IMAGE=10),
+        "candidatesTokenCount": 9,
+        "candidatesTokensDetails": [*details(AUDIO=8, TEXT=1), {"modality": "IMAGE"}],
+        "totalTokenCount": 29,
+    }
+    feed(protocol, DONE | {"usageMetadata": google})
+    before = protocol.usage
+    feed(protocol, DONE | {"usageMetadata": vertex})
+    total, delta = protocol.usage, protocol.usage.since(before)
+    assert before == Usage.of(before.last)
+    assert (before.prompt, before.response) == ({"TEXT": 3, "AUDIO": 7}, {"AUDIO": 5})
+    assert (before.cached_tokens, before.tool_use_tokens, before.thoughts_tokens) == (2, 4, 6)
+    assert (before.cached, before.tool_use) == ({"TEXT": 2}, {"TEXT": 4})
+    assert (delta.reports, delta.prompt_tokens, delta.response_tokens) == (1, 20, 9)
+    assert delta.prompt == {"TEXT": 3, "AUDIO": 7, "IMAGE": 10}
+    assert delta.response == {"AUDIO": 8, "TEXT": 1}
+    assert (delta.cached, delta.thoughts_tokens) == ({}, 0)
+    assert total.prompt == {"TEXT": 6, "AUDIO": 14, "IMAGE": 10}
+    assert total.response == {"AUDIO": 13, "TEXT": 1}
+    assert (total.total_tokens, total.last.candidates_token_count) == (44, 9)
+
+
+def test_what_else_a_message_tells():
+    protocol = ready()
+    feed(
+        protocol,
+        content(waitingForInput=True, interactionStatus="IN_PROGRESS", turnComplete=True),
+        content(interimInputTranscription={"text": "hel"}),
+        content(
+            groundingMetadata={"webSearchQueries": ["q"]},
+            urlContextMetadata={"urlMetadata": [{"retrievedUrl": "u"}]},
+        ),
+        {"voiceActivity": {"type": "ACTIVITY_END", "audioOffset": "1.5s"}},
+        {"voiceActivityDetectionSignal": {"vadSignalType": "VAD_SIGNAL_TYPE_EOS"}},
+    )
+    waiting, interim, grounded, activity, signal = messages_of(protocol)
+    assert waiting.waiting_for_input
+    assert "waiting_for_input=True, " not in repr(interim)
+    assert "IN_PROGRESS" in repr(waiting)
+    assert interim.interim_input_transcription == "hel"
+    assert interim.input_transcription is None
+    assert grounded.grounding.web_search_queries == ["q"]
+    assert grounded.url_context.url_metadata[0].retrieved_url == "u"
+    assert activity.voice_activity.audio_offset_s == 1.5
+    assert (signal.vad_signal, activity.vad_signal) == ("VAD_SIGNAL_TYPE_EOS", "")
+
+
+def test_the_consent_to_a_cloned_voice_is_kept():
+    protocol = SessionProtocol(Setup())
+    protocol.start(0.0)
+    feed(protocol, {"setupComplete": {"voiceConsentSignature": {"signature": "sig"}}})
+    assert protocol.voice_consent_signature == "sig"
 
 
 # ---------------------------------------------------------------------- commands

@@ -22,7 +22,14 @@ from antiphon.protocol import (
     State,
     UserAudioDropped,
 )
-from antiphon.wire import FunctionResponse, SessionResumption, Setup
+from antiphon.wire import (
+    Content,
+    FunctionResponse,
+    HistoryConfig,
+    Part,
+    SessionResumption,
+    Setup,
+)
 
 AUDIO = b'{"realtimeInput":{"audio":{}}}'
 
@@ -30,10 +37,10 @@ AUDIO = b'{"realtimeInput":{"audio":{}}}'
 class Session:
     """A protocol, and a driver that obeys it at once."""
 
-    def __init__(self, *, transparent=False, **policy):
+    def __init__(self, *, transparent=False, setup=None, **policy):
         resumption = SessionResumption(transparent=True if transparent else None)
         self.protocol = SessionProtocol(
-            Setup(model="models/m", session_resumption=resumption),
+            setup or Setup(model="models/m", session_resumption=resumption),
             continuity=Continuity(**policy),
         )
         self.now = 0.0
@@ -101,6 +108,26 @@ def tool_call(call_id):
 
 
 # ---------------------------------------------------------------------- resuming
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_end_of_an_announced_history_goes_to_no_other_connection(taken):
+    setup = Setup(
+        session_resumption=SessionResumption(),
+        history_config=HistoryConfig(initial_history_in_client_content=True),
+    )
+    session = Session(setup=setup)
+    history = {"turns": [{"role": "model", "parts": [{"text": "I am Ann"}]}]}
+    session.protocol.send_history([Content(role="model", parts=[Part(text="I am Ann")])])
+    if taken:
+        told = [{"clientContent": history}, {"clientContent": {"turnComplete": True}}]
+        assert session.sent() == told
+    session.feed(handle("h1"))
+    session.lose()
+    session.wait(1.0)
+    setup, again = session.connect()
+    assert "historyConfig" not in setup
+    assert again == [{"clientContent": history}]
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1011])

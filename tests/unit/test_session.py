@@ -23,6 +23,7 @@ from live_script import (
 )
 
 from antiphon.channel import ChannelClosed
+from antiphon.emulator import Emulator
 from antiphon.errors import (
     AudioFormatError,
     AuthError,
@@ -30,7 +31,7 @@ from antiphon.errors import (
     SessionClosed,
     SetupRejected,
 )
-from antiphon.session import LiveGenerationConfig, LiveSession, connect
+from antiphon.session import LiveGenerationConfig, LiveModel, LiveSession, connect
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import ClientMessage, FunctionResponse, GoogleAI, RealtimeInput
 
@@ -159,6 +160,33 @@ def test_history_goes_first_and_asks_for_no_answer():
     assert [turn["role"] for turn in past["clientContent"]["turns"]] == ["user", "model"]
     assert "turnComplete" not in past["clientContent"]
     assert question["clientContent"]["turnComplete"] is True
+
+
+def test_an_announced_history_is_not_answered_and_is_remembered():
+    async def main():
+        emulator = Emulator(seed=1)
+        async with emulator.connector() as connector:
+            model = LiveModel(
+                "gemini-2.5-flash-native-audio-preview-12-2025",
+                backend=emulator.backend(),
+                connector=connector,
+                config=LiveGenerationConfig(initial_history=True),
+            )
+            history = [
+                {"role": "user", "parts": "remember the word lighthouse"},
+                {"role": "model", "parts": "I will."},
+                {"role": "user", "parts": "and nothing else"},
+            ]
+            async with model.connect(history) as session:
+                await asyncio.sleep(5.0)
+                assert session.turn == 0
+                reply = await session.ask("the sky is blue")
+                return session.usage, reply
+
+    usage, reply = run_in_virtual_time(main())
+    assert "the sky is blue" in reply.output_transcription.lower()
+    assert usage.reports == 1
+    assert usage.response["AUDIO"] == usage.last.response_tokens_details[0].token_count
 
 
 def test_history_that_cannot_be_read_closes_the_connection():
@@ -504,7 +532,7 @@ def test_text_of_a_text_model_is_text():
         await server.hear_all()
 
     async def use(session):
-        assert session.notes == []
+        assert [note for note in session.notes if "retired" not in note] == []
         assert (await session.ask("x")).text == "Hello"
 
     _, received = in_session(

@@ -1,13 +1,28 @@
 """Configurations become setups, or errors that say what to do."""
 
 import pytest
+from live_client_schema import validate
 from live_script import KEY, accept_and_wait, model_for
 
 from antiphon.errors import ToolError
-from antiphon.session import VAD, VOICES, LiveGenerationConfig, LiveModel, connect
+from antiphon.session import VAD, VOICES, ClonedVoice, LiveGenerationConfig, LiveModel, connect
 from antiphon.session.websocket import WebSocketConnector
 from antiphon.virtual_time import run_in_virtual_time
-from antiphon.wire import FirebaseAI, GoogleAI, TranscriptionConfig, VertexAI
+from antiphon.wire import (
+    AvatarConfig,
+    ContextWindowCompression,
+    CustomizedAvatar,
+    FirebaseAI,
+    GoogleAI,
+    LanguageHints,
+    PrebuiltVoiceConfig,
+    SafetySetting,
+    SlidingWindow,
+    TranscriptionConfig,
+    TranslationConfig,
+    VertexAI,
+    VoiceConfig,
+)
 
 
 def setup_of(name="gemini-3.8-live", **settings):
@@ -15,7 +30,10 @@ def setup_of(name="gemini-3.8-live", **settings):
         model = model_for(accept_and_wait, name=name, **settings)
         async with model.connect():
             pass
-        return model._connector.servers[0].received[0]["setup"]
+        sent = model._connector.servers[0].received[0]
+        if model.config.extra is None:
+            validate(sent)
+        return sent["setup"]
 
     return run_in_virtual_time(main())
 
@@ -33,6 +51,7 @@ def test_every_setting_has_its_place():
     setup = setup_of(
         system_instruction=["Be brief.", "Be kind."],
         config=LiveGenerationConfig(
+            strict=False,  # no model takes all of this
             voice="Puck",
             language="de-DE",
             temperature=0.5,
@@ -100,6 +119,161 @@ def test_every_setting_has_its_place():
     }
 
 
+def test_every_setting_of_the_newer_api_has_its_place():
+    spoken = TranscriptionConfig(
+        language_codes=["de-DE"],
+        custom_vocabulary=["antiphon"],
+        word_timestamp=True,
+        diarization=True,
+        mode="SMART",
+        source_text="a draft",
+        language_auto={},
+        language_hints=LanguageHints(language_codes=["de-DE"]),
+        adaptation_phrases=["one voice"],
+    )
+    as_sent = {
+        "languageCodes": ["de-DE"],
+        "customVocabulary": ["antiphon"],
+        "wordTimestamp": True,
+        "diarization": True,
+        "mode": "SMART",
+        "sourceText": "a draft",
+        "languageAuto": {},
+        "languageHints": {"languageCodes": ["de-DE"]},
+        "adaptationPhrases": ["one voice"],
+    }
+    setup = setup_of(
+        config=LiveGenerationConfig(
+            strict=False,
+            voice={"Ann": "Kore", "Bob": ClonedVoice(sample=b"RIFF", consent_signature="sig")},
+            candidate_count=1,
+            affective_dialog=True,
+            proactive_audio=True,
+            proactive_video=False,
+            translation=TranslationConfig(target_language_code="fr", echo_target_language=True),
+            transcription=spoken,
+            input_audio_transcription=spoken,
+            turn_coverage="activity_and_video",
+            interim_transcript_timestamps=True,
+            explicit_vad_signal=True,
+            context_window_compression=ContextWindowCompression(
+                trigger_tokens=1000, sliding_window=SlidingWindow(target_tokens=500)
+            ),
+            initial_history=True,
+            avatar=AvatarConfig(
+                avatar_name="Ada",
+                customized_avatar=CustomizedAvatar(image_mime_type="image/png", image_data="AAAA"),
+                audio_bitrate_bps=64_000,
+                video_bitrate_bps=500_000,
+            ),
+            safety_settings=[
+                SafetySetting(
+                    category="HARM_CATEGORY_HARASSMENT", threshold="BLOCK_NONE", method="SEVERITY"
+                )
+            ],
+            tool_config={"functionCallingConfig": {"mode": "ANY"}},
+            labels={"cost_center": "7"},
+        ),
+    )
+    assert setup == {
+        "model": "models/gemini-3.8-live",
+        "generationConfig": {
+            "responseModalities": ["AUDIO"],
+            "candidateCount": 1,
+            "speechConfig": {
+                "multiSpeakerVoiceConfig": {
+                    "speakerVoiceConfigs": [
+                        {
+                            "speaker": "Ann",
+                            "voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}},
+                        },
+                        {
+                            "speaker": "Bob",
+                            "voiceConfig": {
+                                "replicatedVoiceConfig": {
+                                    "mimeType": "audio/wav",
+                                    "voiceSampleAudio": "UklGRg==",
+                                    "voiceConsentSignature": {"signature": "sig"},
+                                }
+                            },
+                        },
+                    ]
+                }
+            },
+            "enableAffectiveDialog": True,
+            "translationConfig": {"targetLanguageCode": "fr", "echoTargetLanguage": True},
+            "audioTranscriptionConfig": as_sent,
+        },
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+        "realtimeInputConfig": {
+            "turnCoverage": "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO",
+            "interimTranscriptTimestampEnabled": True,
+        },
+        "contextWindowCompression": {
+            "triggerTokens": 1000,
+            "slidingWindow": {"targetTokens": 500},
+        },
+        "inputAudioTranscription": as_sent,
+        "outputAudioTranscription": {},
+        "proactivity": {"proactiveAudio": True, "proactiveVideo": False},
+        "explicitVadSignal": True,
+        "historyConfig": {"initialHistoryInClientContent": True},
+        "avatarConfig": {
+            "avatarName": "Ada",
+            "customizedAvatar": {"imageMimeType": "image/png", "imageData": "AAAA"},
+            "audioBitrateBps": 64_000,
+            "videoBitrateBps": 500_000,
+        },
+        "safetySettings": [
+            {
+                "category": "HARM_CATEGORY_HARASSMENT",
+                "threshold": "BLOCK_NONE",
+                "method": "SEVERITY",
+            }
+        ],
+        "labels": {"cost_center": "7"},
+    }
+
+
+def test_voices_of_every_kind():
+    cloned = ClonedVoice(sample=b"RIFF", consent=b"WAVE")
+    assert b"RIFF" not in repr(cloned).encode()
+    by_name = VoiceConfig(prebuilt_voice_config=PrebuiltVoiceConfig(voice_name="Kore"))
+    for voice, sent in [
+        (cloned, {"voiceSampleAudio": "UklGRg==", "consentAudio": "V0FWRQ=="}),
+        (by_name, {"voiceName": "Kore"}),
+    ]:
+        setup = setup_of(config=LiveGenerationConfig(voice=voice, language="de-DE"))
+        speech = setup["generationConfig"]["speechConfig"]
+        assert speech["languageCode"] == "de-DE"
+        (config,) = speech["voiceConfig"].values()
+        assert config.items() >= sent.items()
+    assert setup_of(config=LiveGenerationConfig(voice=VoiceConfig(voice="name")))[
+        "generationConfig"
+    ]["speechConfig"] == {"voiceConfig": {"voice": "name"}}
+    with pytest.raises(ValueError, match="consent"):
+        ClonedVoice(sample=b"RIFF")
+    wrong = VoiceConfig(prebuilt_voice_config=PrebuiltVoiceConfig(voice_name="kore"))
+    for voice in (wrong, {"Ann": "Puck", "Bob": wrong}):
+        with pytest.raises(ValueError, match="Did you mean 'Kore'"):
+            LiveGenerationConfig(voice=voice)
+
+
+def test_members_that_nobody_knows_yet_are_merged_into_the_setup():
+    setup = setup_of(
+        config=LiveGenerationConfig(
+            temperature=0.5,
+            extra={"generationConfig": {"newMember": {"a": 1}}, "otherMember": True},
+        )
+    )
+    assert setup["generationConfig"] == {
+        "responseModalities": ["AUDIO"],
+        "temperature": 0.5,
+        "newMember": {"a": 1},
+    }
+    assert setup["otherMember"] is True
+
+
 def test_switches():
     setup = setup_of(
         config=LiveGenerationConfig(
@@ -132,6 +306,7 @@ def test_an_unknown_voice_is_refused_with_all_thirty_names():
         ({"response_modalities": ["AUDIO", "TEXT"]}, "one modality"),
         ({"response_modalities": ["IMAGE"]}, "IMAGE"),
         ({"media_resolution": "tiny"}, "media_resolution"),
+        ({"turn_coverage": "all"}, "turn_coverage"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, named):

@@ -38,7 +38,7 @@ CLIENT_KINDS = frozenset(
         *("setup", "resume", "clientContent", "realtimeInput", "toolResponse", "contextUpdate"),
         *("audio", "video", "text", "mediaChunks", "activityStart", "activityEnd"),
         "audioStreamEnd",
-        *(f"setup.{name}" for name in wire.Setup.__struct_encode_fields__),
+        *(f"setup.{name}" for name in wire.Setup.__struct_encode_fields__ if name != wire.EXTRA),
     }
 )
 

@@ -50,8 +50,6 @@ _OPEN = (
     wire.FunctionDeclaration,
     wire.FunctionResponse,
     wire.Tool,
-    wire.TranscriptionConfig,
-    wire.VoiceConfig,
 )
 
 
@@ -366,7 +364,12 @@ def _find_unknown(value: Any, shape: type, where: tuple[str, ...]) -> tuple[str,
 @functools.cache
 def _members(shape: type) -> dict[str, type | None]:
     """The members of a wire type in snake case; with their own wire type, if they have one."""
-    return {member.name: _wire_type(member.type) for member in msgspec.structs.fields(shape)}
+    fields = msgspec.structs.fields(shape)
+    return {
+        member.name: _wire_type(member.type)
+        for member in fields
+        if member.encode_name != wire.EXTRA  # a client's own bag, and no name of the service
+    }
 
 
 def _wire_type(annotation: Any) -> type | None:

@@ -21,6 +21,8 @@ class _Entry:
     audio: bool = False
     again: bool = False
     """It was handed over before, to a connection that was lost."""
+    once: bool = False
+    """It is about what this connection is doing, and means nothing to the next one."""
     number: int = 0
     """Which message of its connection it was, from 1; 0 before that."""
 
@@ -77,9 +79,14 @@ class Journal:
         """How many messages this connection has taken."""
         return self._handed
 
-    def put(self, message: bytes, *, audio: bool = False, live_s: float = 0.0) -> None:
-        """Send a message when it is its turn; live audio may be dropped when it has to wait."""
-        self._unsent.append(_Entry(message, live_s, audio))
+    def put(
+        self, message: bytes, *, audio: bool = False, live_s: float = 0.0, once: bool = False
+    ) -> None:
+        """Send a message when it is its turn; live audio may be dropped when it has to wait.
+
+        With ``once`` it is for this connection only: after a break it goes to no other.
+        """
+        self._unsent.append(_Entry(message, live_s, audio, once=once))
         self._unsent_live_s += live_s
         while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
             pass
@@ -108,6 +115,8 @@ class Journal:
             return  # the connection was lost in between
         self._handed += 1
         entry.number = self._handed
+        if entry.once:
+            return
         self._since.append(entry)
         self._since_live_s += entry.live_s
         self._kept_bytes += len(entry.message)
@@ -156,10 +165,11 @@ class Journal:
         if not send_again:
             self.forget_kept()
         kept = [*self._asked, *self._since]
-        if self._in_hand is not None:
+        self._unsent = deque(entry for entry in self._unsent if not entry.once)
+        if self._in_hand is not None and not self._in_hand.once:
             self._unsent.appendleft(self._in_hand)
             self._unsent_live_s += self._in_hand.droppable_s
-            self._in_hand = None
+        self._in_hand = None
         for entry in reversed(kept):
             entry.again = True
             self._unsent.appendleft(entry)

@@ -110,6 +110,8 @@ class SessionProtocol:
         self.closed_s: float | None = None
         """When it ended."""
         self.session_id = ""
+        self.voice_consent_signature = ""
+        """Stands for the recorded consent to a cloned voice, once the service has given it."""
         self.turns = TurnTracker()
         self.usage = Usage()
         self.resumption: SessionResumptionUpdate | None = None
@@ -157,7 +159,8 @@ class SessionProtocol:
             wish = SessionResumption(
                 handle=self._setup_handle or None, transparent=self._transparent or None
             )
-            setup = msgspec.structs.replace(setup, session_resumption=wish)
+            # What was said before is told in another way, if at all.
+            setup = msgspec.structs.replace(setup, session_resumption=wish, history_config=None)
         self._timeout_at_s = now + timeout_s
         self._setup_message = encode_client_message(ClientMessage(setup=setup))
 
@@ -297,6 +300,14 @@ class SessionProtocol:
         )
         self._history.typed(turns)
 
+    def send_history(self, turns: Sequence[Content]) -> None:
+        """What was said before; it is not answered. To be sent before anything else."""
+        self.send_content(turns, turn_complete=False)
+        if self._setup.history_config is not None:
+            # The end of the history, which only a connection whose setup announced one expects.
+            end = ClientMessage(client_content=ClientContent(turn_complete=True))
+            self._journal.put(encode_client_message(end), once=True)
+
     def send_text(self, text: str) -> None:
         """Realtime text: counts as the user's activity, and is answered."""
         self._command(ClientMessage(realtime_input=RealtimeInput(text=text)))
@@ -385,6 +396,8 @@ class SessionProtocol:
             self.state = State.READY
             self._timeout_at_s = None
             self.session_id = message.setup_complete.session_id
+            if (consent := message.setup_complete.voice_consent_signature) is not None:
+                self.voice_consent_signature = consent.signature
             if self._continuity is not None and self._continuity.move_after_s is not None:
                 self._move_at_s = now + self._continuity.move_after_s
             self._events.append(self._resumed(now) if again else Ready(self.session_id))
@@ -585,6 +598,7 @@ def _says_nothing(decoded: DecodedMessage) -> bool:
         return not decoded.raw
     if message == _EMPTY_CONTENT:
         return decoded.raw == {"serverContent": {}}
-    return message.setup_complete is not None and message == ServerMessage(
-        setup_complete=message.setup_complete
-    )
+    if message.setup_complete is None:
+        return False
+    bare = ServerMessage(setup_complete=message.setup_complete)
+    return message == bare and decoded.raw == msgspec.to_builtins(bare)

@@ -11,12 +11,14 @@ from antiphon.wire import (
     AudioPart,
     DecodedMessage,
     GoAway,
+    GroundingMetadata,
     ServerContent,
     ServerMessage,
     SessionResumptionUpdate,
     ToolCall,
     ToolCallCancellation,
     Transcription,
+    UrlContextMetadata,
     UsageMetadata,
     VoiceActivity,
     duration_s,
@@ -187,6 +189,11 @@ class LiveServerMessage:
         return self._content.turn_complete_reason
 
     @property
+    def waiting_for_input(self) -> bool:
+        """The model stays silent on purpose: it expects the user to go on."""
+        return self._content.waiting_for_input
+
+    @property
     def input_transcription(self) -> str | None:
         """What the user said, a delta to concatenate; None if this message has none."""
         return _text_of(self._content.input_transcription)
@@ -195,6 +202,21 @@ class LiveServerMessage:
     def output_transcription(self) -> str | None:
         """What the model says, a delta to concatenate; None if this message has none."""
         return _text_of(self._content.output_transcription)
+
+    @property
+    def interim_input_transcription(self) -> str | None:
+        """What the user seems to be saying: it replaces the one before. None if there is none."""
+        return _text_of(self._content.interim_input_transcription)
+
+    @property
+    def grounding(self) -> GroundingMetadata | None:
+        """The sources of what was searched for."""
+        return self._content.grounding_metadata
+
+    @property
+    def url_context(self) -> UrlContextMetadata | None:
+        """The pages that were looked up."""
+        return self._content.url_context_metadata
 
     @property
     def tool_call(self) -> ToolCall | None:
@@ -208,7 +230,7 @@ class LiveServerMessage:
 
     @property
     def usage(self) -> UsageMetadata | None:
-        """Token counts."""
+        """Token counts of this report, as the service sent them; see `LiveSession.usage`."""
         return self._decoded.message.usage_metadata
 
     @property
@@ -226,6 +248,15 @@ class LiveServerMessage:
         """The service heard the user begin or end to speak."""
         return self._decoded.message.voice_activity
 
+    @property
+    def vad_signal(self) -> str:
+        """``VAD_SIGNAL_TYPE_SOS`` or ``…_EOS``: speech began or ended; empty if this is none.
+
+        The older form of `voice_activity`; asked for with ``explicit_vad_signal``.
+        """
+        signal = self._decoded.message.voice_activity_detection_signal
+        return signal.vad_signal_type if signal is not None else ""
+
     @classmethod
     def local(cls, content: ServerContent, marks: TurnMarks, *, now: float) -> LiveServerMessage:
         """A message that the service would have sent, had the connection not broken."""
@@ -236,12 +267,6 @@ class LiveServerMessage:
     def without_audio(self) -> LiveServerMessage | None:
         """The message with its audio left out; None if nothing is left then."""
         if self._decoded.only_audio:
-            return None
-        turn = self._content.model_turn
-        parts = turn.parts if turn is not None else []
-        if all(part.inline_data is not None for part in parts) and self.message == ServerMessage(
-            server_content=ServerContent(model_turn=turn)
-        ):
             return None
         bare = LiveServerMessage(
             self._decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
@@ -260,6 +285,8 @@ class LiveServerMessage:
             "generation_complete": self.generation_complete or None,
             "interrupted": self.interrupted or None,
             "turn_complete": self.turn_complete or None,
+            "interaction_status": self.interaction_status or None,
+            "waiting_for_input": self.waiting_for_input or None,
             "tool_call": self.tool_call,
             "tool_call_cancellation": self.tool_call_cancellation,
             "go_away": self.go_away,

@@ -5,7 +5,7 @@ underneath: `driver`, `outbox`, `subscription`, `reply`, `tool_runner`, `timing`
 comes only from ``loop.time()``, bytes only from a `Channel`.
 """
 
-from antiphon.session.config import VAD, VOICES, LiveGenerationConfig
+from antiphon.session.config import VAD, VOICES, ClonedVoice, LiveGenerationConfig
 from antiphon.session.model import Connecting, LiveModel, ask, connect
 from antiphon.session.reply import Reply, TurnStream
 from antiphon.session.session import LiveSession
@@ -16,6 +16,7 @@ from antiphon.session.websocket import WebSocketConnector
 __all__ = [
     "VAD",
     "VOICES",
+    "ClonedVoice",
     "Connecting",
     "FunctionTool",
     "LiveGenerationConfig",

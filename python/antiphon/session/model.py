@@ -9,19 +9,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from antiphon.channel import Channel, Connector
+from antiphon.errors import UnsupportedSetup
 from antiphon.protocol import DEFAULT_CONTINUITY, Continuity, SessionProtocol
 from antiphon.session.config import LiveGenerationConfig
 from antiphon.session.reply import Reply
 from antiphon.session.session import LiveSession, as_instruction
 from antiphon.session.tools import Toolbox, ToolInput
 from antiphon.wire import (
+    AS_OF,
     DEFAULT_MODEL,
     Backend,
     ContentInput,
     GoogleAI,
     SessionResumption,
     VertexAI,
+    check_setup,
     profile_of,
+    service_of,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +50,8 @@ class LiveModel:
 
     Raises:
         ToolError: A function cannot be declared.
+        UnsupportedSetup: The service is known to refuse something of this for the model;
+            ``strict=False`` in the configuration sends it all the same.
         TypeError, ValueError: A system instruction that is no content.
     """
 
@@ -82,11 +88,40 @@ class LiveModel:
             # Vertex says what it has taken, so that nothing is lost or doubled.
             transparent = True if isinstance(self.backend, VertexAI) else None
             self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
+        self._doubts = self._checked()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was changed to make the configuration fit the model, in words."""
-        return self._plan.notes
+        """What was changed to make the configuration fit the model, and what may not fit it."""
+        return self._plan.notes + self._doubts
+
+    def _checked(self) -> tuple[str, ...]:
+        """What the model may not accept, in words.
+
+        Raises:
+            UnsupportedSetup: The model is known not to accept something, and ``strict`` is on.
+        """
+        problems = check_setup(
+            self._plan.setup,
+            self.name,
+            service=service_of(self.backend),
+            api_version=getattr(self.backend, "api_version", ""),
+            location=getattr(self.backend, "location", None) or "",
+        )
+        refused = [problem for problem in problems if problem.refused]
+        if refused and self.config.strict:
+            first = refused[0]
+            raise UnsupportedSetup(
+                f"{self.name} would refuse this setup, so it is not sent: "
+                f"{' '.join(str(problem) for problem in refused)} (As of {AS_OF}, "
+                "docs/models.md; LiveGenerationConfig(strict=False) sends it all the same.)",
+                rule=first.rule,
+                member=first.member,
+                value=first.value,
+                model=first.model,
+                hint=first.fix,
+            )
+        return tuple(str(problem) for problem in problems)
 
     def connect(
         self,
@@ -98,7 +133,8 @@ class LiveModel:
         """Open a session: ``async with model.connect() as session`` or ``await model.connect()``.
 
         Args:
-            history: Earlier turns, ``{"role": "user" | "model", "parts": …}``.
+            history: Earlier turns, ``{"role": "user" | "model", "parts": …}``. They are not
+                answered; with ``initial_history`` in the configuration they are announced as such.
             timeout_s: For the connection and the acceptance of the setup together.
             timing_trace: A file to write the arrival times of the model's audio to, and nothing
                 of what is said; one that exists is replaced. `antiphon.session.timing` describes
@@ -151,7 +187,7 @@ class LiveModel:
             protocol,
             channel,
             toolbox=self._toolbox,
-            notes=self._plan.notes,
+            notes=self.notes,
             packet_ms=self.packet_ms,
             connect=lambda: self._connect(again_s),
             timing=timing,

@@ -97,7 +97,8 @@ class LiveSession:
         await self._driver.open()
         if history is not None:
             try:
-                await self.send(history, turn_complete=False)
+                turns = as_turns(history)
+                await self._send(lambda: self._protocol.send_history(turns))
             except BaseException:
                 await self.close()
                 raise
@@ -331,13 +332,18 @@ class LiveSession:
 
     @property
     def usage(self) -> Usage:
-        """Tokens reported so far."""
+        """Tokens reported so far, in all and by modality; ``.since(earlier)`` is the difference."""
         return self._protocol.usage
 
     @property
     def session_id(self) -> str:
         """The service's id of the session, where it has one (Vertex); else empty."""
         return self._protocol.session_id
+
+    @property
+    def voice_consent_signature(self) -> str:
+        """What to give `ClonedVoice` instead of the recorded consent from now on; else empty."""
+        return self._protocol.voice_consent_signature
 
     @property
     def turn(self) -> int:

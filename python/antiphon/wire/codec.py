@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from antiphon import _native
 from antiphon.errors import ProtocolViolation
 from antiphon.wire.client import ClientMessage
 from antiphon.wire.media_type import pcm_rate_hz
-from antiphon.wire.server import AudioPart, DecodedMessage, Part, ServerContent, ServerMessage
+from antiphon.wire.server import EXTRA, AudioPart, DecodedMessage, ServerMessage, _OpenWire
 
 __all__ = [
     "base64_to_bytes",
@@ -28,6 +29,7 @@ __all__ = [
     "decode_server_message",
     "encode_client_message",
     "encode_server_message",
+    "to_wire",
 ]
 
 _server_decoder = msgspec.json.Decoder(ServerMessage, strict=False)
@@ -43,6 +45,8 @@ _VERBATIM = frozenset(
         "responseJsonSchema",
     }
 )
+# Between quotes that are not escaped, and before a colon: no text can hold these bytes.
+_EXTRA_KEY = f'"{EXTRA}":'.encode()
 _DEFAULT_RATE_HZ = 24_000
 # Without its audio, one chunk of speech reads like the next: such JSON is not parsed again.
 _only_audio: set[bytes] = set()
@@ -53,6 +57,7 @@ _MAX_VALUES = 100_000
 _MAX_DEPTH = 100
 
 T = TypeVar("T")
+WireT = TypeVar("WireT", bound=_OpenWire)
 
 
 class _Audio(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -99,21 +104,32 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
             f"{'…' if len(raw) > 200 else ''} ({len(raw)} bytes). Report it with this text; the "
             "session itself can go on."
         ) from error
-    if parts and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(message):
+    if only_audio := bool(parts) and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(rest):
         if len(_only_audio) == _MAX_KNOWN:
             _only_audio.clear()
         _only_audio.add(rest)
-    return DecodedMessage(parts or _unscanned_audio(message), rest, message)
+    parts = parts or _unscanned_audio(message)
+    return DecodedMessage(parts, rest, message, only_audio=only_audio)
 
 
-def _is_only_audio(message: ServerMessage) -> bool:
-    content = message.server_content
-    turn = content.model_turn if content is not None else None
-    return (
-        turn is not None
-        and message == ServerMessage(server_content=ServerContent(model_turn=turn))
-        and all(part == Part(inline_data=part.inline_data) for part in turn.parts)
-    )
+def _is_only_audio(rest: bytes) -> bool:
+    """Whether there is nothing but audio, be it known here or not, in a message that has some."""
+    try:
+        value = msgspec.json.decode(rest)
+    except msgspec.ValidationError:  # a number that no double holds
+        return False
+    match value:
+        case {"serverContent": {"modelTurn": {"parts": [*parts], **turn}, **content}, **message}:
+            beside = {*turn, *content, *message}
+            return beside <= {"role"} and all(_is_audio(part) for part in parts)
+    return False
+
+
+def _is_audio(part: Any) -> bool:
+    match part:
+        case {"inlineData": {**blob}, **beside}:
+            return not beside and blob.keys() <= {"mimeType", "data"}
+    return False
 
 
 def _decode_typed(data: bytes) -> ServerMessage:
@@ -155,8 +171,67 @@ def _unscanned_audio(message: ServerMessage) -> tuple[AudioPart, ...]:
 
 
 def encode_client_message(message: ClientMessage) -> bytes:
-    """Write a client message as compact JSON."""
-    return _encoder.encode(message)
+    """Write a client message as compact JSON, with what stands in ``extra`` in its place.
+
+    Where a member and ``extra`` have the same name, objects are merged; of all else that of
+    ``extra`` is sent.
+    """
+    data = _encoder.encode(message)
+    return _encoder.encode(_with_extra(message)) if _EXTRA_KEY in data else data
+
+
+def _with_extra(value: Any) -> Any:
+    """Plain JSON values, the members of ``extra`` among the others."""
+    if isinstance(value, list):
+        return [_with_extra(item) for item in value]
+    if not isinstance(value, msgspec.Struct):
+        return value
+    written = msgspec.to_builtins(value)  # without defaults
+    members = {
+        name: _with_extra(getattr(value, field))
+        for field, name in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        if name in written and name != EXTRA
+    }
+    extra = value.extra if isinstance(value, _OpenWire) else None
+    return _merged(members, extra or {})
+
+
+def _merged(members: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(members)
+    for name, value in extra.items():
+        mine = members.get(name)
+        both = isinstance(mine, dict) and isinstance(value, Mapping)
+        merged[name] = _merged(mine or {}, value) if both else value
+    return merged
+
+
+def to_wire(value: Mapping[str, Any], kind: type[WireT]) -> WireT:
+    """The typed form of plain values, in either spelling of their names, none of them lost.
+
+    Members that ``kind`` does not list, at any depth, are kept in ``extra``.
+
+    Raises:
+        ValueError: A member of the wrong type; the text says which.
+    """
+    camel = _to_camel(dict(value))
+    try:
+        typed = msgspec.convert(camel, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"This is no {kind.__name__}: {error}.") from error
+    _keep_unknown(typed, camel)
+    return typed
+
+
+def _keep_unknown(typed: Any, plain: Any) -> None:
+    if isinstance(typed, list):
+        for item, value in zip(typed, plain, strict=True):
+            _keep_unknown(item, value)
+    elif isinstance(typed, _OpenWire):
+        names = dict(zip(typed.__struct_encode_fields__, typed.__struct_fields__, strict=True))
+        if unknown := {name: value for name, value in plain.items() if name not in names}:
+            typed.extra = unknown
+        for name in plain.keys() & names.keys() - {EXTRA}:
+            _keep_unknown(getattr(typed, names[name]), plain[name])
 
 
 def encode_server_message(message: ServerMessage | dict[str, Any]) -> bytes:

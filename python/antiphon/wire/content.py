@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import msgspec
-
+from antiphon.wire.codec import to_wire
 from antiphon.wire.server import Blob, Content, Part
 
 __all__ = ["ContentInput", "PartInput", "as_turns"]
@@ -24,7 +23,8 @@ def as_turns(content: ContentInput, *, role: str = "user") -> list[Content]:
 
     Raises:
         TypeError: Something that is neither a part nor a turn.
-        ValueError: A role other than ``user``, ``model`` or ``system``, or a turn without parts.
+        ValueError: A role other than ``user``, ``model`` or ``system``, a turn without parts, or
+            a part without anything in it.
     """
     items: Sequence[Any]
     if isinstance(content, str | Content | Part | Blob | Mapping):
@@ -70,7 +70,10 @@ def _as_part(item: Any) -> Part:
     if isinstance(item, Blob):
         return Part(inline_data=item)
     if isinstance(item, Mapping):
-        return msgspec.convert(dict(item), Part)
+        part = to_wire(item, Part)
+        if part == Part():
+            raise ValueError("A part is empty: it has neither text nor anything else.")
+        return part
     raise TypeError(_not_content(item))
 
 

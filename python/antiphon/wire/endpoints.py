@@ -17,7 +17,7 @@ from typing import Protocol
 from antiphon.errors import AuthError
 from antiphon.wire.addresses import parse_base_url
 
-__all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI"]
+__all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI", "service_of"]
 
 _SERVICE_GOOGLE = "google.ai.generativelanguage"
 _SERVICE_VERTEX = "google.cloud.aiplatform"
@@ -250,6 +250,15 @@ class FirebaseAI:
         if self.location is None:
             return f"projects/{self.project}/models/{model}"
         return f"projects/{self.project}/locations/{self.location}/publishers/google/models/{model}"
+
+
+def service_of(backend: Backend) -> str:
+    """Who answers behind a backend: ``google`` (the Gemini API), ``vertex``, or empty: unknown."""
+    if isinstance(backend, GoogleAI):
+        return "google"
+    if isinstance(backend, FirebaseAI):
+        return "google" if backend.location is None else "vertex"
+    return "vertex" if isinstance(backend, VertexAI) else ""
 
 
 def _reveal(secret: Secret | None) -> str:

@@ -17,12 +17,18 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "EXTRA",
     "AudioPart",
     "Blob",
+    "CodeExecutionResult",
     "Content",
     "DecodedMessage",
+    "ExecutableCode",
+    "FileData",
     "FunctionCall",
+    "FunctionResponse",
     "GoAway",
+    "GroundingMetadata",
     "ModalityTokens",
     "Part",
     "ServerContent",
@@ -31,52 +37,156 @@ __all__ = [
     "SetupComplete",
     "ToolCall",
     "ToolCallCancellation",
+    "TranscribedWord",
     "Transcription",
+    "UrlContextMetadata",
+    "UrlMetadata",
     "UsageMetadata",
     "VoiceActivity",
+    "VoiceActivityDetectionSignal",
+    "VoiceConsentSignature",
     "duration_s",
     "duration_text",
     "parse_duration_s",
 ]
 
 
+#: Where `_OpenWire.extra` stands until `encode_client_message` merges it: no member is named so.
+EXTRA = "*"
+
+
 class _Wire(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """Base of all wire types: camelCase on the wire, defaults left out."""
 
 
-class Blob(_Wire):
+class _OpenWire(_Wire):
+    """Base of what clients write: ``extra`` has members that are not listed here.
+
+    They are in the service's own spelling, and are sent beside the others. A member of a newer
+    API version is used that way before it has a field.
+    """
+
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
+
+
+class Blob(_OpenWire):
     """Bytes with a mime type; ``data`` is base64 (see `antiphon.wire.base64_to_bytes`)."""
 
     mime_type: str = ""
     data: str = ""
 
 
-class Part(_Wire):
+class FileData(_OpenWire):
+    """A file that the service can reach."""
+
+    mime_type: str = ""
+    file_uri: str = ""
+
+
+class FunctionCall(_OpenWire):
+    """The model asks for a function. Vertex may leave out the id."""
+
+    name: str = ""
+    args: dict[str, Any] = {}
+    id: str = ""
+
+
+class FunctionResponse(_OpenWire):
+    """The result of a function call.
+
+    ``scheduling`` (``SILENT``, ``WHEN_IDLE``, ``INTERRUPT``) is for NON_BLOCKING calls only;
+    ``will_continue`` makes the call one with several results (Gemini API).
+    """
+
+    id: str = ""
+    name: str = ""
+    response: dict[str, Any] = {}
+    scheduling: str | None = None
+    will_continue: bool | None = None
+    parts: list[dict[str, Any]] | None = None
+
+
+class ExecutableCode(_OpenWire):
+    """Code that the model runs, or that stands for the function call that follows."""
+
+    language: str = ""
+    code: str = ""
+    id: str = ""
+
+
+class CodeExecutionResult(_OpenWire):
+    """What came of it: ``OUTCOME_OK``, ``OUTCOME_FAILED`` or ``OUTCOME_DEADLINE_EXCEEDED``."""
+
+    outcome: str = ""
+    output: str = ""
+    id: str = ""
+
+
+class Part(_OpenWire):
     """One part of a `Content`; exactly one of the data fields is set."""
 
     text: str | None = None
     thought: bool = False
     inline_data: Blob | None = None
-    file_data: dict[str, Any] | None = None
+    file_data: FileData | None = None
     function_call: FunctionCall | None = None
-    function_response: dict[str, Any] | None = None
-    executable_code: dict[str, Any] | None = None
-    code_execution_result: dict[str, Any] | None = None
+    function_response: FunctionResponse | None = None
+    executable_code: ExecutableCode | None = None
+    code_execution_result: CodeExecutionResult | None = None
 
 
-class Content(_Wire):
+class Content(_OpenWire):
     """A message of one speaker: ``role`` is ``user`` or ``model``."""
 
     role: str = ""
     parts: list[Part] = []
 
 
+class TranscribedWord(_Wire):
+    """One word with its place in the audio, as proto durations such as ``1.200s``."""
+
+    word: str = ""
+    start_offset: str = ""
+    end_offset: str = ""
+
+
 class Transcription(_Wire):
-    """A piece of recognized or spoken text: a delta, to be concatenated."""
+    """A piece of recognized or spoken text: a delta, to be concatenated.
+
+    Only an ``interim_input_transcription`` replaces the one before. Offsets are proto durations
+    (see `parse_duration_s`); who speaks and when is told only if `TranscriptionConfig` asks.
+    """
 
     text: str = ""
     finished: bool = False
     language_code: str = ""
+    speaker_label: str = ""
+    words: list[TranscribedWord] = []
+    start_offset: str = ""
+    end_offset: str = ""
+
+
+class GroundingMetadata(_Wire):
+    """Where an answer comes from; chunks and supports are plain JSON values."""
+
+    web_search_queries: list[str] = []
+    grounding_chunks: list[dict[str, Any]] = []
+    grounding_supports: list[dict[str, Any]] = []
+    search_entry_point: dict[str, Any] | None = None
+    retrieval_metadata: dict[str, Any] | None = None
+
+
+class UrlMetadata(_Wire):
+    """A page that was looked up."""
+
+    retrieved_url: str = ""
+    url_retrieval_status: str = ""
+
+
+class UrlContextMetadata(_Wire):
+    """The pages that were looked up."""
+
+    url_metadata: list[UrlMetadata] = []
 
 
 class ServerContent(_Wire):
@@ -92,22 +202,22 @@ class ServerContent(_Wire):
     input_transcription: Transcription | None = None
     interim_input_transcription: Transcription | None = None
     output_transcription: Transcription | None = None
-    grounding_metadata: dict[str, Any] | None = None
-    url_context_metadata: dict[str, Any] | None = None
+    grounding_metadata: GroundingMetadata | None = None
+    url_context_metadata: UrlContextMetadata | None = None
+    speech_state: str = ""  # deprecated by the service, its values unpublished
+
+
+class VoiceConsentSignature(_OpenWire):
+    """Stands for the recorded consent to a cloned voice: it is sent instead from then on."""
+
+    signature: str = ""
 
 
 class SetupComplete(_Wire):
-    """The setup was accepted. Vertex adds a session id."""
+    """The setup was accepted. Vertex adds a session id, a cloned voice the consent to it."""
 
     session_id: str = ""
-
-
-class FunctionCall(_Wire):
-    """The model asks for a function. Vertex may leave out the id."""
-
-    name: str = ""
-    args: dict[str, Any] = {}
-    id: str = ""
+    voice_consent_signature: VoiceConsentSignature | None = None
 
 
 class ToolCall(_Wire):
@@ -130,7 +240,10 @@ class ModalityTokens(_Wire):
 
 
 class UsageMetadata(_Wire):
-    """Token counts; Vertex says ``candidates`` where the Gemini API says ``response``."""
+    """Token counts; Vertex says ``candidates`` where the Gemini API says ``response``.
+
+    `antiphon.protocol.Usage` has one vocabulary for both, and the sums.
+    """
 
     prompt_token_count: int = 0
     cached_content_token_count: int = 0
@@ -140,8 +253,12 @@ class UsageMetadata(_Wire):
     thoughts_token_count: int = 0
     total_token_count: int = 0
     prompt_tokens_details: list[ModalityTokens] = []
+    cache_tokens_details: list[ModalityTokens] = []
     response_tokens_details: list[ModalityTokens] = []
     candidates_tokens_details: list[ModalityTokens] = []
+    tool_use_prompt_tokens_details: list[ModalityTokens] = []
+    service_tier: str = ""
+    traffic_type: str = ""
 
 
 class GoAway(_Wire):
@@ -169,6 +286,17 @@ class VoiceActivity(_Wire):
     type: str = ""
     audio_offset: str = ""
 
+    @property
+    def audio_offset_s(self) -> float:
+        """The offset in seconds."""
+        return parse_duration_s(self.audio_offset)
+
+
+class VoiceActivityDetectionSignal(_Wire):
+    """Speech began (``VAD_SIGNAL_TYPE_SOS``) or ended (``…_EOS``); for allow-listed projects."""
+
+    vad_signal_type: str = ""
+
 
 class ServerMessage(_Wire):
     """One message of the service: one of its members, with ``usage_metadata`` beside any."""
@@ -181,7 +309,7 @@ class ServerMessage(_Wire):
     go_away: GoAway | None = None
     session_resumption_update: SessionResumptionUpdate | None = None
     voice_activity: VoiceActivity | None = None
-    voice_activity_detection_signal: dict[str, Any] | None = None
+    voice_activity_detection_signal: VoiceActivityDetectionSignal | None = None
     error: dict[str, Any] | None = None
 
     @property
