@@ -24,9 +24,10 @@ from antiphon.conversation.events import (
     TurnSounded,
     UserTranscript,
 )
+from antiphon.conversation.heard import HeardWords
 from antiphon.conversation.playback import Cut, Finished, Playback, Started, TurnPlayback
 from antiphon.conversation.timeline import Interruption, Span, Timeline, ToolUse
-from antiphon.conversation.transcript import Transcript, estimate_heard_text
+from antiphon.conversation.transcript import Transcript
 from antiphon.devices import Device
 from antiphon.errors import AntiphonError
 from antiphon.protocol import AnswerCut as CutAnswer
@@ -125,6 +126,7 @@ class DownlinkPump:
         self._turn_open = False
         self._worded_spans = 0
         self._progress = asyncio.Event()
+        self._words = HeardWords()
         self._interrupted_s: dict[int, float] = {}
         self._rates: dict[int, Resampler] = {}
         self._overfull: set[int] = set()
@@ -201,6 +203,7 @@ class DownlinkPump:
         turn = self._turn if message.turn is None else message.turn
         if words := message.output_transcription:
             self._transcript.model(turn).text += words
+            self._words.words_come(turn, words, self._received_s(turn))
             self._publish(ModelTranscript(turn, words, at_s))
         for part in message.audio_parts:
             self._play(turn, part)
@@ -302,6 +305,8 @@ class DownlinkPump:
         utterance = self._transcript.model(playback.turn)
         utterance.end_s = end_s
         utterance.heard_ms = timing.heard_ms
+        if timing.generation_complete_s is not None:
+            self._words.whole(utterance.text, self._received_s(playback.turn))
         return end_s
 
     def _report_cut(self, playback: TurnPlayback) -> None:
@@ -317,8 +322,12 @@ class DownlinkPump:
         self._timeline.interruptions.append(interruption)
         utterance = self._transcript.model(turn)
         utterance.interrupted = timing.interrupted
-        utterance.heard_text = estimate_heard_text(
-            utterance.text, playback.heard_frames, playback.received_frames
+        utterance.heard_text = self._words.estimate(
+            turn,
+            utterance.text,
+            heard_s=timing.heard_ms / 1000,
+            received_s=timing.received_ms / 1000,
+            whole=timing.generation_complete_s is not None,
         )
         self._publish(
             Interrupted(
@@ -341,6 +350,10 @@ class DownlinkPump:
     def _speaker_s(self, emitted_frames: int) -> float:
         """When a frame that the buffer emitted leaves the speaker, on the timeline."""
         return emitted_frames / self._playout.source_hz
+
+    def _received_s(self, turn: int) -> float:
+        played = self.playback.turns.get(turn)
+        return 0.0 if played is None else played.received_frames / self._playout.source_hz
 
     def _ms(self, frames: int) -> float:
         return frames * 1000 / self._playout.source_hz

@@ -102,7 +102,7 @@ class Interrupted:
     Attributes:
         turn: The turn that was cut.
         heard_ms: How much of its voice was played, the 5 ms fade included: exact.
-        heard_text: Its words up to there: an *estimate*, by characters over audio time.
+        heard_text: Its words up to there: an *estimate*, by their length over audio time.
         at_s: When its last sample was played.
         silence_ms: From the arrival of the service's message to that sample.
     """
