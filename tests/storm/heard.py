@@ -27,38 +27,35 @@ from antiphon.virtual_time import run_in_virtual_time
 
 __all__ = ["ANSWERS", "Estimate", "measure", "plans"]
 
-ANSWERS = (
-    "Yes.",
-    "Yes. It opens at nine.",
-    (
-        "The tide tables are kept by hand, in a green book at the end of the pier. High water comes "
-        "about fifty minutes later each day. If you plan to walk to the island, start two hours before "
-        "low water; otherwise, you will not be back in time. I would not try it in fog."
-    ),
-    (
-        "First, melt the butter slowly. Second, whisk four eggs with one hundred and twenty grams of "
-        "sugar, a pinch of salt, and the juice of a lemon. Third, fold in the flour. Bake it for "
-        "thirty-five minutes at one hundred and eighty degrees. Let it cool before you cut it."
-    ),
-    (
-        "Well... I am not sure! Could you say that again? I heard something about an extraordinarily "
-        "complicated internationalization procedure, but the line was bad."
-    ),
-    (
-        "The orchestra was founded in 1882 and has played in the same hall since 1963. Its conductors "
-        "include names that everybody knows, and a few that nobody remembers. Tickets cost between 12 "
-        "and 95 euros. On Sundays there are free rehearsals, which begin at 10:30; children are "
-        "welcome. The building has excellent acoustics, although the seats in the uppermost blocks are "
-        "rather hard. Bring a cushion. If you cannot get a ticket, there is a live broadcast on the "
-        "square in front of the hall in late August, weather permitting. People bring blankets, wine, "
-        "and bread, and sit on the stones until midnight. It is, in my opinion, the better seat."
-    ),
-    (
-        "A transistor is a switch without moving parts. A small current at one terminal controls a "
-        "larger current between the other two. Put two of them together and you can remember one bit. "
-        "Put billions together and you have a computer; only the scale is different."
-    ),
-)
+_TEXT = """\
+Yes.
+
+Yes. It opens at nine.
+
+The tide tables are kept by hand, in a green book at the end of the pier. High water comes about
+fifty minutes later each day. If you plan to walk to the island, start two hours before low
+water; otherwise, you will not be back in time. I would not try it in fog.
+
+First, melt the butter slowly. Second, whisk four eggs with one hundred and twenty grams of
+sugar, a pinch of salt, and the juice of a lemon. Third, fold in the flour. Bake it for
+thirty-five minutes at one hundred and eighty degrees. Let it cool before you cut it.
+
+Well... I am not sure! Could you say that again? I heard something about an extraordinarily
+complicated internationalization procedure, but the line was bad.
+
+The orchestra was founded in 1882 and has played in the same hall since 1963. Its conductors
+include names that everybody knows, and a few that nobody remembers. Tickets cost between 12 and
+95 euros. On Sundays there are free rehearsals, which begin at 10:30; children are welcome. The
+building has excellent acoustics, although the seats in the uppermost blocks are rather hard.
+Bring a cushion. If you cannot get a ticket, there is a live broadcast on the square in front of
+the hall in late August, weather permitting. People bring blankets, wine, and bread, and sit on
+the stones until midnight. It is, in my opinion, the better seat.
+
+A transistor is a switch without moving parts. A small current at one terminal controls a larger
+current between the other two. Put two of them together and you can remember one bit. Put
+billions together and you have a computer; only the scale is different.
+"""
+ANSWERS = tuple(" ".join(answer.split()) for answer in _TEXT.split("\n\n"))
 _VOICES = ("Puck", "Charon", "Kore", "Zephyr", "Zubenelgenubi", "Achernar")
 _MODELS = (
     ("gemini-3.8-live", "google"),

@@ -55,6 +55,8 @@ class LiveServerMessage:
         turn: Number of the model turn (1, 2, 3 …) it belongs to; None if it belongs to none.
         audio_parts: Audio of the model as raw bytes; what an interruption made void is left out.
         audio_ended: No more audio of this turn will come (true once per turn).
+        provoked: It says that a turn was interrupted, and something that was sent asked for it:
+            content, text, a mark of activity, a result with INTERRUPT, or `interrupt`.
         answer_cut: Set if this is no message of the service, but stands where the connection
             broke in the middle of an answer.
     """
@@ -65,6 +67,7 @@ class LiveServerMessage:
         "answer_cut",
         "audio_ended",
         "audio_parts",
+        "provoked",
         "received_s",
         "turn",
     )
@@ -79,6 +82,7 @@ class LiveServerMessage:
     ) -> None:
         marks = marks or TurnMarks()
         self.answer_cut: AnswerCut | None = None
+        self.provoked = False
         self._decoded = decoded
         self._speech_as_text = speech_as_text
         self.received_s = received_s
@@ -276,6 +280,7 @@ class LiveServerMessage:
             self._decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
         )
         bare.turn, bare.audio_ended, bare.audio_parts = self.turn, self.audio_ended, ()
+        bare.provoked = self.provoked
         return bare
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from antiphon.session.model import Connecting, LiveModel, ask, connect
 from antiphon.session.reply import Reply, TurnStream
 from antiphon.session.session import LiveSession
 from antiphon.session.subscription import MessageStream
-from antiphon.session.tools import FunctionTool, Toolbox, ToolInput, tool
+from antiphon.session.tools import FunctionTool, Toolbox, ToolInput, ToolResult, tool
 from antiphon.session.websocket import WebSocketConnector
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "MessageStream",
     "Reply",
     "ToolInput",
+    "ToolResult",
     "Toolbox",
     "TurnStream",
     "WebSocketConnector",

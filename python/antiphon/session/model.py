@@ -191,6 +191,7 @@ class LiveModel:
             packet_ms=self.packet_ms,
             connect=lambda: self._connect(again_s),
             timing=timing,
+            streams_results=not isinstance(self.backend, VertexAI),
         )
         await session.open(history)
         return session
