@@ -118,7 +118,7 @@ class Talk:
 
 
 @contextlib.asynccontextmanager
-async def talk(*, device=None, record_to=None, tools=(), emulator=None, continuity=None):
+async def talk(*, device=None, record_to=None, tools=(), emulator=None, continuity=None, **options):
     """In virtual time there are no threads, so tools run inline."""
     server = emulator or Emulator()
     connector = MemoryConnector(server)
@@ -131,7 +131,7 @@ async def talk(*, device=None, record_to=None, tools=(), emulator=None, continui
     try:
         async with model.connect() as session:
             device = device or FileDevice()
-            conversation = Conversation(session, device, record_to=record_to)
+            conversation = Conversation(session, device, record_to=record_to, **options)
             async with conversation:
                 yield Talk(session, device, conversation, connector)
     finally:

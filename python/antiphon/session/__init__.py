@@ -5,6 +5,16 @@ underneath: `driver`, `outbox`, `subscription`, `reply`, `tool_runner`, `timing`
 comes only from ``loop.time()``, bytes only from a `Channel`.
 """
 
+from antiphon.protocol import (
+    AnswerCut,
+    AttemptFailed,
+    ConnectionLost,
+    GoingAway,
+    Moving,
+    Resumed,
+    SessionEvent,
+    UserAudioDropped,
+)
 from antiphon.session.config import VAD, VOICES, ClonedVoice, LiveGenerationConfig
 from antiphon.session.model import Connecting, LiveModel, ask, connect
 from antiphon.session.reply import Reply, TurnStream
@@ -16,18 +26,26 @@ from antiphon.session.websocket import WebSocketConnector
 __all__ = [
     "VAD",
     "VOICES",
+    "AnswerCut",
+    "AttemptFailed",
     "ClonedVoice",
     "Connecting",
+    "ConnectionLost",
     "FunctionTool",
+    "GoingAway",
     "LiveGenerationConfig",
     "LiveModel",
     "LiveSession",
     "MessageStream",
+    "Moving",
     "Reply",
+    "Resumed",
+    "SessionEvent",
     "ToolInput",
     "ToolResult",
     "Toolbox",
     "TurnStream",
+    "UserAudioDropped",
     "WebSocketConnector",
     "ask",
     "connect",

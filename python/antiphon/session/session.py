@@ -399,7 +399,7 @@ class LiveSession:
         return self._protocol.unsent
 
     def events(self) -> Subscription[SessionEvent]:
-        """What happens to the connection, from now on: see `antiphon.protocol.SessionEvent`.
+        """What happens to the connection, from now on: see `antiphon.session.SessionEvent`.
 
         Each call is a subscription of its own; nothing has to be done about any event.
         """
