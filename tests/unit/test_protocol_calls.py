@@ -290,6 +290,8 @@ def test_a_bounded_number_of_calls_is_remembered():
         session.answer(str(number))
     assert len(session.protocol._calls._calls) == 256
     assert not session.protocol._calls.open
+    session.feed(call(*map(str, range(1000, 2000))))
+    assert len(session.protocol._calls._calls) == len(session.protocol._calls._open) == 256
 
 
 # ---------------------------------------------------------------------- interrupted turns

@@ -3,6 +3,7 @@
 import asyncio
 import enum
 import functools
+import json
 import logging
 import threading
 import time
@@ -13,9 +14,18 @@ import pytest
 from live_script import KEY, Server, model_for, nothing_left_behind
 
 from antiphon.errors import ToolError
+from antiphon.protocol import LiveServerMessage
 from antiphon.session import LiveModel, Toolbox, ToolResult, tool
+from antiphon.session.tool_runner import ToolRunner
 from antiphon.virtual_time import run_in_virtual_time
-from antiphon.wire import FunctionDeclaration, FunctionResponse, GoogleAI, Tool, VertexAI
+from antiphon.wire import (
+    FunctionDeclaration,
+    FunctionResponse,
+    GoogleAI,
+    Tool,
+    VertexAI,
+    decode_server_message,
+)
 
 
 class Unit(enum.Enum):
@@ -638,3 +648,39 @@ def test_plain_functions_share_a_bounded_number_of_threads_and_late_results_are_
     assert len(responses) == 20
     assert all("longer than 0.2 s" in each["response"]["error"] for each in responses)
     assert len(names) == 8
+
+
+# ---------------------------------------------------------------------- calls that come again
+
+
+def test_only_a_call_that_is_made_anew_gets_the_result_of_the_first():
+    """The protocol says which calls were lost; here, the first."""
+    runs, sent = [], []
+
+    async def count(what: str) -> int:
+        runs.append(what)
+        return len(runs)
+
+    def message(**fields):
+        return LiveServerMessage(decode_server_message(json.dumps(fields).encode()))
+
+    async def main():
+        async def answer(responses):
+            sent.extend((each.id, each.response["output"]) for each in responses)
+
+        runner = ToolRunner(Toolbox([count]), answer, is_asked_again=lambda call_id: call_id == "1")
+        for number, what in enumerate(("a", "b", "a", "a"), 1):
+            runner.on_message(message(**calls(call("count", str(number), what=what))))
+            await asyncio.sleep(1)
+        runner.cancel_all()
+
+        late = ToolRunner(Toolbox([count]), answer, is_asked_again=lambda call_id: call_id == "1")
+        late.on_message(message(**calls(call("count", "1", what="c"))))
+        await asyncio.sleep(1)
+        late.on_message(message(serverContent={"turnComplete": True}))
+        late.on_message(message(**calls(call("count", "2", what="c"))))
+        await asyncio.sleep(1)
+
+    run_in_virtual_time(main())
+    assert runs == ["a", "b", "a", "c", "c"]
+    assert sent == [("1", 1), ("2", 2), ("3", 1), ("4", 3), ("1", 4), ("2", 5)]

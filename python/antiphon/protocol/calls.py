@@ -24,7 +24,6 @@ class _Call:
     turn: int
     holds: bool
     """No realtime input may be sent while it is open."""
-    open: bool = True
     remembered: bool = False
     """A resumption handle came after it."""
     asked_again: bool = False
@@ -44,18 +43,19 @@ class Calls:
     def __init__(self, profile: ModelProfile, tools: Iterable[Tool] = ()) -> None:
         self._profile = profile
         self._calls: OrderedDict[str, _Call] = OrderedDict()
+        self._open: set[str] = set()
         self._blocking: set[str] = set()
         self.declare(tools)
 
     @property
     def open(self) -> bool:
         """Whether a result is waited for."""
-        return any(call.open for call in self._calls.values())
+        return bool(self._open)
 
     @property
     def hold_input(self) -> bool:
         """Whether the model must not be sent realtime input now."""
-        return any(call.open and call.holds for call in self._calls.values())
+        return any(self._calls[call_id].holds for call_id in self._open)
 
     def declare(self, tools: Iterable[Tool]) -> None:
         """These are the functions from now on."""
@@ -72,17 +72,20 @@ class Calls:
             if call.id and call.id not in self._calls:
                 holds = self._profile.holds_input_in_call and call.name in self._blocking
                 self._calls[call.id] = _Call(turn, holds)
+                self._open.add(call.id)
         while len(self._calls) > _MAX_CALLS:
-            over = next((key for key, call in self._calls.items() if not call.open), None)
-            self._calls.pop(over if over is not None else next(iter(self._calls)))
+            oldest = next(iter(self._calls))
+            over = next((key for key in self._calls if key not in self._open), oldest)
+            del self._calls[over]
+            self._open.discard(over)
 
     def cancelled(self, ids: Iterable[str]) -> None:
         """The service does not want these results any more."""
-        self._close(ids)
+        self._open -= set(ids)
 
     def answered(self, responses: Iterable[FunctionResponse]) -> None:
         """Results were given."""
-        self._close(response.id for response in responses if not response.will_continue)
+        self._open -= {response.id for response in responses if not response.will_continue}
 
     def stop_holding(self) -> None:
         """The user was kept waiting for long enough."""
@@ -104,9 +107,10 @@ class Calls:
 
     def resume(self, *, with_handle: bool) -> None:
         """There is a connection again, with a handle or to a new session."""
-        for call in self._calls.values():
+        for call_id, call in self._calls.items():
             if not (with_handle and call.remembered):
-                call.lost, call.open = True, False
+                call.lost = True
+                self._open.discard(call_id)
 
     def is_asked_again(self, call_id: str) -> bool:
         """Whether a call was lost, and the model will make it anew if it still wants it."""
@@ -128,11 +132,6 @@ class Calls:
             elif not call.asked_again:
                 told.append(response)
         return known, told
-
-    def _close(self, ids: Iterable[str]) -> None:
-        for call_id in ids:
-            if (call := self._calls.get(call_id)) is not None:
-                call.open = False
 
 
 def told_in_words(response: FunctionResponse) -> Content:

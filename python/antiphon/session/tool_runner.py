@@ -75,6 +75,10 @@ class ToolRunner:
             for call_id in message.tool_call_cancellation.ids:
                 if (task := self._running.get(call_id)) is not None:
                     task.cancel()
+        if message.turn_complete:
+            # What was asked again is answered: a call that comes now is another one.
+            for call_id in [each for each in self._results if self._is_asked_again(each)]:
+                del self._results[call_id]
 
     def cancel_all(self) -> None:
         """Whatever runs is not wanted any more: the session has ended."""
