@@ -1,6 +1,7 @@
 """Interruptions: why they came, and what the model is told of them."""
 
 import asyncio
+import json
 
 import pytest
 from conversation_support import ByHand, talk, talk_by_hand
@@ -116,6 +117,28 @@ def test_the_model_is_told_what_was_heard_if_it_should_be():
     assert repr(cut.heard_text) in told
     assert len(cut.heard_text.split()) > 2
     assert not asks
+
+
+def test_a_turn_that_is_open_is_not_cut_by_a_notice():
+    service = ByHand()
+
+    async def until_told():
+        async with asyncio.timeout(1.0):
+            while "clientContent" not in json.loads(await service.channel.receive()):
+                pass
+
+    async def main():
+        async with talk_by_hand(service, tell_heard=True) as t:
+            await service.speak(5.0)
+            await t.until(TurnSounded)
+            await service.say({"serverContent": {"interrupted": True}})
+            await t.until(Interrupted)
+            with pytest.raises(TimeoutError):
+                await until_told()
+            await service.say({"serverContent": {"turnComplete": True}})
+            await until_told()
+
+    run_in_virtual_time(main())
 
 
 def test_nothing_is_told_unasked_nor_when_all_was_heard():

@@ -650,6 +650,34 @@ def test_plain_functions_share_a_bounded_number_of_threads_and_late_results_are_
     assert len(names) == 8
 
 
+# ---------------------------------------------------------------------- input that waits
+
+
+def test_a_result_does_not_wait_behind_the_voice_that_waits_for_it():
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("manual", "7")))
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[{"name": "manual"}], name="gemini-3.1-flash-live-preview")
+        async with model.connect() as session:
+            async for message in session.receive():
+                if message.tool_call is not None:
+                    break
+            voice = asyncio.create_task(session.send_audio_realtime(bytes(2 * 16_000 * 10)))
+            await asyncio.sleep(5)
+            assert not voice.done()  # ten seconds are more than may wait
+            async with asyncio.timeout(1):
+                await session.send_function_responses([FunctionResponse(id="7", name="manual")])
+                await voice
+        return model._connector.servers[0].received[1:]
+
+    first, *others = run_in_virtual_time(main())
+    assert "toolResponse" in first
+    assert len(others) == 500
+
+
 # ---------------------------------------------------------------------- calls that come again
 
 
