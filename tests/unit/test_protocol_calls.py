@@ -240,6 +240,15 @@ def test_the_result_of_an_answered_question_is_told_in_words_silent_or_not():
         assert shape(session.sent()) == [('[Result of f: {"output": 7}]', asks)]
 
 
+def test_the_empty_end_of_a_stream_says_nothing_in_words():
+    session = Session(send_again=False)
+    session.feed(call("1"))
+    session.break_off()
+    end = FunctionResponse(id="1", name="f", scheduling="SILENT", will_continue=False)
+    session.protocol.send_function_responses([end])
+    assert session.sent() == []
+
+
 def test_a_call_that_the_handle_remembers_is_answered_as_if_nothing_had_happened():
     session = Session(OLD, send_again=False)
     session.feed(call("1"), handle("later"))

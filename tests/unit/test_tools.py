@@ -213,6 +213,10 @@ def calls(*which):
     return {"toolCall": {"functionCalls": list(which)}}
 
 
+def message_of(**fields):
+    return LiveServerMessage(decode_server_message(json.dumps(fields).encode()))
+
+
 def answers_to(*messages, tools, name="gemini-3.1-flash-live-preview", wait_s=200.0, run=None):
     """What a session answers to the given messages, in order, as function responses."""
 
@@ -689,26 +693,78 @@ def test_only_a_call_that_is_made_anew_gets_the_result_of_the_first():
         runs.append(what)
         return len(runs)
 
-    def message(**fields):
-        return LiveServerMessage(decode_server_message(json.dumps(fields).encode()))
-
     async def main():
         async def answer(responses):
             sent.extend((each.id, each.response["output"]) for each in responses)
 
         runner = ToolRunner(Toolbox([count]), answer, is_asked_again=lambda call_id: call_id == "1")
         for number, what in enumerate(("a", "b", "a", "a"), 1):
-            runner.on_message(message(**calls(call("count", str(number), what=what))))
+            runner.on_message(message_of(**calls(call("count", str(number), what=what))))
             await asyncio.sleep(1)
         runner.cancel_all()
 
         late = ToolRunner(Toolbox([count]), answer, is_asked_again=lambda call_id: call_id == "1")
-        late.on_message(message(**calls(call("count", "1", what="c"))))
+        late.on_message(message_of(**calls(call("count", "1", what="c"))))
         await asyncio.sleep(1)
-        late.on_message(message(serverContent={"turnComplete": True}))
-        late.on_message(message(**calls(call("count", "2", what="c"))))
+        late.on_message(message_of(serverContent={"turnComplete": True}))
+        late.on_message(message_of(**calls(call("count", "2", what="c"))))
         await asyncio.sleep(1)
 
     run_in_virtual_time(main())
     assert runs == ["a", "b", "a", "c", "c"]
     assert sent == [("1", 1), ("2", 2), ("3", 1), ("4", 3), ("1", 4), ("2", 5)]
+
+
+def test_a_stream_goes_on_under_the_id_of_the_call_that_is_made_anew():
+    sent, ended = [], []
+
+    async def watch() -> int:
+        try:
+            for number in range(100):
+                await asyncio.sleep(1)
+                yield number
+        finally:
+            ended.append(True)
+
+    async def main():
+        async def answer(responses):
+            sent.extend((each.id, each.response["output"]) for each in responses)
+
+        runner = ToolRunner(Toolbox([watch]), answer, is_asked_again=lambda call_id: call_id == "1")
+        for call_id in ("1", "2"):
+            runner.on_message(message_of(**calls(call("watch", call_id))))
+            await asyncio.sleep(2.5)
+        runner.on_message(message_of(toolCallCancellation={"ids": ["2"]}))
+        await asyncio.sleep(5)
+        assert not runner._running
+
+    run_in_virtual_time(main())
+    assert sent == [("1", 0), ("1", 1), ("2", 2), ("2", 3)]
+    assert ended == [True]
+
+
+def test_a_call_that_took_over_is_cancelled_with_what_it_took_over():
+    stopped = []
+
+    async def patient() -> int:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            stopped.append(True)
+
+    async def main():
+        async def answer(responses):
+            raise AssertionError(responses)
+
+        runner = ToolRunner(
+            Toolbox([patient]), answer, is_asked_again=lambda call_id: call_id == "1"
+        )
+        for call_id in ("1", "2"):
+            runner.on_message(message_of(**calls(call("patient", call_id))))
+            await asyncio.sleep(1)
+        runner.on_message(message_of(toolCallCancellation={"ids": ["2"]}))
+        await asyncio.sleep(1)
+        assert not runner._running
+
+    run_in_virtual_time(main())
+    assert stopped == [True]

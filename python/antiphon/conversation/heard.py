@@ -40,16 +40,22 @@ class _Pace:
 class _Arrivals:
     """How the words of a turn came beside its audio."""
 
-    turn: int
-    first_s: float
-    last_s: float
+    turn: int = 0
     letters: float = 0.0
-    letters_before_last: float = 0.0
+    second: _Pace | None = None
+    """Letters and seconds that had come before the second words,"""
+    last: _Pace | None = None
+    """and before the last."""
 
     @property
     def pace(self) -> _Pace:
-        # Words run ahead of their sound, but by the same time at both ends.
-        return _Pace(self.letters_before_last, self.last_s - self.first_s)
+        # Words run ahead of their sound, but by the same time at both ends. Not at the beginning:
+        # before the first words there was nothing.
+        if self.second is None or self.last is None:
+            return _Pace()
+        return _Pace(
+            self.last.letters - self.second.letters, self.last.seconds - self.second.seconds
+        )
 
 
 class HeardWords:
@@ -60,15 +66,17 @@ class HeardWords:
 
     def __init__(self) -> None:
         self._spoken = _Pace()
-        self._arrivals = _Arrivals(0, 0.0, 0.0)
+        self._arrivals = _Arrivals()
 
     def words_come(self, turn: int, words: str, received_s: float) -> None:
         """More words of ``turn`` come, after so much audio."""
         if turn != self._arrivals.turn:
-            self._arrivals = _Arrivals(turn, received_s, received_s)
-        arrivals = self._arrivals
-        arrivals.last_s, arrivals.letters_before_last = received_s, arrivals.letters
-        arrivals.letters += _letters(words)
+            self._arrivals = _Arrivals(turn)
+        else:
+            before = _Pace(self._arrivals.letters, received_s)
+            self._arrivals.second = self._arrivals.second or before
+            self._arrivals.last = before
+        self._arrivals.letters += _letters(words)
 
     def whole(self, text: str, received_s: float) -> None:
         """This is all that was said in so much audio."""

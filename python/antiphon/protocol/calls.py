@@ -122,14 +122,14 @@ class Calls:
     ) -> tuple[list[FunctionResponse], list[FunctionResponse]]:
         """Results that the session takes as such, and those that are to be told in words.
 
-        Those of calls that will be made anew are neither.
+        Those of calls that will be made anew are neither, nor is the empty end of a stream.
         """
         known, told = [], []
         for response in responses:
             call = self._calls.get(response.id)
             if call is None or not call.lost:
                 known.append(response)
-            elif not call.asked_again:
+            elif not call.asked_again and response.response:
                 told.append(response)
         return known, told
 

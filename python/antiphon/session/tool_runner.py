@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -27,6 +28,14 @@ _REMEMBERED_IDS = 1000
 _REMEMBERED_RESULTS = 64
 _MAX_RESULTS = 1000
 _MAX_THREADS = 8
+
+
+@dataclass
+class _Stream:
+    """A function that gives results to a call; a later call takes it over if this one is lost."""
+
+    function: FunctionTool
+    call: FunctionCall
 
 
 class ToolRunner:
@@ -60,6 +69,7 @@ class ToolRunner:
         self._answering: set[asyncio.Task[None]] = set()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._results: OrderedDict[str, tuple[str, asyncio.Task[FunctionResponse]]] = OrderedDict()
+        self._flowing: list[_Stream] = []
         self._threads: ThreadPoolExecutor | None = None
 
     @property
@@ -133,13 +143,23 @@ class ToolRunner:
 
     def _stream(self, call: FunctionCall, function: FunctionTool) -> None:
         """Results go out as they come, so that each waits until the one before has left."""
+        for stream in self._flowing:
+            if _wish(stream.call) == _wish(call) and self._is_asked_again(stream.call.id):
+                task = self._running.pop(stream.call.id)
+                self._running[call.id], stream.call = task, call
+                return
+        stream = _Stream(function, call)
         name = f"antiphon-tool-{call.name}"
-        self._keep(call, asyncio.create_task(self._answer_stream(call, function), name=name))
+        self._keep(call, asyncio.create_task(self._answer_stream(stream), name=name))
 
     def _keep(self, call: FunctionCall, task: asyncio.Task[Any]) -> None:
         key = call.id or f"{call.name}/{id(task)}"
         self._running[key] = task
-        task.add_done_callback(lambda _: self._running.pop(key, None))
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        for key in [key for key, each in self._running.items() if each is task]:
+            del self._running[key]
 
     def _lost_twin(self, call: FunctionCall) -> asyncio.Task[FunctionResponse] | None:
         """The same call as it was made on a connection that broke, if the model asks again."""
@@ -153,22 +173,27 @@ class ToolRunner:
         done = await asyncio.gather(*tasks, return_exceptions=True)
         await self._send([each for each in done if isinstance(each, FunctionResponse)])
 
-    async def _answer_stream(self, call: FunctionCall, function: FunctionTool) -> None:
+    async def _answer_stream(self, stream: _Stream) -> None:
         number = 0
+        self._flowing.append(stream)
         try:
-            async with aclosing(_stream(function, call.args)) as results:
+            async with aclosing(_results(stream.function, stream.call.args)) as results:
                 async for result in results:
                     number += 1
                     if number > _MAX_RESULTS:
-                        raise ToolError(f"{call.name} gave more than {_MAX_RESULTS:,} results.")
-                    response = self._response(call, result)
+                        raise ToolError(
+                            f"{stream.call.name} gave more than {_MAX_RESULTS:,} results."
+                        )
+                    response = self._response(stream.call, result)
                     response.will_continue = True
                     await self._send([response])
         except Exception as error:
-            last = self._response(call, _told(call, error))
+            last = self._response(stream.call, _told(stream.call, error))
         else:
             # An empty result ends the call; it is nothing to talk about.
-            last = FunctionResponse(id=call.id, name=call.name, scheduling="SILENT")
+            last = FunctionResponse(id=stream.call.id, name=stream.call.name, scheduling="SILENT")
+        finally:
+            self._flowing.remove(stream)
         last.will_continue = False
         await self._send([last])
 
@@ -205,7 +230,7 @@ class ToolRunner:
 
     async def _call(self, function: FunctionTool, args: dict[str, Any]) -> ToolResult:
         if function.is_stream:  # and the service does not take streams
-            async with aclosing(_stream(function, args)) as results:
+            async with aclosing(_results(function, args)) as results:
                 outputs = [result.output["output"] async for result in results]
             return ToolResult({"output": outputs[-_MAX_RESULTS:]})
         values = function.check(args)
@@ -230,11 +255,11 @@ class ToolRunner:
 
 async def _again(call: FunctionCall, earlier: asyncio.Task[FunctionResponse]) -> FunctionResponse:
     """The answer of the earlier call, to this one."""
-    response = await asyncio.shield(earlier)
+    response = await earlier  # and it is cancelled with this one
     return msgspec.structs.replace(response, id=call.id)
 
 
-async def _stream(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:
+async def _results(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:
     values = function.check(args)
     async with aclosing(function.function(**values)) as results:
         while True:
