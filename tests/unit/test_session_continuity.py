@@ -6,7 +6,7 @@ import pytest
 from live_script import nothing_left_behind
 from world_support import SETTINGS, in_memory, over_sockets, small_server
 
-from antiphon import Continuity, LiveModel
+from antiphon import Continuity, LiveModel, ToolResult
 from antiphon.emulator import Call, CallableBrain, Reply, Settings
 from antiphon.emulator.faults import Close, Drop, HalfOpen, RefusedResume, WithheldHandle
 from antiphon.errors import ConnectError, SessionClosed
@@ -370,13 +370,14 @@ def test_over_real_sockets_the_session_moves_at_go_away():
 # ---------------------------------------------------------------------- tools
 
 
-def with_function(function, *faults, **policy):
+def with_function(function, *faults, meanwhile="", **policy):
     """Ask for something that takes a call; returns the server, what was told, and the answer."""
 
     def brain(turn):
         if turn.tool_result is not None:
             return Reply(f"It is {turn.tool_result.response['output']}.")
-        return Reply("I see.") if turn.text.startswith("[") else Reply("", Call("f", {"x": 1}))
+        told = turn.text.startswith("[")
+        return Reply("I see.") if told else Reply(meanwhile, Call("f", {"x": 1}))
 
     emulator = small_server(faults=faults, brain=CallableBrain(brain), inspect=True)
 
@@ -427,3 +428,20 @@ def test_at_most_once_the_result_is_told_to_a_session_that_does_not_know_the_cal
     emulator, _, _ = with_function(f, Drop(session=0, at_s=1.0), send_again=False)
     (turn,) = emulator.sessions[1].turns
     assert turn.input_text == '[Result of f: {"output": 42}]'
+
+
+def test_a_stream_of_results_is_taken_as_it_is_scheduled():
+    async def f(x: int) -> int:
+        yield ToolResult(x, scheduling="SILENT")
+        await asyncio.sleep(1)
+        yield ToolResult(x + 1, scheduling="INTERRUPT")
+        yield ToolResult(x + 2, scheduling="WHEN_IDLE")
+
+    emulator, _, _ = with_function(f, meanwhile="One moment, I am looking that up for you.")
+    (session,) = emulator.sessions
+    said = [(turn.text, turn.interrupted) for turn in session.turns]
+    assert said == [
+        ("One moment, I am looking that up for you.", True),
+        ("It is 2.", False),
+        ("It is 3.", False),
+    ]
