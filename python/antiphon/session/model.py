@@ -20,6 +20,7 @@ from antiphon.wire import (
     DEFAULT_MODEL,
     Backend,
     ContentInput,
+    FirebaseAI,
     GoogleAI,
     SessionResumption,
     VertexAI,
@@ -191,9 +192,15 @@ class LiveModel:
             packet_ms=self.packet_ms,
             connect=lambda: self._connect(again_s),
             timing=timing,
+            streams_results=not self._is_vertex,
         )
         await session.open(history)
         return session
+
+    @property
+    def _is_vertex(self) -> bool:
+        firebase = isinstance(self.backend, FirebaseAI) and self.backend.location is not None
+        return firebase or isinstance(self.backend, VertexAI)
 
     async def _connect(self, timeout_s: float) -> Channel:
         # Anew for each connection: tokens expire.
