@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Channel", "ChannelClosed", "Connector", "memory_channel_pair"]
+__all__ = ["Channel", "ChannelClosed", "Connector", "PromptChannel", "memory_channel_pair"]
 
 
 class ChannelClosed(Exception):
@@ -49,6 +49,40 @@ class Channel(Protocol):
         """End the connection; harmless if it has ended. The reason is cut at 123 bytes.
 
         A server's end breaks the connection without a close when the code is 1006.
+        """
+        ...
+
+
+@runtime_checkable
+class PromptChannel(Channel, Protocol):
+    """A channel that needs no task: messages are told as they come, and leave as they are sent."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that was sent has left, and more can."""
+        ...
+
+    def send_now(self, data: bytes) -> bool:
+        """Send one message; only while `ready`. Whether it has left: the channel is `ready` still.
+
+        If not, `drain` tells when.
+        """
+        ...
+
+    async def drain(self) -> None:
+        """Wait until the channel is `ready`.
+
+        Raises:
+            ChannelClosed: The connection has ended; what was sent last has not left.
+        """
+        ...
+
+    def listen(
+        self, on_message: Callable[[bytes], None], on_closed: Callable[[ChannelClosed], None]
+    ) -> None:
+        """Instead of `receive`: be told every message, and in the end why no more will come.
+
+        Neither may raise or block. Messages that wait are told at once.
         """
         ...
 

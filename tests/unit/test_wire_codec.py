@@ -7,6 +7,7 @@ import pytest
 
 from antiphon.errors import ProtocolViolation
 from antiphon.wire import (
+    AudioPart,
     ClientContent,
     ClientMessage,
     Content,
@@ -76,7 +77,12 @@ def test_media_types_of_pcm(mime_type, rate_hz):
 
 def test_text_and_bytes_read_alike():
     text = '{"goAway": {"timeLeft": "50s"}}'
-    assert decode_server_message(text) == decode_server_message(text.encode())
+    of_text, of_bytes = decode_server_message(text), decode_server_message(text.encode())
+    assert (of_text.message, of_text.audio, of_text.json) == (
+        of_bytes.message,
+        of_bytes.audio,
+        of_bytes.json,
+    )
 
 
 def test_nulls_mean_unset():
@@ -273,3 +279,22 @@ def test_base64_round_trips():
 def test_durations(text, seconds):
     assert parse_duration_s(text) == seconds
     assert GoAway(time_left=text).time_left_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ("", True),
+        (',"role":"model"', True),
+        (',"role":"model","mood":"calm"', False),
+    ],
+)
+def test_nothing_but_audio_is_told_from_audio_beside_something_unknown(beside, expected):
+    part = '{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAA="}}'
+    message = f'{{"serverContent":{{"modelTurn":{{"parts":[{part}]{beside}}}}}}}'
+    for _ in range(2):  # the second time, its shape is known
+        decoded = decode_server_message(message)
+        assert decoded.only_audio is expected
+        assert decoded.audio == (AudioPart(rate_hz=24_000, pcm=bytes(2)),)
+        assert decoded.message.server_content.model_turn.parts[0].inline_data.data == ""
+        assert ("mood" in decoded.raw["serverContent"]["modelTurn"]) is not expected

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from antiphon.errors import ProtocolViolation
 from antiphon.protocol.closure import Closure
 from antiphon.protocol.message import AnswerCut, LiveServerMessage
@@ -35,8 +37,7 @@ class Ready:
     """Of Vertex; empty elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(msgspec.Struct, frozen=True, gc=False):
     """A message for the application."""
 
     message: LiveServerMessage

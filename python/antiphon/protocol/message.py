@@ -21,6 +21,7 @@ from antiphon.wire import (
     UrlContextMetadata,
     UsageMetadata,
     VoiceActivity,
+    duration_s,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["AnswerCut", "LiveServerMessage"]
 
 _NO_CONTENT = ServerContent()
+_NO_MARKS = TurnMarks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ class LiveServerMessage:
         received_s: When it was received, in seconds of the session's clock.
         turn: Number of the model turn (1, 2, 3 …) it belongs to; None if it belongs to none.
         audio_parts: Audio of the model as raw bytes; what an interruption made void is left out.
+        audio_duration_s: Duration of the audio, in seconds.
         audio_ended: No more audio of this turn will come (true once per turn).
+        provoked: It says that a turn was interrupted, and something that was sent asked for it:
+            content, text, a mark of activity, a result with INTERRUPT, or `interrupt`.
         answer_cut: Set if this is no message of the service, but stands where the connection
             broke in the middle of an answer.
     """
@@ -63,8 +68,10 @@ class LiveServerMessage:
         "_decoded",
         "_speech_as_text",
         "answer_cut",
+        "audio_duration_s",
         "audio_ended",
         "audio_parts",
+        "provoked",
         "received_s",
         "turn",
     )
@@ -74,11 +81,11 @@ class LiveServerMessage:
         decoded: DecodedMessage,
         *,
         received_s: float = 0.0,
-        marks: TurnMarks | None = None,
+        marks: TurnMarks = _NO_MARKS,
         speech_as_text: bool = False,
     ) -> None:
-        marks = marks or TurnMarks()
         self.answer_cut: AnswerCut | None = None
+        self.provoked = False
         self._decoded = decoded
         self._speech_as_text = speech_as_text
         self.received_s = received_s
@@ -87,6 +94,7 @@ class LiveServerMessage:
         self.audio_parts: tuple[AudioPart, ...] = (
             decoded.audio if marks.keep_audio and not speech_as_text else ()
         )
+        self.audio_duration_s = duration_s(self.audio_parts)
 
     @property
     def message(self) -> ServerMessage:
@@ -133,11 +141,6 @@ class LiveServerMessage:
         return sum(part.frames for part in self.audio_parts)
 
     @property
-    def audio_duration_s(self) -> float:
-        """Duration of the audio in seconds."""
-        return sum(part.frames / part.rate_hz for part in self.audio_parts)
-
-    @property
     def audio_rate_hz(self) -> int:
         """Rate of `audio`: 24,000, unless the service says otherwise."""
         return self.audio_parts[0].rate_hz if self.audio_parts else 24_000
@@ -151,17 +154,18 @@ class LiveServerMessage:
         Raises:
             AudioFormatError: The parts are of different rates; see `audio_parts`.
         """
-        if not self.audio_parts:
+        parts = self.audio_parts
+        if not parts:
             return None
         import numpy as np
 
-        rates = {part.rate_hz for part in self.audio_parts}
-        if len(rates) > 1:
+        if len(parts) > 1 and len(rates := {part.rate_hz for part in parts}) > 1:
             raise AudioFormatError(
                 f"One message has audio of {sorted(rates)} Hz. Use message.audio_parts."
             )
-        pcm = b"".join(part.pcm for part in self.audio_parts)
-        return np.frombuffer(pcm, dtype="<i2").astype(np.int16)
+        pcm = parts[0].pcm if len(parts) == 1 else b"".join([part.pcm for part in parts])
+        # Of a copy: the array may be written to.
+        return np.frombuffer(bytearray(pcm), dtype="<i2").astype(np.int16, copy=False)
 
     @property
     def turn_complete(self) -> bool:
@@ -261,21 +265,19 @@ class LiveServerMessage:
     def local(cls, content: ServerContent, marks: TurnMarks, *, now: float) -> LiveServerMessage:
         """A message that the service would have sent, had the connection not broken."""
         message = ServerMessage(server_content=content)
-        decoded = DecodedMessage(message=message, audio=(), json=b"{}")
+        decoded = DecodedMessage((), b"{}", message)
         return cls(decoded, received_s=now, marks=marks)
 
     def without_audio(self) -> LiveServerMessage | None:
         """The message with its audio left out; None if nothing is left then."""
-        turn = self._content.model_turn
-        parts = turn.parts if turn is not None else []
-        if all(part.inline_data is not None for part in parts) and self.message == ServerMessage(
-            server_content=ServerContent(model_turn=turn)
-        ):
+        if self._decoded.only_audio:
             return None
         bare = LiveServerMessage(
             self._decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
         )
         bare.turn, bare.audio_ended, bare.audio_parts = self.turn, self.audio_ended, ()
+        bare.audio_duration_s = 0.0
+        bare.provoked = self.provoked
         return bare
 
     def __repr__(self) -> str:

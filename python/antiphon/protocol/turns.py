@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from antiphon.wire import DecodedMessage, ServerContent, ServerMessage
+from antiphon.wire import AudioPart, DecodedMessage, ServerContent, ServerMessage, duration_s
 
 __all__ = ["TurnMarks", "TurnTracker"]
 
@@ -51,6 +51,7 @@ class TurnTracker:
         self.received_s = 0.0
         """Duration of the audio of the open or last turn that came and was kept."""
         self._audio_ended = True
+        self._kept = self._dropped = TurnMarks()
 
     @property
     def generated(self) -> bool:
@@ -76,7 +77,7 @@ class TurnTracker:
         if drop:
             self.dropped_audio_frames += sum(part.frames for part in decoded.audio)
         else:
-            self.received_s += sum(part.frames / part.rate_hz for part in decoded.audio)
+            self.received_s += duration_s(decoded.audio)
         if content.turn_complete:
             self.open = False
         return TurnMarks(
@@ -85,6 +86,14 @@ class TurnTracker:
             audio_ends=audio_ends,
             keep_audio=not drop,
         )
+
+    def go_on(self, audio: tuple[AudioPart, ...]) -> TurnMarks:
+        """Account for nothing but audio, in the middle of the open turn: `observe` in short."""
+        if self.interrupted:
+            self.dropped_audio_frames += sum(part.frames for part in audio)
+            return self._dropped
+        self.received_s += duration_s(audio)
+        return self._kept
 
     def interrupt(self) -> None:
         """Stop listening to the open turn: drop what still comes of its audio."""
@@ -102,6 +111,8 @@ class TurnTracker:
         self.interrupted = False
         self.received_s = 0.0
         self._audio_ended = False
+        self._kept = TurnMarks(turn=self.turn)
+        self._dropped = TurnMarks(turn=self.turn, keep_audio=False)
 
 
 def _has_output(message: ServerMessage) -> bool:

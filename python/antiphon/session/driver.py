@@ -1,7 +1,7 @@
 """Runs a `SessionProtocol` on asyncio, over one connection after the other.
 
-Every connection is a `_Line`: a channel with its reader and its writer. Every way in which a
-session can end goes through `SessionDriver._finish`, once.
+Every connection is a `_Line`: a channel with its reader and its writer, which rest where the
+channel is prompt. Every way in which a session can end goes through `SessionDriver._finish`, once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from antiphon.channel import Channel, ChannelClosed
+from antiphon.channel import Channel, ChannelClosed, PromptChannel
 from antiphon.errors import ConnectError
 from antiphon.protocol import (
     Closed,
@@ -108,8 +108,8 @@ class SessionDriver:
         Raises:
             SessionClosed: The session is over.
         """
-        async with self.outbox.room():
-            self.send_now(command)
+        await self.outbox.room()
+        self.send_now(command)
 
     def send_now(self, command: Callable[[], None]) -> None:
         """Give the protocol a command that takes no room, or makes room for itself."""
@@ -188,16 +188,21 @@ class SessionDriver:
         while events := self.protocol.events():
             for event in events:
                 self._handle(event)
-        self.outbox.wake()
+        if self.protocol.next_message() is not None:
+            self._line.send_now()
+            self.outbox.wake()
         self._set_timer()
+
+    def _deliver(self, message: LiveServerMessage) -> None:
+        self._on_message(message)
+        unread = self.office.deliver(message)
+        if unread > MAX_UNREAD_MESSAGES:
+            self.protocol.give_up_on_consumer(unread, self._loop.time())
 
     def _handle(self, event: Event) -> None:
         match event:
-            case MessageReceived(message):
-                self._on_message(message)
-                unread = self.office.deliver(message)
-                if unread > MAX_UNREAD_MESSAGES:
-                    self.protocol.give_up_on_consumer(unread, self._loop.time())
+            case MessageReceived():
+                self._deliver(event.message)
             case Notice(error):
                 logger.warning("%s", error)
             case Ready():
@@ -234,22 +239,31 @@ class SessionDriver:
 
 
 class _Line:
-    """One connection: its channel, and the two tasks on it."""
+    """One connection: its channel, and who reads and writes it.
+
+    A prompt channel is read and written where something happens; its writer only has to wait when
+    the connection is slow.
+    """
 
     def __init__(self, channel: Channel, driver: SessionDriver) -> None:
         self._channel = channel
+        self._prompt = channel if isinstance(channel, PromptChannel) else None
         self._driver = driver
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = False
+        self._leaving = False
 
     def start(self) -> None:
         """Read and write from now on."""
-        self._tasks = [
-            asyncio.create_task(self._read(), name="antiphon-reader"),
-            asyncio.create_task(self._write(), name="antiphon-writer"),
-        ]
+        self._tasks = [asyncio.create_task(self._write(), name="antiphon-writer")]
+        if self._prompt is None:
+            self._tasks.append(asyncio.create_task(self._read(), name="antiphon-reader"))
+        else:
+            self._prompt.listen(self._received, self._closed)
 
     async def stop(self) -> None:
         """End the tasks, then the connection: nothing of it reaches the driver any more."""
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -263,25 +277,62 @@ class _Line:
         except Exception as error:
             logger.warning("The connection did not close well: %r", error)
 
-    async def _read(self) -> None:
-        code, reason = 1006, ""
+    def send_now(self) -> None:
+        """Write what leaves without waiting."""
+        prompt, protocol = self._prompt, self._driver.protocol
+        if prompt is None or self._leaving:
+            return
+        if not prompt.ready:
+            return
+        while (data := protocol.next_message()) is not None:
+            if not prompt.send_now(data):
+                self._leaving = True  # the rest of it is the writer's
+                return
+            protocol.message_sent()
+
+    def _received(self, data: bytes) -> None:
+        if self._stopped:
+            return
         try:
-            while True:
-                self._driver.received(await self._channel.receive())
-        except ChannelClosed as closed:
-            code, reason = closed.code, closed.reason
+            self._driver.received(data)
         except Exception as error:
-            logger.exception("The connection ends: its reader failed")
-            reason = f"internal error: {error!r}"
-        self._driver.lost(code, reason)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        logger.error("The connection ends: its reader failed", exc_info=error)
+        self._stopped = True
+        self._driver.lost(1006, f"internal error: {error!r}")
+
+    def _closed(self, closed: ChannelClosed) -> None:
+        if not self._stopped:
+            self._driver.lost(closed.code, closed.reason)
+
+    async def _read(self) -> None:
+        try:
+            while not self._stopped:
+                self._received(await self._channel.receive())
+        except ChannelClosed as closed:
+            self._closed(closed)
+        except Exception as error:
+            self._failed(error)
 
     async def _write(self) -> None:
         try:
             while (data := await self._driver.outbox.next_message()) is not None:
-                await self._channel.send(data)
+                await self._send(data)
                 self._driver.sent()
         except ChannelClosed:
             pass  # the reader learns it too, after what came before the close
         except Exception as error:
             logger.exception("The connection ends: its writer failed")
             self._driver.lost(1006, f"internal error: {error!r}")
+
+    async def _send(self, data: bytes) -> None:
+        if self._prompt is None:
+            await self._channel.send(data)
+            return
+        begun, self._leaving = self._leaving, True
+        try:
+            await (self._prompt.drain() if begun else self._prompt.send(data))
+        finally:
+            self._leaving = False

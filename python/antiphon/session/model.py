@@ -24,6 +24,7 @@ from antiphon.wire import (
     DEFAULT_MODEL,
     Backend,
     ContentInput,
+    FirebaseAI,
     GoogleAI,
     SessionResumption,
     Setup,
@@ -202,9 +203,15 @@ class LiveModel:
             packet_ms=self.packet_ms,
             connect=lambda: self._connect_again(again_s),
             timing=timing,
+            streams_results=not self._is_vertex,
         )
         await session.open(history)
         return session
+
+    @property
+    def _is_vertex(self) -> bool:
+        firebase = isinstance(self.backend, FirebaseAI) and self.backend.location is not None
+        return firebase or isinstance(self.backend, VertexAI)
 
     async def _connect(self, timeout_s: float) -> tuple[str, Channel]:
         """What the model is called there, and a connection; anew for each: credentials expire."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from antiphon.protocol import SessionProtocol
 
@@ -23,23 +21,38 @@ class Outbox:
         self._protocol = protocol
         self._max_messages = max_messages
         self._turnstile = asyncio.Lock()  # FIFO: senders keep the order in which they came
+        self._waiting = 0
         self._changed = asyncio.Event()
+        self._has_message = asyncio.Event()
         self._open = True
 
-    @asynccontextmanager
-    async def room(self) -> AsyncIterator[None]:
-        """Wait until it is this sender's turn and there is room, or the box is shut."""
-        async with self._turnstile:
-            while self._open and self._protocol.unsent >= self._max_messages:
-                await self._wait_for_change()
-            yield
+    @property
+    def has_room(self) -> bool:
+        """Whether a message can be sent without waiting."""
+        return not self._waiting and self._protocol.unsent < self._max_messages
+
+    async def room(self) -> None:
+        """Wait until it is this sender's turn and there is room, or the box is shut.
+
+        Next, before anything else is awaited: send.
+        """
+        if self.has_room:
+            return
+        self._waiting += 1
+        try:
+            async with self._turnstile:
+                while self._open and self._protocol.unsent >= self._max_messages:
+                    await self._wait_for_change()
+        finally:
+            self._waiting -= 1
 
     async def next_message(self) -> bytes | None:
         """The next message for the connection; None when the box is shut."""
         while self._open:
             if (message := self._protocol.next_message()) is not None:
                 return message
-            await self._wait_for_change()
+            self._has_message.clear()
+            await self._has_message.wait()
         return None
 
     async def drained(self) -> None:
@@ -50,11 +63,14 @@ class Outbox:
     def wake(self) -> None:
         """Something may have changed: look again."""
         self._changed.set()
+        if self._protocol.next_message() is not None:
+            self._has_message.set()
 
     def shut(self) -> None:
         """Nothing goes out any more; wake everyone."""
         self._open = False
         self._changed.set()
+        self._has_message.set()
 
     async def _wait_for_change(self) -> None:
         # Whoever changes something sets the event; clearing it here is safe because every

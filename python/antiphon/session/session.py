@@ -75,12 +75,18 @@ class LiveSession:
         packet_ms: int = 20,
         connect: Callable[[], Awaitable[Channel]],
         timing: TimingRecorder | None = None,
+        streams_results: bool = True,
     ) -> None:
         self.notes = list(notes)
         self._protocol = protocol
         self._packet_ms = packet_ms
         self._timing = timing
-        self._tools = ToolRunner(toolbox, self.send_function_responses)
+        self._tools = ToolRunner(
+            toolbox,
+            self.send_function_responses,
+            is_asked_again=protocol.is_asked_again,
+            streams=streams_results,
+        )
         self._driver = SessionDriver(
             protocol,
             channel,
@@ -158,6 +164,8 @@ class LiveSession:
             uplink = await self._uplink_for(rate_hz, channels)
             step = max(1, int(rate_hz * _SLICE_S))
             for start in range(0, len(pcm), step):
+                if start:
+                    await asyncio.sleep(0)  # long audio is no reason to hold up others
                 block: NDArray[Any] = np.ascontiguousarray(pcm[start : start + step])
                 await self._send_packets(
                     uplink.push(block, now_us=now_us + start * 1_000_000 // rate_hz)
@@ -201,8 +209,22 @@ class LiveSession:
         await self._send(self._protocol.activity_end)
 
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
-        """Answer function calls whose tools were only declared; functions answer themselves."""
-        await self._send(lambda: self._protocol.send_function_responses(responses))
+        """Answer function calls whose tools were only declared; functions answer themselves.
+
+        ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
+        Should the connection have broken since the call: where the question is asked again, the
+        model calls again under another id, and the answer to the old one is dropped; otherwise
+        the answer is told as words.
+        """
+
+        def command() -> None:
+            self._protocol.send_function_responses(responses)
+
+        if self._protocol.holds_input:
+            # What waits, waits for this: it must not wait for room itself.
+            self._driver.send_now(command)
+        else:
+            await self._send(command)
 
     async def update_context(
         self,
@@ -379,7 +401,7 @@ class LiveSession:
         return self._protocol.unsent
 
     def events(self) -> Subscription[SessionEvent]:
-        """What happens to the connection, from now on: see `antiphon.protocol.SessionEvent`.
+        """What happens to the connection, from now on: see `antiphon.session.SessionEvent`.
 
         Each call is a subscription of its own; nothing has to be done about any event.
         """
@@ -416,8 +438,6 @@ class LiveSession:
     def _on_message(self, message: LiveServerMessage) -> None:
         if self._timing is not None:
             self._timing.take(message)
-        if message.answer_cut is not None:
-            self._tools.cancel_all()
         self._tools.on_message(message)
 
     def _on_end(self) -> None:
@@ -430,7 +450,9 @@ class LiveSession:
 
     async def _send_packets(self, packets: list[bytes]) -> None:
         for packet in packets:
-            await self.send_audio_message(packet)
+            await self._driver.outbox.room()
+            self._protocol.send_audio_message(packet)
+            self._driver.pump()
 
     async def _uplink_for(self, rate_hz: int, channels: int) -> _native.Uplink:
         if self._uplink is None or self._uplink_format != (rate_hz, channels):

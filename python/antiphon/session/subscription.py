@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
@@ -31,15 +31,14 @@ class Mailbox:
         self.closure: Closure | None = None
         self.has_news = asyncio.Event()
         self._audio = audio
-        self._unread: OrderedDict[int, LiveServerMessage] = OrderedDict()
-        self._with_audio: deque[int] = deque()
+        self._unread: deque[LiveServerMessage] = deque()
+        self._with_audio = 0
         self._audio_s = 0.0
-        self._next_key = 0
 
     @property
     def unread(self) -> int:
         """Unread messages; those with audio do not count, they are bounded by themselves."""
-        return len(self._unread) - len(self._with_audio)
+        return len(self._unread) - self._with_audio
 
     def put(self, message: LiveServerMessage) -> None:
         """Add a message; drop the oldest audio if there is too much."""
@@ -49,11 +48,9 @@ class Mailbox:
             if bare is None:
                 return
             message, duration_s = bare, 0.0
-        key = self._next_key
-        self._next_key += 1
-        self._unread[key] = message
+        self._unread.append(message)
         if duration_s:
-            self._with_audio.append(key)
+            self._with_audio += 1
             self._audio_s += duration_s
             while self._has_too_much_audio():
                 self._drop_oldest_audio()
@@ -63,10 +60,10 @@ class Mailbox:
         """The next message; None if there is none."""
         if not self._unread:
             return None
-        key, message = self._unread.popitem(last=False)
-        if self._with_audio and self._with_audio[0] == key:
-            self._with_audio.popleft()
-            self._audio_s -= message.audio_duration_s
+        message = self._unread.popleft()
+        if duration_s := message.audio_duration_s:
+            self._with_audio -= 1
+            self._audio_s -= duration_s
         if not self._unread and self.closure is None:
             self.has_news.clear()
         return message
@@ -82,20 +79,21 @@ class Mailbox:
         self.has_news.set()
 
     def _has_too_much_audio(self) -> bool:
-        messages = len(self._with_audio)
-        too_long = self._audio_s > MAX_UNREAD_AUDIO_S and messages > 1
-        return too_long or messages > MAX_UNREAD_MESSAGES
+        too_long = self._audio_s > MAX_UNREAD_AUDIO_S and self._with_audio > 1
+        return too_long or self._with_audio > MAX_UNREAD_MESSAGES
 
     def _drop_oldest_audio(self) -> None:
-        key = self._with_audio.popleft()
-        message = self._unread[key]
+        at, message = next(
+            (at, each) for at, each in enumerate(self._unread) if each.audio_duration_s
+        )
+        self._with_audio -= 1
         self._audio_s -= message.audio_duration_s
         self.dropped_audio_s += message.audio_duration_s
         bare = message.without_audio()
         if bare is None:
-            del self._unread[key]
+            del self._unread[at]
         else:
-            self._unread[key] = bare
+            self._unread[at] = bare
 
 
 class MessageStream(AsyncIterator[LiveServerMessage]):

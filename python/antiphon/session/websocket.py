@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
-from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import (
-    ConnectionClosed,
     InvalidHandshake,
     InvalidProxy,
     InvalidProxyStatus,
@@ -21,15 +18,15 @@ from websockets.exceptions import (
     ProxyError,
 )
 
-from antiphon.channel import Channel, ChannelClosed
+from antiphon.channel import Channel
 from antiphon.errors import ConnectError
+from antiphon.session.connection import LiveConnection, WebSocketChannel
 from antiphon.wire.addresses import ServerAddress, parse_url
 from antiphon.wire.secret import HiddenText, quiet_logger, redact, secrets_in
 
 __all__ = ["STATUS_ADVICE", "WebSocketConnector", "check_headers", "diagnose", "proxy_for"]
 
 _BODY_CHARS = 300
-_MAX_REASON_BYTES = 123
 
 STATUS_ADVICE: dict[int, tuple[str, str]] = {
     401: ("auth", "Check the API key or renew the token."),
@@ -109,7 +106,7 @@ class WebSocketConnector:
                 ping_timeout=None,
                 close_timeout=self._close_timeout_s,
                 logger=quiet_logger("antiphon.websocket"),
-                create_connection=_HeardConnection,
+                create_connection=LiveConnection,
                 **secure,
             )
         except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError, ImportError) as error:
@@ -117,95 +114,13 @@ class WebSocketConnector:
         if refused is not None:
             # Out here: the variables of what failed hold request headers or a proxy's login.
             raise refused
-        assert isinstance(connection, _HeardConnection)
-        return _WebSocketChannel(
-            connection, secrets, self._silence_timeout_s, self._write_timeout_s
-        )
+        assert isinstance(connection, LiveConnection)
+        return WebSocketChannel(connection, secrets, self._silence_timeout_s, self._write_timeout_s)
 
 
 class _Connect(websockets_connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
-
-
-class _HeardConnection(ClientConnection):
-    """Remembers when the peer was last heard: data, pongs, anything."""
-
-    heard_s: float | None = None
-
-    def data_received(self, data: bytes) -> None:
-        self.heard_s = self.loop.time()
-        super().data_received(data)
-
-
-class _WebSocketChannel:
-    """One WebSocket connection as a `Channel`."""
-
-    def __init__(
-        self,
-        connection: _HeardConnection,
-        secrets: Iterable[str],
-        silence_timeout_s: float,
-        write_timeout_s: float,
-    ) -> None:
-        self._connection = connection
-        self._secrets = tuple(secrets)
-        self._silence_timeout_s = silence_timeout_s
-        self._write_timeout_s = write_timeout_s
-        self._death = ""
-        self._loop = asyncio.get_running_loop()
-        self._watch: asyncio.TimerHandle | None = None
-        self._watch_silence()
-
-    async def send(self, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._write_timeout_s):
-                await self._connection.send(data, text=True)
-        except TimeoutError:
-            self._die(f"what was sent did not leave for {self._write_timeout_s:g} s")
-            raise ChannelClosed(1006, self._death) from None
-        except ConnectionClosed as closed:
-            raise self._closed(closed) from None
-
-    async def receive(self) -> bytes:
-        try:
-            return await self._connection.recv(decode=False)
-        except ConnectionClosed as closed:
-            raise self._closed(closed) from None
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        self._stop_watching()
-        short = reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
-        await self._connection.close(code, short)
-
-    def _closed(self, closed: ConnectionClosed) -> ChannelClosed:
-        self._stop_watching()
-        if self._death:
-            return ChannelClosed(1006, self._death)
-        # What the peer said wins; a close of our own side (a message too large) comes next.
-        frame = closed.rcvd or closed.sent
-        if frame is None:
-            return ChannelClosed(1006)
-        return ChannelClosed(frame.code, redact(frame.reason, self._secrets))
-
-    def _die(self, why: str) -> None:
-        self._death = self._death or why
-        self._stop_watching()
-        self._connection.transport.abort()
-
-    def _watch_silence(self) -> None:
-        heard_s = self._connection.heard_s
-        now_s = self._loop.time()
-        due_s = (now_s if heard_s is None else heard_s) + self._silence_timeout_s
-        if now_s >= due_s:
-            self._die(f"neither data nor a pong came for {self._silence_timeout_s:g} s")
-        else:
-            self._watch = self._loop.call_at(due_s, self._watch_silence)
-
-    def _stop_watching(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
 
 
 def proxy_for(address: ServerAddress) -> str | None:

@@ -48,6 +48,10 @@ _VERBATIM = frozenset(
 # Between quotes that are not escaped, and before a colon: no text can hold these bytes.
 _EXTRA_KEY = f'"{EXTRA}":'.encode()
 _DEFAULT_RATE_HZ = 24_000
+# Without its audio, one chunk of speech reads like the next: such JSON is not parsed again.
+_only_audio: set[bytes] = set()
+_MAX_KNOWN = 16
+_MAX_KNOWN_BYTES = 512
 # Every value takes hundreds of bytes here, be it ``{}`` there; protobuf reads 100 levels as well.
 _MAX_VALUES = 100_000
 _MAX_DEPTH = 100
@@ -85,6 +89,9 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
     # A lone surrogate is no UTF-8: the decoder says so.
     raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     rest, audio = _native.split_server_message(raw)
+    parts = tuple([AudioPart(rate_hz, pcm) for rate_hz, pcm in audio])
+    if rest in _only_audio:
+        return DecodedMessage(parts, rest, None, only_audio=True)
     _check_bounds(rest, "service")
     try:
         if _count(rest, "{", "[") > _MAX_DEPTH:
@@ -97,8 +104,32 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
             f"{'…' if len(raw) > 200 else ''} ({len(raw)} bytes). Report it with this text; the "
             "session itself can go on."
         ) from error
-    parts = tuple(AudioPart(rate_hz=rate_hz, pcm=pcm) for rate_hz, pcm in audio)
-    return DecodedMessage(message=message, audio=parts or _unscanned_audio(message), json=rest)
+    if only_audio := bool(parts) and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(rest):
+        if len(_only_audio) == _MAX_KNOWN:
+            _only_audio.clear()
+        _only_audio.add(rest)
+    parts = parts or _unscanned_audio(message)
+    return DecodedMessage(parts, rest, message, only_audio=only_audio)
+
+
+def _is_only_audio(rest: bytes) -> bool:
+    """Whether there is nothing but audio, be it known here or not, in a message that has some."""
+    try:
+        value = msgspec.json.decode(rest)
+    except msgspec.ValidationError:  # a number that no double holds
+        return False
+    match value:
+        case {"serverContent": {"modelTurn": {"parts": [*parts], **turn}, **content}, **message}:
+            beside = {*turn, *content, *message}
+            return beside <= {"role"} and all(_is_audio(part) for part in parts)
+    return False
+
+
+def _is_audio(part: Any) -> bool:
+    match part:
+        case {"inlineData": {**blob}, **beside}:
+            return not beside and blob.keys() <= {"mimeType", "data"}
+    return False
 
 
 def _decode_typed(data: bytes) -> ServerMessage:

@@ -45,6 +45,7 @@ __all__ = [
     "VoiceActivity",
     "VoiceActivityDetectionSignal",
     "VoiceConsentSignature",
+    "duration_s",
     "duration_text",
     "parse_duration_s",
 ]
@@ -320,7 +321,7 @@ class ServerMessage(_Wire):
         return "".join(p.text for p in content.model_turn.parts if p.text and not p.thought)
 
 
-class AudioPart(msgspec.Struct, frozen=True):
+class AudioPart(msgspec.Struct, frozen=True, gc=False):
     """Audio of the model: ``pcm`` is mono little-endian int16 at ``rate_hz``."""
 
     rate_hz: int
@@ -332,18 +333,35 @@ class AudioPart(msgspec.Struct, frozen=True):
         return len(self.pcm) // 2
 
 
-class DecodedMessage(msgspec.Struct, frozen=True):
+def duration_s(parts: tuple[AudioPart, ...]) -> float:
+    """Duration of all parts, in seconds."""
+    total_s = 0.0
+    for part in parts:
+        total_s += part.frames / part.rate_hz
+    return total_s
+
+
+class DecodedMessage(msgspec.Struct, gc=False):
     """A received message: typed, with its audio taken out of the JSON.
 
     Attributes:
-        message: The typed message; the ``data`` of audio parts in ``audio`` is empty.
         audio: The decoded audio of all parts, in order.
         json: The message's JSON without that audio.
+        typed: The message, if it was parsed already.
+        only_audio: There is nothing but audio in it.
     """
 
-    message: ServerMessage
     audio: tuple[AudioPart, ...]
     json: bytes
+    typed: ServerMessage | None
+    only_audio: bool = False
+
+    @property
+    def message(self) -> ServerMessage:
+        """The typed message; the ``data`` of audio parts in ``audio`` is empty."""
+        if self.typed is None:  # few look at what is nothing but audio
+            self.typed = msgspec.json.decode(self.json, type=ServerMessage, strict=False)
+        return self.typed
 
     @property
     def raw(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What a session costs in processor time, beside what others' sessions cost for the same work."""

@@ -1,0 +1,100 @@
+"""How the cost is taken: CPU time of this process, every row in every round, on one core."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import numpy as np
+
+from benches.cost.contestants import Block, Contestant
+
+UP_PER_S = 50
+DOWN_PER_S = 25
+
+
+class BenchServer:
+    """The program on the other core."""
+
+    def __init__(self, core: int | None) -> None:
+        where = [] if core is None else [str(core)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benches.cost.server", *where],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.port: int = self._answer()["port"]
+
+    def tell(self, *words: object) -> None:
+        """Give it a command."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def stats(self) -> dict[str, Any]:
+        """What came, and how busy it was since the last time."""
+        self.tell("stats")
+        return self._answer()
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(5)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+def blocks() -> list[Block]:
+    """Two seconds of a microphone: a voice-like sum of tones, not the same on both sides."""
+    at_s = np.arange(2 * 48_000) / 48_000
+    tones = [np.sin(2 * np.pi * hz * at_s) / hz**0.5 for hz in (150, 450, 1_100, 2_600, 3_900)]
+    voice = np.sum(tones, axis=0)
+    both = np.stack([voice, 0.7 * voice], axis=1) * 0.3 / np.abs(voice).max()
+    return [np.ascontiguousarray(block, np.float32) for block in both.reshape(-1, 960, 2)]
+
+
+BLOCKS = blocks()
+
+
+async def speak_burst(row: Contestant, number: int) -> None:
+    """Blocks as fast as they are taken."""
+    for at in range(number):
+        await row.speak(BLOCKS[at % len(BLOCKS)])
+
+
+async def hear(row: Contestant, number: int) -> None:
+    """Messages as they come."""
+    for _ in range(number):
+        await row.hear()
+
+
+async def speak_paced(row: Contestant, number: int) -> None:
+    """Blocks in real time."""
+    await paced(row.speak, number)
+
+
+async def paced(speak: Callable[[Block], Coroutine[Any, Any, None]], number: int) -> None:
+    """Give out blocks in real time."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    for at in range(number):
+        await asyncio.sleep(began_s + at / UP_PER_S - loop.time())
+        await speak(BLOCKS[at % len(BLOCKS)])
+
+
+async def cpu_s(work: Coroutine[Any, Any, None]) -> float:
+    """What the process spent on it."""
+    gc.collect()
+    begun = time.process_time_ns()
+    await work
+    return (time.process_time_ns() - begun) / 1e9

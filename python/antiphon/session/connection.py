@@ -1,0 +1,336 @@
+"""One WebSocket connection, with short ways for what is frequent.
+
+`websockets` opens the connection (through a proxy or not), keeps it alive, closes it, and reads
+whatever is unusual. Text on its way out, and messages in one piece on their way in, pass it by:
+there each takes several coroutines and a task switch, and 75 of them come and go in a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
+from websockets.frames import DATA_OPCODES, Frame
+from websockets.protocol import Event, State
+
+from antiphon.channel import ChannelClosed
+from antiphon.wire.secret import redact
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without the compiled part
+    from websockets.utils import apply_mask
+
+__all__ = ["LiveConnection", "WebSocketChannel"]
+
+_MAX_REASON_BYTES = 123
+_MAX_UNREAD = 64
+_KEY_POOL_BYTES = 256
+_END_OF_ANSWER = b"\r\n\r\n"
+# The first byte of a frame.
+_FINAL = 0x80
+_WHOLE = (_FINAL | 1, _FINAL | 2)  # a text, or bytes, in one piece
+_PIECES = (1, 2, 0)  # the first of several, or one in the middle
+_LAST_PIECE = _FINAL | 0
+
+
+class LiveConnection(ClientConnection):
+    """The asyncio protocol: messages go to `on_message`; while there is none, they wait.
+
+    Attributes:
+        heard_s: When the peer was last heard: data, pongs, anything.
+        lost: Whether the connection has ended.
+    """
+
+    def __init__(self, protocol: ClientProtocol, **settings: Any) -> None:
+        super().__init__(protocol, **settings)
+        self.heard_s: float | None = None
+        self.lost = False
+        self.on_message: Callable[[bytes], None] | None = None
+        self.on_lost: Callable[[], None] | None = None
+        self.unread: deque[bytes] = deque()
+        self.changed = asyncio.Event()
+        self._answered = False
+        self._mask_keys = b""
+        self._head = b""  # the beginning of what cannot be told yet
+        self._missing = 0  # how much of the frame that `websockets` reads is still to come
+        self._in_pieces = False
+        self._pieces: list[bytes] = []
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It begins."""
+        super().connection_made(transport)
+        # What was written must be known to have left: none of it may wait here unnoticed. TLS
+        # counts differently from TCP, and takes a limit of zero to be always exceeded.
+        over_tls = transport.get_extra_info("ssl_object") is not None
+        self.transport.set_write_buffer_limits(1 if over_tls else 0, 0)
+
+    # ------------------------------------------------------------------ out
+
+    @property
+    def ready(self) -> bool:
+        """Whether the kernel would take something now, and the peer wants it."""
+        return not self.paused and self.protocol.state is State.OPEN and not self.lost
+
+    def write_text(self, text: bytes) -> None:
+        """Send a text message in one piece; only while `ready`."""
+        size = len(text)
+        if size < 126:
+            head = struct.pack("!BB", _WHOLE[0], 0x80 | size)
+        elif size < 65_536:
+            head = struct.pack("!BBH", _WHOLE[0], 0x80 | 126, size)
+        else:
+            head = struct.pack("!BBQ", _WHOLE[0], 0x80 | 127, size)
+        key = self._mask_key()
+        self.transport.write(b"".join((head, key, apply_mask(text, key))))
+
+    def _mask_key(self) -> bytes:
+        """Four bytes that nobody can foresee; the system is asked for many at a time."""
+        if not self._mask_keys:
+            self._mask_keys = secrets.token_bytes(_KEY_POOL_BYTES)
+        key, self._mask_keys = self._mask_keys[:4], self._mask_keys[4:]
+        return key
+
+    # ------------------------------------------------------------------ in
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: take the messages among them."""
+        self.heard_s = self.loop.time()
+        if not self._answered:
+            data = self._read_answer(data)
+        elif self._head:
+            data = self._head + data
+            self._head = b""
+        at, size = 0, len(data)
+        while at < size:
+            if self.protocol.state is not State.OPEN:
+                self._read_slowly(data[at:])
+                return
+            end = at + self._missing
+            if not self._missing:
+                payload, end = _bounds(data, at)
+                if not payload:
+                    self._head = data[at:]
+                    return
+                first = data[at]
+                if first in _WHOLE and end <= size and self._fits(end - payload):
+                    self._deliver(data[payload:end])
+                    at = end
+                    continue
+                if first in _PIECES or first == _LAST_PIECE:
+                    self._in_pieces = first != _LAST_PIECE
+            self._read_slowly(data[at:end])
+            self._missing = max(0, end - size)
+            at = end
+
+    def process_event(self, event: Event) -> None:
+        """What `websockets` has read."""
+        if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
+            super().process_event(event)
+            return
+        self._pieces.append(bytes(event.data))
+        if event.fin:
+            message = b"".join(self._pieces)
+            self._pieces.clear()
+            self._deliver(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended: nothing more will come."""
+        super().connection_lost(exc)
+        self.lost = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.changed.set()
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def take(self) -> bytes:
+        """The oldest unread message."""
+        message = self.unread.popleft()
+        if len(self.unread) < _MAX_UNREAD:
+            self.transport.resume_reading()
+        return message
+
+    def _read_answer(self, data: bytes) -> bytes:
+        """Read the answer to the upgrade, as it comes; returns what is behind it."""
+        seen = self._head + data  # its end may have come in pieces
+        end = seen.find(_END_OF_ANSWER)
+        if end < 0:
+            self._head = seen[1 - len(_END_OF_ANSWER) :]
+            self._read_slowly(data)
+            return b""
+        end += len(_END_OF_ANSWER) - len(self._head)
+        self._answered, self._head = True, b""
+        self._read_slowly(data[:end])
+        return data[end:]
+
+    def _read_slowly(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._deadline is None and self.protocol.state is State.CLOSING:
+            # A peer that says goodbye and stays is not waited for.
+            wait_s = self.close_timeout or 0.0
+            self._deadline = self.loop.call_later(wait_s, self.transport.abort)
+
+    def _fits(self, size: int) -> bool:
+        """Whether a message in one piece may come now, and of this size."""
+        most = self.protocol.max_message_size
+        return not self._in_pieces and (most is None or size <= most)
+
+    def _deliver(self, message: bytes) -> None:
+        if self.on_message is not None:
+            self.on_message(message)
+            return
+        self.unread.append(message)
+        self.changed.set()
+        if len(self.unread) >= _MAX_UNREAD:
+            self.transport.pause_reading()
+
+
+def _bounds(data: bytes, at: int) -> tuple[int, int]:
+    """Where the payload of the frame at ``at`` begins and ends; (0, 0): not to be told yet.
+
+    A server does not mask. One that does sends four bytes more, and `websockets` refuses it.
+    """
+    if len(data) - at < 2:
+        return 0, 0
+    size, head = data[at + 1] & 0x7F, 2
+    if size >= 126:
+        head = 4 if size == 126 else 10
+        if len(data) - at < head:
+            return 0, 0
+        size = int.from_bytes(data[at + 2 : at + head], "big")
+    return at + head, at + head + size
+
+
+class WebSocketChannel:
+    """A `PromptChannel` over a `LiveConnection`.
+
+    Args:
+        connection: It is open.
+        secrets: What must not show in the reason of a close.
+        silence_timeout_s: It counts as dead when nothing came for so long.
+        write_timeout_s: … or when what was sent has not left for so long.
+    """
+
+    def __init__(
+        self,
+        connection: LiveConnection,
+        secrets: Iterable[str],
+        silence_timeout_s: float,
+        write_timeout_s: float,
+    ) -> None:
+        self._connection = connection
+        self._secrets = tuple(secrets)
+        self._silence_timeout_s = silence_timeout_s
+        self._write_timeout_s = write_timeout_s
+        self._death = ""
+        self._loop = asyncio.get_running_loop()
+        self._watch: asyncio.TimerHandle | None = None
+        self._watch_silence()
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that was sent has left, and more can."""
+        return self._connection.ready
+
+    def send_now(self, data: bytes) -> bool:
+        """Send one text message; only while `ready`. Whether it has left."""
+        self._connection.write_text(data)
+        return self._connection.ready
+
+    async def send(self, data: bytes) -> None:
+        """Send one text message; returns when it has left."""
+        await self.drain()
+        self._connection.write_text(data)
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Wait until the channel is `ready`.
+
+        Raises:
+            ChannelClosed: The connection has ended.
+        """
+        connection = self._connection
+        if connection.ready:
+            return
+        try:
+            async with asyncio.timeout(self._write_timeout_s):
+                await connection.drain()
+                if not connection.ready:  # it is closing
+                    await connection.wait_closed()
+        except TimeoutError:
+            self._die(f"what was sent did not leave for {self._write_timeout_s:g} s")
+            raise ChannelClosed(1006, self._death) from None
+        except OSError:
+            await connection.wait_closed()
+        if connection.lost:
+            raise self._closed()
+
+    async def receive(self) -> bytes:
+        """The next message.
+
+        Raises:
+            ChannelClosed: The connection has ended, and all that came before was received.
+        """
+        connection = self._connection
+        while not connection.unread:
+            if connection.lost:
+                raise self._closed()
+            connection.changed.clear()
+            await connection.changed.wait()
+        return connection.take()
+
+    def listen(
+        self, on_message: Callable[[bytes], None], on_closed: Callable[[ChannelClosed], None]
+    ) -> None:
+        """Instead of `receive`: be told."""
+        connection = self._connection
+        while connection.unread:
+            on_message(connection.take())
+        connection.on_message = on_message
+        connection.on_lost = lambda: on_closed(self._closed())
+        if connection.lost:
+            connection.on_lost()
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye and close; harmless if it has ended."""
+        self._stop_watching()
+        short = reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
+        await self._connection.close(code, short)
+
+    def _closed(self) -> ChannelClosed:
+        self._stop_watching()
+        if self._death:
+            return ChannelClosed(1006, self._death)
+        protocol = self._connection.protocol
+        # What the peer said wins; a close of our own side (a message too large) comes next.
+        close = protocol.close_rcvd or protocol.close_sent
+        if close is None:
+            return ChannelClosed(1006)
+        return ChannelClosed(close.code, redact(close.reason, self._secrets))
+
+    def _die(self, why: str) -> None:
+        self._death = self._death or why
+        self._stop_watching()
+        self._connection.transport.abort()
+
+    def _watch_silence(self) -> None:
+        heard_s = self._connection.heard_s
+        now_s = self._loop.time()
+        due_s = (now_s if heard_s is None else heard_s) + self._silence_timeout_s
+        if now_s >= due_s:
+            self._die(f"neither data nor a pong came for {self._silence_timeout_s:g} s")
+        else:
+            self._watch = self._loop.call_at(due_s, self._watch_silence)
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
