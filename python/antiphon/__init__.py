@@ -35,10 +35,10 @@ if TYPE_CHECKING:
         LiveSession,
         Reply,
         WebSocketConnector,
-        ask,
         connect,
         tool,
     )
+    from antiphon.sync import ask
     from antiphon.wire import FirebaseAI, FunctionDeclaration, FunctionResponse, GoogleAI, VertexAI
 
     __version__: str
@@ -107,10 +107,10 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "LiveSession",
         "Reply",
         "WebSocketConnector",
-        "ask",
         "connect",
         "tool",
     ),
+    "antiphon.sync": ("ask",),
     "antiphon.wire": (
         "FirebaseAI",
         "FunctionDeclaration",

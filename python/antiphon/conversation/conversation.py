@@ -99,8 +99,8 @@ class Conversation:
         record_to: str | PathLike[str] | None = None,
         cushion_ms: int = 60,
     ) -> None:
-        self.transcript = Transcript()
-        self.timeline = Timeline()
+        self.transcript: Transcript = Transcript()
+        self.timeline: Timeline = Timeline()
         self._session = session
         self._device = device
         self._capture = Capture(device.rate_hz, device.input_channels)

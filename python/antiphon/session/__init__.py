@@ -6,7 +6,7 @@ comes only from ``loop.time()``, bytes only from a `Channel`.
 """
 
 from antiphon.session.config import VAD, VOICES, ClonedVoice, LiveGenerationConfig
-from antiphon.session.model import Connecting, LiveModel, ask, connect
+from antiphon.session.model import Connecting, LiveModel, connect
 from antiphon.session.reply import Reply, TurnStream
 from antiphon.session.session import LiveSession
 from antiphon.session.subscription import MessageStream
@@ -28,7 +28,6 @@ __all__ = [
     "Toolbox",
     "TurnStream",
     "WebSocketConnector",
-    "ask",
     "connect",
     "tool",
 ]

@@ -76,7 +76,7 @@ class LiveSession:
         connect: Callable[[], Awaitable[Channel]],
         timing: TimingRecorder | None = None,
     ) -> None:
-        self.notes = list(notes)
+        self.notes: list[str] = list(notes)
         self._protocol = protocol
         self._packet_ms = packet_ms
         self._timing = timing
