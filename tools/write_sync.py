@@ -202,11 +202,11 @@ def _body(  # noqa: PLR0911 one for each kind of method
         waited = f"self._wait(lambda it: {call}{limit})"
         return [waited] if result == "None" else [f"return {waited}"]
     if type_of(node) == "Connecting":
-        opening = "async def open_session(it: AsyncLiveModel) -> AsyncLiveSession:"
         return [
-            opening,
+            "it, portal = self._asynchronous, open_portal()",
+            "async def open_session() -> AsyncLiveSession:",
             f"    return await {call}",
-            "return LiveSession(self._wait(open_session), self._portal)",
+            "return LiveSession(portal.call(open_session), portal)",
         ]
     if twin == "Conversation":
         return [

@@ -270,7 +270,8 @@ def test_a_forked_process_is_told_to_connect_anew(emulator):
 import os, sys, antiphon.sync
 from antiphon import GoogleAI
 backend = GoogleAI(api_key="any", base_url=sys.argv[1])
-session = antiphon.sync.connect(backend=backend)
+model = antiphon.sync.LiveModel(backend=backend)
+session = model.connect()
 if os.fork() == 0:
     try:
         session.ask("hello")
@@ -278,7 +279,7 @@ if os.fork() == 0:
         assert "Connect anew after a fork" in str(error)
     else:
         os._exit(1)
-    with antiphon.sync.connect(backend=backend) as own:
+    with model.connect() as own:  # a model belongs to no process
         os._exit(0 if own.ask("hello").text else 2)
 assert os.wait()[1] == 0
 print(session.ask("hello").text)

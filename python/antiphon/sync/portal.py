@@ -170,13 +170,15 @@ class Twin(Generic[A]):
     def __init__(
         self, asynchronous: A, portal: Portal | None = None, timeout_s: float | None = None
     ) -> None:
-        self._portal = portal or open_portal()
+        self._portal = portal  # None: it lives on no loop, such as a model
         self._timeout_s = timeout_s
         # The one lasting reference: what lives on the loop has to die there.
         self._held = [asynchronous]
-        weakref.finalize(self, self._portal.let_go, self._held.clear).atexit = False
+        if portal is None:
+            return
+        weakref.finalize(self, portal.let_go, self._held.clear).atexit = False
         if inspect.iscoroutinefunction(getattr(asynchronous, "close", None)):
-            self._portal.adopt(asynchronous)
+            portal.adopt(asynchronous)
 
     @property
     def _asynchronous(self) -> A:
@@ -195,6 +197,8 @@ class Twin(Generic[A]):
         return self._living_portal().call(call)
 
     def _living_portal(self) -> Portal:
+        if self._portal is None:
+            return open_portal()
         if self._portal.process_id != os.getpid():
             raise RuntimeError(
                 f"This {type(self).__name__} belongs to the process {self._portal.process_id}; "

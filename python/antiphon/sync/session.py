@@ -487,11 +487,12 @@ class LiveModel(Twin[AsyncLiveModel]):
                 `LiveSession.timing_error` is set, and the session goes on.
             SetupRejected: The service refused the setup.
         """
+        it, portal = self._asynchronous, open_portal()
 
-        async def open_session(it: AsyncLiveModel) -> AsyncLiveSession:
+        async def open_session() -> AsyncLiveSession:
             return await it.connect(history, timeout_s=timeout_s, timing_trace=timing_trace)
 
-        return LiveSession(self._wait(open_session), self._portal)
+        return LiveSession(portal.call(open_session), portal)
 
 
 def connect(
