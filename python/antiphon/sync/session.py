@@ -316,13 +316,18 @@ class LiveSession(Twin[AsyncLiveSession]):
 
     @property
     def usage(self) -> Usage:
-        """Tokens reported so far."""
+        """Tokens reported so far, in all and by modality; ``.since(earlier)`` is the difference."""
         return self._asynchronous.usage
 
     @property
     def session_id(self) -> str:
         """The service's id of the session, where it has one (Vertex); else empty."""
         return self._asynchronous.session_id
+
+    @property
+    def voice_consent_signature(self) -> str:
+        """What to give `ClonedVoice` instead of the recorded consent from now on; else empty."""
+        return self._asynchronous.voice_consent_signature
 
     @property
     def turn(self) -> int:
@@ -406,6 +411,8 @@ class LiveModel(Twin[AsyncLiveModel]):
 
     Raises:
         ToolError: A function cannot be declared.
+        UnsupportedSetup: The service is known to refuse something of this for the model;
+            ``strict=False`` in the configuration sends it all the same.
         TypeError, ValueError: A system instruction that is no content.
     """
 
@@ -461,7 +468,7 @@ class LiveModel(Twin[AsyncLiveModel]):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was changed to make the configuration fit the model, in words."""
+        """What was changed to make the configuration fit the model, and what may not fit it."""
         return self._asynchronous.notes
 
     def connect(
@@ -474,7 +481,8 @@ class LiveModel(Twin[AsyncLiveModel]):
         """Open a session: ``with model.connect() as session`` or ``model.connect()``.
 
         Args:
-            history: Earlier turns, ``{"role": "user" | "model", "parts": …}``.
+            history: Earlier turns, ``{"role": "user" | "model", "parts": …}``. They are not
+                answered; with ``initial_history`` in the configuration they are announced as such.
             timeout_s: For the connection and the acceptance of the setup together.
             timing_trace: A file to write the arrival times of the model's audio to, and nothing
                 of what is said; one that exists is replaced. `antiphon.session.timing` describes
