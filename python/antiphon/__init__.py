@@ -36,11 +36,11 @@ if TYPE_CHECKING:
         Reply,
         ToolResult,
         WebSocketConnector,
-        ask,
         connect,
         create_token,
         tool,
     )
+    from antiphon.sync import ask
     from antiphon.wire import FirebaseAI, FunctionDeclaration, FunctionResponse, GoogleAI, VertexAI
 
     __version__: str
@@ -112,11 +112,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "Reply",
         "ToolResult",
         "WebSocketConnector",
-        "ask",
         "connect",
         "create_token",
         "tool",
     ),
+    "antiphon.sync": ("ask",),
     "antiphon.wire": (
         "FirebaseAI",
         "FunctionDeclaration",

@@ -111,8 +111,8 @@ class Conversation:
         cushion_ms: int = 60,
         tell_heard: bool = False,
     ) -> None:
-        self.transcript = Transcript()
-        self.timeline = Timeline()
+        self.transcript: Transcript = Transcript()
+        self.timeline: Timeline = Timeline()
         self._session = session
         self._device = device
         self._capture = Capture(device.rate_hz, device.input_channels)

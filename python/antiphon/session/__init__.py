@@ -16,7 +16,7 @@ from antiphon.protocol import (
     UserAudioDropped,
 )
 from antiphon.session.config import VAD, VOICES, ClonedVoice, LiveGenerationConfig
-from antiphon.session.model import Connecting, LiveModel, ask, connect
+from antiphon.session.model import Connecting, LiveModel, connect
 from antiphon.session.reply import Reply, TurnStream
 from antiphon.session.session import LiveSession
 from antiphon.session.subscription import MessageStream
@@ -48,7 +48,6 @@ __all__ = [
     "TurnStream",
     "UserAudioDropped",
     "WebSocketConnector",
-    "ask",
     "connect",
     "create_token",
     "tool",

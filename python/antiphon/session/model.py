@@ -16,7 +16,6 @@ from antiphon.errors import ConnectError, SetupRejected, UnsupportedSetup
 from antiphon.protocol import DEFAULT_CONTINUITY, Continuity, SessionProtocol
 from antiphon.session.backends import resolve
 from antiphon.session.config import LiveGenerationConfig
-from antiphon.session.reply import Reply
 from antiphon.session.session import LiveSession, as_instruction
 from antiphon.session.tools import Toolbox, ToolInput
 from antiphon.wire import (
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("antiphon.session")
 
-__all__ = ["Connecting", "LiveModel", "ask", "connect"]
+__all__ = ["Connecting", "LiveModel", "connect"]
 
 
 class LiveModel:
@@ -79,7 +78,7 @@ class LiveModel:
             raise ValueError(f"packet_ms is {packet_ms}; it must be 10 to 100 ms.")
         self.name = name
         self.backend: Backend = GoogleAI() if backend is None else backend
-        self.config = config or LiveGenerationConfig()
+        self.config: LiveGenerationConfig = config or LiveGenerationConfig()
         self.packet_ms = packet_ms
         self.continuity = continuity
         self._connector = connector
@@ -303,29 +302,3 @@ def connect(
         continuity=continuity,
     )
     return live.connect(history, timeout_s=timeout_s, timing_trace=timing_trace)
-
-
-def ask(content: ContentInput, model: str = DEFAULT_MODEL, **settings: Any) -> Reply:
-    """One question and its answer, for scripts without asyncio: connects, asks, closes.
-
-    ``settings`` are the keyword arguments of `connect`.
-
-    Raises:
-        RuntimeError: Called from a running event loop; use ``await session.ask(…)`` there.
-        AuthError, ConnectError, SetupRejected, SessionClosed: See `LiveModel.connect`.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        raise RuntimeError(
-            "antiphon.ask() cannot run inside an event loop. Use `async with antiphon.connect() "
-            "as session` and `await session.ask(…)`."
-        )
-
-    async def main() -> Reply:
-        async with connect(model, **settings) as session:
-            return await session.ask(content)
-
-    return asyncio.run(main())

@@ -77,7 +77,7 @@ class LiveSession:
         timing: TimingRecorder | None = None,
         streams_results: bool = True,
     ) -> None:
-        self.notes = list(notes)
+        self.notes: list[str] = list(notes)
         self._protocol = protocol
         self._packet_ms = packet_ms
         self._timing = timing
