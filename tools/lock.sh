@@ -14,7 +14,7 @@ compile() {
 }
 lock requirements/demo.txt --group build --extra cli --extra plot --extra speech --extra espeak --extra tls
 lock requirements/test.txt --group build --group test --group lint \
-  --extra cli --extra plot --extra speech --extra espeak --extra tls
+  --extra cli --extra plot --extra speech --extra espeak --extra tls --extra vertex
 lock benches/peers/requirements.txt --group peers
 # The clients that are driven each have an environment of their own, without ours.
 for client in tests/conformance/requirements/*.in; do

@@ -34,11 +34,13 @@ if TYPE_CHECKING:
         LiveModel,
         LiveSession,
         Reply,
+        ToolResult,
         WebSocketConnector,
-        ask,
         connect,
+        create_token,
         tool,
     )
+    from antiphon.sync import ask
     from antiphon.wire import FirebaseAI, FunctionDeclaration, FunctionResponse, GoogleAI, VertexAI
 
     __version__: str
@@ -70,12 +72,14 @@ __all__ = [
     "SessionClosed",
     "SetupRejected",
     "ToolError",
+    "ToolResult",
     "UnsupportedSetup",
     "VertexAI",
     "WebSocketConnector",
     "__version__",
     "ask",
     "connect",
+    "create_token",
     "tool",
 ]
 
@@ -106,11 +110,13 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "LiveModel",
         "LiveSession",
         "Reply",
+        "ToolResult",
         "WebSocketConnector",
-        "ask",
         "connect",
+        "create_token",
         "tool",
     ),
+    "antiphon.sync": ("ask",),
     "antiphon.wire": (
         "FirebaseAI",
         "FunctionDeclaration",

@@ -76,13 +76,13 @@ class ByHand:
 
 
 @contextlib.asynccontextmanager
-async def talk_by_hand(service, *, device=None, record_to=None, continuity=None):
+async def talk_by_hand(service, *, device=None, record_to=None, continuity=None, **options):
     """A conversation whose model is the test."""
     backend = GoogleAI(api_key="key")
     model = LiveModel(backend=backend, connector=service, continuity=continuity)
     async with model.connect() as session:
         device = device or FileDevice()
-        async with Conversation(session, device, record_to=record_to) as conversation:
+        async with Conversation(session, device, record_to=record_to, **options) as conversation:
             yield Talk(session, device, conversation, service)
 
 
@@ -118,7 +118,7 @@ class Talk:
 
 
 @contextlib.asynccontextmanager
-async def talk(*, device=None, record_to=None, tools=(), emulator=None, continuity=None):
+async def talk(*, device=None, record_to=None, tools=(), emulator=None, continuity=None, **options):
     """In virtual time there are no threads, so tools run inline."""
     server = emulator or Emulator()
     connector = MemoryConnector(server)
@@ -131,7 +131,7 @@ async def talk(*, device=None, record_to=None, tools=(), emulator=None, continui
     try:
         async with model.connect() as session:
             device = device or FileDevice()
-            conversation = Conversation(session, device, record_to=record_to)
+            conversation = Conversation(session, device, record_to=record_to, **options)
             async with conversation:
                 yield Talk(session, device, conversation, connector)
     finally:

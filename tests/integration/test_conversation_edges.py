@@ -87,6 +87,7 @@ def test_what_finds_no_room_ends_its_turn_and_is_told():
     class Message:
         turn = 1
         input_transcription = output_transcription = tool_call = answer_cut = None
+        provoked = False
         generation_complete = interrupted = audio_ended = turn_complete = False
         received_s = 0.0
         audio_parts = (AudioPart(24_000, np.ones(12_000, "<i2").tobytes()),)

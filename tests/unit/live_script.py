@@ -94,7 +94,7 @@ def model_for(script: Script, *, max_messages: int = 1024, **settings: Any) -> L
     settings.setdefault("continuity", None)  # one script is one connection
     return LiveModel(
         settings.pop("name", "gemini-3.8-live"),
-        backend=GoogleAI(api_key=KEY),
+        backend=settings.pop("backend", None) or GoogleAI(api_key=KEY),
         connector=ScriptedConnector(script, max_messages=max_messages),
         **settings,
     )

@@ -60,6 +60,13 @@ def test_each_installed_synthesizer_speaks(number):
 
 @pytest.mark.speech
 @needs_voice
+@pytest.mark.parametrize("voice", ["Puck", "Orus", "Zephyr", "Zubenelgenubi"])
+def test_voices_of_either_accent_speak(voice):
+    assert installed_synthesizers()[0].synthesize("Good day.", voice).pcm
+
+
+@pytest.mark.speech
+@needs_voice
 def test_voices_differ_and_results_are_cached():
     voice = Voice()
     first = voice.synthesize("Good day, and welcome.", "Puck")

@@ -49,7 +49,9 @@ class JournalAgainstAList(RuleBasedStateMachine):
     @rule(live_s=st.sampled_from([0.0, 0.5, 1.0]))
     def put(self, live_s):
         entry = self.fresh(live_s, audio=live_s > 0)
-        self.journal.put(str(entry[0]).encode(), audio=entry[2], live_s=live_s)
+        self.journal.put(
+            str(entry[0]).encode(), asks=not entry[2], realtime=entry[2], live_s=live_s
+        )
         self.unsent.append(entry)
         while live_s and sum(e[1] for e in self.unsent) > self.max_live_s:
             oldest = next(e for e in self.unsent if e[1])
@@ -179,9 +181,9 @@ def test_numbers_begin_anew_with_each_connection():
 def test_only_live_audio_is_dropped_when_it_waits_too_long():
     journal = Journal(max_live_s=1.0)
     journal.put(b"typed")
-    journal.put(b"file", audio=True)
+    journal.put(b"file", asks=False, realtime=True)
     for number in range(15):
-        journal.put(str(number).encode(), audio=True, live_s=0.25)
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
     assert take_all(journal) == [b"typed", b"file", b"11", b"12", b"13", b"14"]
     assert journal.dropped_live_s == 11 * 0.25
 
@@ -189,9 +191,9 @@ def test_only_live_audio_is_dropped_when_it_waits_too_long():
 def test_the_bound_of_live_audio_holds_for_packets_of_any_length():
     journal = Journal(max_live_s=1.0)
     for _ in range(10):
-        journal.put(b"short", audio=True, live_s=0.125)
+        journal.put(b"short", asks=False, realtime=True, live_s=0.125)
     for _ in range(4):
-        journal.put(b"long", audio=True, live_s=0.5)
+        journal.put(b"long", asks=False, realtime=True, live_s=0.5)
     assert take_all(journal) == [b"long", b"long"]
     assert journal.dropped_live_s == 10 * 0.125 + 2 * 0.5
 
@@ -200,14 +202,14 @@ def test_what_goes_again_is_not_dropped_and_does_not_count_as_waiting():
     """A break may come with all the seconds kept that may be: they were on the way once."""
     journal = Journal(max_live_s=1.0, max_kept_live_s=1.0)
     for number in range(4):
-        journal.put(str(number).encode(), audio=True, live_s=0.25)
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
     take_all(journal)
     for number in range(4, 8):
-        journal.put(str(number).encode(), audio=True, live_s=0.25)
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
     assert journal.take() == b"4"
     assert journal.rewind(send_again=True) == 4
     assert journal.dropped_live_s == 0.0
-    journal.put(b"8", audio=True, live_s=0.25)
+    journal.put(b"8", asks=False, realtime=True, live_s=0.25)
     assert journal.dropped_live_s == 0.25
     assert take_all(journal) == [b"0", b"1", b"2", b"3", b"5", b"6", b"7", b"8"]
 
@@ -218,7 +220,7 @@ def test_what_is_kept_has_a_bound_in_bytes_and_in_live_seconds():
     assert (journal.forgotten, journal.rewind(send_again=True)) == (1, 1)
     journal = Journal(max_kept_live_s=0.5)
     for _ in range(3):
-        journal.put(b"x", audio=True, live_s=0.25)
+        journal.put(b"x", asks=False, realtime=True, live_s=0.25)
     take_all(journal)
     assert (journal.forgotten, journal.rewind(send_again=True)) == (1, 2)
 
@@ -226,12 +228,12 @@ def test_what_is_kept_has_a_bound_in_bytes_and_in_live_seconds():
 def test_a_question_is_kept_however_long_the_microphone_stays_open():
     """Typed or spoken: an answer may take longer than the seconds that are kept."""
     journal = Journal(max_kept_live_s=1.0)
-    journal.put(b"spoken", audio=True, live_s=0.75)
+    journal.put(b"spoken", asks=False, realtime=True, live_s=0.75)
     journal.put(b"typed")
     take_all(journal)
     journal.mark_question()
     for number in range(20):
-        journal.put(str(number).encode(), audio=True, live_s=0.25)
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
     take_all(journal)
     assert journal.unanswered
     journal.rewind(send_again=True)
@@ -242,7 +244,7 @@ def test_a_typed_question_outlives_the_audio_that_is_sent_while_it_waits():
     journal = Journal(max_kept_live_s=1.0)
     journal.put(b"typed")
     for number in range(20):
-        journal.put(str(number).encode(), audio=True, live_s=0.25)
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
     take_all(journal)
     journal.rewind(send_again=True)
     assert take_all(journal) == [b"typed", b"16", b"17", b"18", b"19"]

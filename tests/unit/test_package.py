@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import typing
 
 import pytest
 
@@ -31,3 +32,10 @@ def test_every_public_name_is_there():
 def test_other_names_are_not():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = antiphon.nonsense
+
+
+def test_what_is_told_of_connections_can_be_imported_beside_the_session():
+    from antiphon import session
+
+    for event in typing.get_args(session.SessionEvent):
+        assert getattr(session, event.__name__) is event

@@ -350,8 +350,13 @@ def test_models_check_their_settings_at_once():
     ],
 )
 def test_each_backend_names_the_model_its_way(backend, name):
-    model = LiveModel("m", backend=backend)
-    assert model._plan.setup.model == name
+    model = model_for(accept_and_wait, name="m", backend=backend)
+
+    async def main():
+        async with model.connect():
+            return model._connector.servers[0].received[0]["setup"]
+
+    assert run_in_virtual_time(main())["model"] == name
     assert KEY not in repr(model.__dict__)
 
 

@@ -6,10 +6,10 @@ import pytest
 from live_script import nothing_left_behind
 from world_support import SETTINGS, in_memory, over_sockets, small_server
 
-from antiphon import Continuity
-from antiphon.emulator import Settings
+from antiphon import Continuity, LiveModel, ToolResult
+from antiphon.emulator import Call, CallableBrain, Reply, Settings
 from antiphon.emulator.faults import Close, Drop, HalfOpen, RefusedResume, WithheldHandle
-from antiphon.errors import ConnectError, SessionClosed
+from antiphon.errors import AuthError, ConnectError, QuotaError, SessionClosed
 from antiphon.protocol import (
     AnswerCut,
     AttemptFailed,
@@ -275,6 +275,28 @@ def test_a_credential_that_is_refused_is_not_tried_again():
     assert watched.kinds() == ["ConnectionLost"]
 
 
+@pytest.mark.parametrize(
+    ("error", "cause", "attempts"),
+    [
+        (AuthError("The vault is closed.", cause="auth"), "auth", 1),
+        (QuotaError("No more tokens.", cause="quota"), "quota", 3),
+        (RuntimeError("a connector with an error"), "unknown", 3),
+    ],
+)
+def test_whatever_an_attempt_fails_with_the_session_ends_with_it(error, cause, attempts):
+    async def fail():
+        raise error
+
+    async def wait(watched):
+        await watched.session.ask("hello")
+        return await watched.session.wait_closed()
+
+    drop = Drop(session=0, at_s=30.0)
+    _, closure, connector = with_connector(fail, wait, drop, max_attempts=3)
+    assert connector.connected == 1 + attempts
+    assert closure.cause == cause
+
+
 def test_close_does_not_wait_for_a_connection_that_is_being_made():
     async def hang():
         await asyncio.sleep(1_000)
@@ -365,3 +387,83 @@ def test_over_real_sockets_the_session_moves_at_go_away():
     watched, reply = asyncio.run(main())
     assert watched.kinds()[:3] == ["GoingAway", "Moving", "Resumed"]
     assert "hi" in reply.text
+
+
+# ---------------------------------------------------------------------- tools
+
+
+def with_function(function, *faults, meanwhile="", **policy):
+    """Ask for something that takes a call; returns the server, what was told, and the answer."""
+
+    def brain(turn):
+        if turn.tool_result is not None:
+            return Reply(f"It is {turn.tool_result.response['output']}.")
+        told = turn.text.startswith("[")
+        return Reply("I see.") if told else Reply(meanwhile, Call("f", {"x": 1}))
+
+    emulator = small_server(faults=faults, brain=CallableBrain(brain), inspect=True)
+
+    async def ask(watched):
+        async with asyncio.timeout(60):
+            reply = await watched.session.ask("what is f")
+            await asyncio.sleep(10)
+            return reply.text
+
+    async def main():
+        async with emulator.connector() as connector:
+            model = LiveModel(
+                backend=emulator.backend(),
+                connector=connector,
+                tools=[function],
+                continuity=Continuity(**policy),
+            )
+            watched, reply = await use(model, ask)
+        emulator.close()
+        return watched, reply
+
+    return emulator, *run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("takes_s", [0.0, 1.2, 20.0])
+def test_a_function_runs_once_though_the_model_calls_it_again(takes_s):
+    """The connection breaks while it runs, or when its result has left; its effects stay one."""
+    runs = []
+
+    async def f(x: int) -> int:
+        runs.append(x)
+        await asyncio.sleep(takes_s)
+        return 42
+
+    fault = Drop(session=0, at_s=1.0) if takes_s else Drop(session=0, kind="audio")
+    emulator, watched, reply = with_function(f, fault)
+    assert runs == [1]
+    assert "It is 42" in reply or "It is 42" in emulator.sessions[-1].turns[-1].text
+    assert "Resumed" in watched.kinds()
+    assert [len(session.turns[0].tool_calls) for session in emulator.sessions] == [1, 1]
+
+
+def test_at_most_once_the_result_is_told_to_a_session_that_does_not_know_the_call():
+    async def f(x: int) -> int:
+        await asyncio.sleep(5)
+        return 42
+
+    emulator, _, _ = with_function(f, Drop(session=0, at_s=1.0), send_again=False)
+    (turn,) = emulator.sessions[1].turns
+    assert turn.input_text == '[Result of f: {"output": 42}]'
+
+
+def test_a_stream_of_results_is_taken_as_it_is_scheduled():
+    async def f(x: int) -> int:
+        yield ToolResult(x, scheduling="SILENT")
+        await asyncio.sleep(1)
+        yield ToolResult(x + 1, scheduling="INTERRUPT")
+        yield ToolResult(x + 2, scheduling="WHEN_IDLE")
+
+    emulator, _, _ = with_function(f, meanwhile="One moment, I am looking that up for you.")
+    (session,) = emulator.sessions
+    said = [(turn.text, turn.interrupted) for turn in session.turns]
+    assert said == [
+        ("One moment, I am looking that up for you.", True),
+        ("It is 2.", False),
+        ("It is 3.", False),
+    ]

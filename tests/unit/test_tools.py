@@ -3,7 +3,9 @@
 import asyncio
 import enum
 import functools
+import json
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Optional
@@ -12,9 +14,18 @@ import pytest
 from live_script import KEY, Server, model_for, nothing_left_behind
 
 from antiphon.errors import ToolError
-from antiphon.session import LiveModel, Toolbox, tool
+from antiphon.protocol import LiveServerMessage
+from antiphon.session import LiveModel, Toolbox, ToolResult, tool
+from antiphon.session.tool_runner import ToolRunner
 from antiphon.virtual_time import run_in_virtual_time
-from antiphon.wire import FunctionDeclaration, FunctionResponse, GoogleAI, Tool
+from antiphon.wire import (
+    FunctionDeclaration,
+    FunctionResponse,
+    GoogleAI,
+    Tool,
+    VertexAI,
+    decode_server_message,
+)
 
 
 class Unit(enum.Enum):
@@ -202,6 +213,10 @@ def calls(*which):
     return {"toolCall": {"functionCalls": list(which)}}
 
 
+def message_of(**fields):
+    return LiveServerMessage(decode_server_message(json.dumps(fields).encode()))
+
+
 def answers_to(*messages, tools, name="gemini-3.1-flash-live-preview", wait_s=200.0, run=None):
     """What a session answers to the given messages, in order, as function responses."""
 
@@ -244,8 +259,6 @@ def test_a_call_without_an_id_is_answered_without_one():
 
 
 def test_a_plain_function_runs_in_a_thread():
-    import threading
-
     def where() -> str:
         time.sleep(0.01)
         return threading.current_thread().name
@@ -453,3 +466,305 @@ def test_a_long_session_remembers_a_bounded_number_of_calls():
     assert len(answers) == 1005
     groups = answers_to(calls(*many), calls(many[0]), calls(many[-1]), tools=[add])
     assert [len(group) for group in groups] == [1005, 1]  # the first was forgotten, the last not
+
+
+# ---------------------------------------------------------------------- options
+
+
+async def counts(to: int) -> int:
+    for number in range(to):
+        await asyncio.sleep(1)
+        yield number
+
+
+def generator():
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "told"),
+    [
+        (slow, {"behavior": "blocking"}, "BLOCKING or NON_BLOCKING"),
+        (slow, {"scheduling": "LATER"}, "INTERRUPT or WHEN_IDLE or SILENT"),
+        (slow, {"behavior": "BLOCKING", "scheduling": "SILENT"}, "means nothing"),
+        (slow, {"timeout_s": 0}, "more than 0 s"),
+        (counts, {"behavior": "BLOCKING"}, "NON_BLOCKING"),
+        (generator, {}, "async def"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_with_advice(function, options, told):
+    with pytest.raises(ToolError, match=told):
+        tool(function, **options)
+
+
+def test_where_the_model_waits_no_scheduling_is_sent():
+    (answers,) = answers_to(calls(call("slow", seconds=0)), tools=[tool(slow, scheduling="SILENT")])
+    assert "scheduling" not in answers[0]
+
+
+# ---------------------------------------------------------------------- streams
+
+
+def test_a_generator_answers_with_every_value_and_an_end():
+    assert tool(counts).declaration.behavior == "NON_BLOCKING"
+    groups = answers_to(calls(call("counts", to=2)), tools=[tool(counts, scheduling="WHEN_IDLE")])
+    (first,), (second,), (last,) = groups
+    assert first == {
+        "id": "1",
+        "name": "counts",
+        "response": {"output": 0},
+        "scheduling": "WHEN_IDLE",
+        "willContinue": True,
+    }
+    assert second["response"] == {"output": 1}
+    # The end is nothing to talk about.
+    assert last["willContinue"] is False
+    assert (last.get("response", {}), last["scheduling"]) == ({}, "SILENT")
+
+
+def test_every_result_may_have_its_own_scheduling():
+    async def news() -> str:
+        yield ToolResult("rain", scheduling="INTERRUPT")
+        yield "sun"
+
+    groups = answers_to(calls(call("news")), tools=[tool(news, scheduling="SILENT")])
+    assert [g[0]["scheduling"] for g in groups] == ["INTERRUPT", "SILENT", "SILENT"]
+    assert groups[0][0]["response"] == {"output": "rain"}
+
+    async def once() -> str:
+        return ToolResult("now", scheduling="INTERRUPT")
+
+    (answers,) = answers_to(calls(call("once")), tools=[once], name="gemini-3.8-live")
+    assert answers[0]["scheduling"] == "INTERRUPT"
+    assert answers[0]["response"] == {"output": "now"}
+
+
+def test_a_stream_that_fails_or_hangs_ends_with_the_error():
+    async def fails() -> int:
+        yield 1
+        raise KeyError("lost")
+
+    async def hangs() -> int:
+        yield 1
+        await asyncio.sleep(1000)
+        yield 2
+
+    for function, told in ((fails, "KeyError"), (hangs, "longer than 60 s")):
+        first, last = answers_to(calls(call(function.__name__)), tools=[function])
+        assert first[0]["response"] == {"output": 1}
+        assert told in last[0]["response"]["error"]
+        assert last[0]["willContinue"] is False
+
+
+def test_the_results_of_a_stream_are_bounded():
+    async def endless() -> int:
+        while True:
+            yield 1
+
+    groups = answers_to(calls(call("endless")), tools=[endless])
+    assert len(groups) == 1001
+    assert "more than 1,000 results" in groups[-1][0]["response"]["error"]
+
+
+def test_arguments_of_a_stream_are_checked_too():
+    (answers,) = answers_to(calls(call("counts", to="x")), tools=[counts])
+    assert "argument to" in answers[0]["response"]["error"]
+
+
+def test_a_cancelled_stream_is_closed():
+    closed = []
+
+    async def patient() -> int:
+        try:
+            while True:
+                await asyncio.sleep(1)
+                yield 1
+        finally:
+            closed.append(True)
+
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("patient", "1")))
+        await asyncio.sleep(3.5)
+        await server.say({"toolCallCancellation": {"ids": ["1"]}})
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[patient])
+        async with model.connect() as session:
+            await asyncio.sleep(20)
+            assert closed == [True]
+        await nothing_left_behind(session)
+        return model._connector.servers[0].received[1:]
+
+    assert len(run_in_virtual_time(main())) == 3
+
+
+def test_where_the_service_takes_one_result_a_stream_is_collected():
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("counts", to=3)))
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[counts])
+        model.backend = VertexAI(project="p", location="us-central1", access_token="t")
+        async with model.connect():
+            await asyncio.sleep(10)
+        return model._connector.servers[0].received[1:]
+
+    (answer,) = run_in_virtual_time(main())
+    (response,) = answer["toolResponse"]["functionResponses"]
+    assert response["response"] == {"output": [0, 1, 2]}
+    assert "willContinue" not in response
+
+
+# ---------------------------------------------------------------------- threads
+
+
+def test_plain_functions_share_a_bounded_number_of_threads_and_late_results_are_dropped():
+    go_on = threading.Event()
+    names = set()
+
+    @tool(timeout_s=0.2)
+    def stuck() -> str:
+        names.add(threading.current_thread().name)
+        go_on.wait(10)
+        return "late"
+
+    async def script(server):
+        await server.accept()
+        await server.say(calls(*[call("stuck", str(number)) for number in range(20)]))
+        await server.hear()
+        go_on.set()
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[stuck], name="gemini-3.1-flash-live-preview")
+        async with model.connect() as session:
+            await asyncio.to_thread(go_on.wait, 10)
+            await asyncio.sleep(0.05)
+        await nothing_left_behind(session)
+        return model._connector.servers[0].received[1:]
+
+    (answer,) = asyncio.run(main())
+    responses = answer["toolResponse"]["functionResponses"]
+    assert len(responses) == 20
+    assert all("longer than 0.2 s" in each["response"]["error"] for each in responses)
+    assert len(names) == 8
+
+
+# ---------------------------------------------------------------------- input that waits
+
+
+def test_a_result_does_not_wait_behind_the_voice_that_waits_for_it():
+    async def script(server):
+        await server.accept()
+        await server.say(calls(call("manual", "7")))
+        await server.hear_all()
+
+    async def main():
+        model = model_for(script, tools=[{"name": "manual"}], name="gemini-3.1-flash-live-preview")
+        async with model.connect() as session:
+            async for message in session.receive():
+                if message.tool_call is not None:
+                    break
+            voice = asyncio.create_task(session.send_audio_realtime(bytes(2 * 16_000 * 10)))
+            await asyncio.sleep(5)
+            assert not voice.done()  # ten seconds are more than may wait
+            async with asyncio.timeout(1):
+                await session.send_function_responses([FunctionResponse(id="7", name="manual")])
+                await voice
+        return model._connector.servers[0].received[1:]
+
+    first, *others = run_in_virtual_time(main())
+    assert "toolResponse" in first
+    assert len(others) == 500
+
+
+# ---------------------------------------------------------------------- calls that come again
+
+
+def test_only_a_call_that_is_made_anew_gets_the_result_of_the_first():
+    """The protocol says which calls were lost; here, the first."""
+    runs, sent = [], []
+
+    async def count(what: str) -> int:
+        runs.append(what)
+        return len(runs)
+
+    async def main():
+        async def answer(responses):
+            sent.extend((each.id, each.response["output"]) for each in responses)
+
+        runner = ToolRunner(Toolbox([count]), answer, is_asked_again=lambda call_id: call_id == "1")
+        for number, what in enumerate(("a", "b", "a", "a"), 1):
+            runner.on_message(message_of(**calls(call("count", str(number), what=what))))
+            await asyncio.sleep(1)
+        runner.cancel_all()
+
+        late = ToolRunner(Toolbox([count]), answer, is_asked_again=lambda call_id: call_id == "1")
+        late.on_message(message_of(**calls(call("count", "1", what="c"))))
+        await asyncio.sleep(1)
+        late.on_message(message_of(serverContent={"turnComplete": True}))
+        late.on_message(message_of(**calls(call("count", "2", what="c"))))
+        await asyncio.sleep(1)
+
+    run_in_virtual_time(main())
+    assert runs == ["a", "b", "a", "c", "c"]
+    assert sent == [("1", 1), ("2", 2), ("3", 1), ("4", 3), ("1", 4), ("2", 5)]
+
+
+def test_a_stream_goes_on_under_the_id_of_the_call_that_is_made_anew():
+    sent, ended = [], []
+
+    async def watch() -> int:
+        try:
+            for number in range(100):
+                await asyncio.sleep(1)
+                yield number
+        finally:
+            ended.append(True)
+
+    async def main():
+        async def answer(responses):
+            sent.extend((each.id, each.response["output"]) for each in responses)
+
+        runner = ToolRunner(Toolbox([watch]), answer, is_asked_again=lambda call_id: call_id == "1")
+        for call_id in ("1", "2"):
+            runner.on_message(message_of(**calls(call("watch", call_id))))
+            await asyncio.sleep(2.5)
+        runner.on_message(message_of(toolCallCancellation={"ids": ["2"]}))
+        await asyncio.sleep(5)
+        assert not runner._running
+
+    run_in_virtual_time(main())
+    assert sent == [("1", 0), ("1", 1), ("2", 2), ("2", 3)]
+    assert ended == [True]
+
+
+def test_a_call_that_took_over_is_cancelled_with_what_it_took_over():
+    stopped = []
+
+    async def patient() -> int:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            stopped.append(True)
+
+    async def main():
+        async def answer(responses):
+            raise AssertionError(responses)
+
+        runner = ToolRunner(
+            Toolbox([patient]), answer, is_asked_again=lambda call_id: call_id == "1"
+        )
+        for call_id in ("1", "2"):
+            runner.on_message(message_of(**calls(call("patient", call_id))))
+            await asyncio.sleep(1)
+        runner.on_message(message_of(toolCallCancellation={"ids": ["2"]}))
+        await asyncio.sleep(1)
+        assert not runner._running
+
+    run_in_virtual_time(main())
+    assert stopped == [True]

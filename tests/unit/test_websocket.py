@@ -16,9 +16,10 @@ import pytest
 from live_script import DONE, KEY, READY, audio, spoken
 from websockets.asyncio.server import serve
 
+from antiphon import ask
 from antiphon.channel import ChannelClosed
 from antiphon.errors import AuthError, ConnectError, ConsumerTooSlow, SessionClosed, SetupRejected
-from antiphon.session import LiveModel, WebSocketConnector, ask
+from antiphon.session import LiveModel, WebSocketConnector
 from antiphon.session.subscription import MessageStream
 from antiphon.wire import FirebaseAI, GoogleAI, VertexAI, bytes_to_base64
 

@@ -1,10 +1,14 @@
 """URLs, headers and model names of the four backends; models; content; closes."""
 
+import asyncio
+import functools
+import threading
 import traceback
 
 import pytest
 
 from antiphon.errors import AuthError, ConnectError
+from antiphon.session import LiveModel
 from antiphon.wire import (
     Blob,
     Content,
@@ -17,6 +21,7 @@ from antiphon.wire import (
     model_id,
     profile_of,
 )
+from antiphon.wire.secret import redact, secrets_in
 
 GOOGLE = "google.ai.generativelanguage"
 VERTEX = "google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
@@ -53,6 +58,18 @@ HOST = "wss://generativelanguage.googleapis.com"
         ),
         (VertexAI(api_key="k"), f"wss://aiplatform.googleapis.com/ws/{VERTEX}"),
         (
+            VertexAI(api_key="k", location="us-east5"),
+            f"wss://us-east5-aiplatform.googleapis.com/ws/{VERTEX}",
+        ),
+        (
+            VertexAI(project="p", location="us", api_version="v1"),
+            "wss://aiplatform.us.rep.googleapis.com/ws/" + VERTEX.replace("v1beta1", "v1"),
+        ),
+        (
+            GoogleAI(api_key="k", api_version="v1alpha"),
+            f"{HOST}/ws/{GOOGLE}.v1alpha.GenerativeService.BidiGenerateContent",
+        ),
+        (
             FirebaseAI(api_key="k", project="p"),
             f"{FIREBASE}GenerativeService/BidiGenerateContent",
         ),
@@ -70,10 +87,23 @@ def test_urls(backend, url):
     ("backend", "credentials"),
     [
         (GoogleAI(api_key="k"), {"x-goog-api-key": "k"}),
-        (GoogleAI(api_key=lambda: "k2"), {"x-goog-api-key": "k2"}),
         (GoogleAI(api_key="auth_tokens/t"), {"Authorization": "Token auth_tokens/t"}),
         (VertexAI(project="p", access_token="t"), {"Authorization": "Bearer t"}),
         (VertexAI(api_key="k"), {"x-goog-api-key": "k"}),
+        (
+            VertexAI(project="p", access_token="t", quota_project="q"),
+            {"Authorization": "Bearer t", "x-goog-user-project": "q"},
+        ),
+        (
+            FirebaseAI(api_key="k", project="p", app_version="2"),
+            {
+                "x-goog-api-key": "k",
+                "X-Firebase-AppVersion": "2",
+            },
+        ),
+        # A gateway's own credentials do.
+        (GoogleAI(extra_headers={"Authorization": "Own t"}), {"Authorization": "Own t"}),
+        (VertexAI(extra_headers={"X-Goog-Api-Key": "k"}), {"X-Goog-Api-Key": "k"}),
         (
             FirebaseAI(api_key="k", project="p", app_check_token="a", user_token="u", app_id="i"),
             {
@@ -92,9 +122,10 @@ def test_headers(backend, credentials):
 
 
 def test_extra_headers_go_along_but_never_replace_credentials():
-    backend = GoogleAI(api_key="k", extra_headers={"x-own": "1", "x-goog-api-key": "no"})
-    assert backend.headers()["x-own"] == "1"
-    assert backend.headers()["x-goog-api-key"] == "k"
+    backend = GoogleAI(api_key="k", extra_headers={"x-own": "1", "X-Goog-Api-Key": "no"})
+    headers = backend.headers()
+    assert headers.pop("x-goog-api-client")
+    assert headers == {"x-own": "1", "x-goog-api-key": "k"}
 
 
 def test_keys_come_from_the_environment(monkeypatch):
@@ -111,8 +142,8 @@ def test_keys_come_from_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     "act",
     [
-        VertexAI,
         lambda: VertexAI(project="p").headers(),
+        lambda: VertexAI(access_token="t").model_name("m"),
         lambda: FirebaseAI(api_key="", project="p").headers(),
     ],
 )
@@ -120,6 +151,145 @@ def test_missing_credentials_say_what_to_pass(act):
     with pytest.raises(AuthError) as caught:
         act()
     assert caught.value.hint
+
+
+# ---------------------------------------------------------------------- functions
+
+
+def resolve(backend):
+    return asyncio.run(backend.resolve(asyncio.to_thread))
+
+
+def test_functions_run_once_for_each_connection_where_they_hold_up_nothing():
+    where = []
+
+    def plain():
+        where.append(threading.current_thread() is threading.main_thread())
+        return " k\n"
+
+    async def coroutine():
+        where.append(threading.current_thread() is threading.main_thread())
+        return "t"
+
+    backend = FirebaseAI(
+        api_key=plain,
+        project="p",
+        app_check_token=coroutine,
+        user_token=functools.partial(coroutine),
+    )
+    for _ in range(2):
+        ready = resolve(backend)
+        assert ready.url() == backend.url()
+        assert ready.headers()["x-goog-api-key"] == "k"
+        assert ready.headers()["X-Firebase-AppCheck"] == "t"
+        assert ready.headers()["Authorization"] == "Firebase t"
+    assert where[:2] == [False, True]
+    assert len(where) == 6
+
+
+def test_what_is_at_hand_is_not_fetched():
+    for backend in (GoogleAI(api_key="k"), VertexAI(project="p", access_token="t")):
+        assert resolve(backend) is backend
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "words"),
+    [
+        (lambda: "", AuthError, "api_key of GoogleAI returned an empty string"),
+        (lambda: b"k", AuthError, "returned bytes"),
+        (lambda: 1 / 0, ConnectError, "failed with ZeroDivisionError"),
+    ],
+)
+def test_functions_that_give_nothing(function, kind, words):
+    with pytest.raises(kind, match=words) as caught:
+        resolve(GoogleAI(api_key=function))
+    assert caught.value.hint
+
+
+def test_a_function_has_to_be_resolved_first():
+    with pytest.raises(TypeError, match="resolve"):
+        GoogleAI(api_key=lambda: "k").headers()
+
+
+def test_a_function_that_takes_too_long_is_left():
+    may_end = threading.Event()
+
+    async def main():
+        try:
+            with pytest.raises(ConnectError, match=r"no credential within 0\.1 s") as caught:
+                model = LiveModel(backend=GoogleAI(api_key=lambda: str(may_end.wait(20))))
+                await model.connect(timeout_s=0.1)
+            assert caught.value.cause == "timeout"
+        finally:
+            may_end.set()
+
+    asyncio.run(main())
+
+
+# ---------------------------------------------------------------------- conflicts, environment
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: VertexAI(api_key="k", access_token="t"), "access_token and api_key"),
+        (lambda: VertexAI(project="p", api_key="auth_tokens/t"), "only the Gemini API"),
+        (lambda: FirebaseAI(project="p", api_key="auth_tokens/t"), "only the Gemini API"),
+    ],
+)
+def test_credentials_that_do_not_go_together(make, words):
+    with pytest.raises(AuthError, match=words) as caught:
+        make()
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("api_version", ["v1", "v1beta"])
+def test_a_token_is_of_v1alpha(api_version, monkeypatch):
+    with pytest.raises(ConnectError, match="v1alpha") as caught:
+        GoogleAI(api_key="auth_tokens/t", api_version=api_version).url()
+    assert caught.value.cause == "argument"
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", api_version)  # of keys, not of tokens
+    assert ".v1alpha." in GoogleAI(api_key="auth_tokens/t").url()
+    assert f".{api_version}." in GoogleAI(api_key="k").url()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: GoogleAI(api_key="k", api_version="v1/x"),
+        lambda: VertexAI(project="p", location="evil.example/"),
+        lambda: VertexAI(project="p", location="us-central1.evil"),
+        lambda: FirebaseAI(api_key="k", project="p", location="../x"),
+        lambda: FirebaseAI(api_key="k", project="p", location=""),
+    ],
+)
+def test_what_would_lead_elsewhere(make):
+    with pytest.raises(ConnectError) as caught:
+        make()
+    assert caught.value.cause == "argument"
+
+
+def test_vertex_takes_the_environment_as_official_clients_do(monkeypatch):
+    for name in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_API_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_API_KEY", "k")
+    express = VertexAI()
+    assert express.headers()["x-goog-api-key"] == "k"
+    assert express.model_name("m") == "publishers/google/models/m"
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "europe-west4")
+    assert VertexAI().api_key is None  # the project goes first
+    named = VertexAI(access_token="t")
+    assert named.model_name("m") == "projects/p/locations/europe-west4/publishers/google/models/m"
+    assert named.url().startswith("wss://europe-west4-aiplatform.googleapis.com/")
+    given = VertexAI(project="q", location="us", access_token="t")
+    assert given.model_name("m") == "projects/q/locations/us/publishers/google/models/m"
+    # A key that was given needs no project, so that of the environment is left alone.
+    assert VertexAI(api_key="k").model_name("m") == "publishers/google/models/m"
+    assert VertexAI(api_key="k").url().startswith("wss://aiplatform.googleapis.com/")
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "beta")
+    assert ".v1beta1." in VertexAI(access_token="t").url()
+    assert ".v1beta." in GoogleAI(api_key="k").url()
 
 
 BAD_BASE_URLS = [
@@ -192,11 +362,19 @@ def test_full_names_are_kept():
     full = "projects/p/locations/l/publishers/google/models/m"
     assert GoogleAI(api_key="k").model_name("tunedModels/m") == "tunedModels/m"
     assert VertexAI(project="p").model_name(full) == full
+    assert (
+        VertexAI(project="p", location="l").model_name("publishers/other/models/m")
+        == "projects/p/locations/l/publishers/other/models/m"
+    )
     assert FirebaseAI(api_key="k", project="p").model_name(full) == full
     assert (
         FirebaseAI(api_key="k", project="p", location="l").model_name("m")
         == "projects/p/locations/l/publishers/google/models/m"
     )
+    vertex = VertexAI(project="p", location="l", access_token="t")
+    assert vertex.model_name("models/m") == full
+    assert vertex.model_name("other/m") == full.replace("google", "other")
+    assert FirebaseAI(api_key="k", project="p").model_name("models/m") == "projects/p/models/m"
     assert model_id(full) == "m"
 
 
@@ -273,3 +451,19 @@ def test_closes_are_explained(code, reason, cause, retry):
     explained = explain_close(code, reason)
     assert (explained.cause, explained.retry) == (cause, retry)
     assert explained.hint
+
+
+def test_what_a_server_says_is_shown_without_secrets_and_else_as_it_is():
+    headers = FirebaseAI(
+        api_key="the secret key",
+        project="p",
+        user_token="user-token",
+        app_id="the-app",
+        app_version="2",
+    ).headers()
+    secrets = secrets_in(headers | {"x-own": "2"})
+    said = "2 API keys: the secret key, user-token of the-app, Firebase user-token"
+    assert redact(said, secrets) == "2 API keys: ***, *** of the-app, ***"
+    assert redact("cut off: the secr", secrets) == "cut off: ***"
+    assert redact("cut off: the", secrets) == "cut off: the"
+    assert "secret" not in repr(secrets)

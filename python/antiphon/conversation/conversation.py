@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from os import PathLike
 from types import TracebackType
@@ -12,6 +13,7 @@ from antiphon.audio import Capture, Playout
 from antiphon.conversation.downlink import DownlinkMessage, DownlinkPump
 from antiphon.conversation.events import (
     Event,
+    Interrupted,
     RecordingFailed,
     UserStartedSpeaking,
     UserStoppedSpeaking,
@@ -22,7 +24,7 @@ from antiphon.conversation.timeline import Span, Timeline
 from antiphon.conversation.transcript import Transcript
 from antiphon.conversation.uplink import UplinkPump, UplinkSession
 from antiphon.devices import Device
-from antiphon.errors import AntiphonError, DeviceError
+from antiphon.errors import AntiphonError, DeviceError, SessionClosed
 from antiphon.session.feed import Feed, Subscription
 
 __all__ = ["Conversation", "ConversationSession", "EventSubscription"]
@@ -67,6 +69,10 @@ class ConversationSession(UplinkSession, Protocol):
         """Send typed words."""
         ...
 
+    async def send(self, content: str, /, turn_complete: bool) -> None:
+        """Send content."""
+        ...
+
 
 class Conversation:
     """Talks and listens: microphone to session, session to speaker, with barge-in.
@@ -79,6 +85,11 @@ class Conversation:
         session: An open session.
         device: Microphone and speaker; not yet started.
         record_to: A WAV file for both sides, the user left and the model right, as heard.
+        tell_heard: After an interruption, tell the model in words what was heard of its answer:
+            it takes all that it said for heard. Sent as content of the user that asks for no
+            answer, when no turn is open. For models that take content in mid-session: 2.5 and
+            3.8 do; 3.1 refused it with 1007 until mid-2026, and models before 2.5 answer no
+            speech after it.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
 
@@ -98,9 +109,10 @@ class Conversation:
         *,
         record_to: str | PathLike[str] | None = None,
         cushion_ms: int = 60,
+        tell_heard: bool = False,
     ) -> None:
-        self.transcript = Transcript()
-        self.timeline = Timeline()
+        self.transcript: Transcript = Transcript()
+        self.timeline: Timeline = Timeline()
         self._session = session
         self._device = device
         self._capture = Capture(device.rate_hz, device.input_channels)
@@ -112,6 +124,7 @@ class Conversation:
             self.timeline,
             self._publish,
         )
+        self._tell_heard = tell_heard
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
         self._feed: Feed[Event] = Feed()
@@ -240,8 +253,17 @@ class Conversation:
         return self._playout.source_hz
 
     def stats(self) -> dict[str, int | float]:
-        """Counters of the playout; see `antiphon.audio.Playout.stats`."""
-        return self._playout.stats()
+        """Counters of the playout (see `antiphon.audio.Playout.stats`), and of interruptions.
+
+        ``interruptions`` counts what the service said and the application asked for;
+        ``phantom_interruptions`` those of them for which nobody had spoken or asked: a noise, the
+        echo of the model's own voice, or a fault of the service.
+        """
+        return {
+            **self._playout.stats(),
+            "interruptions": self._downlink.interruptions,
+            "phantom_interruptions": self._downlink.phantom_interruptions,
+        }
 
     async def _run(self, messages: MessageSource) -> None:
         uplink = UplinkPump(self._session, self._device, self._capture, self._publish)
@@ -252,6 +274,8 @@ class Conversation:
                     tasks.create_task(self._downlink.watch(), name="playhead watch"),
                     tasks.create_task(self._watch_recorder(), name="recorder watch"),
                 ]
+                if self._tell_heard:
+                    helpers.append(tasks.create_task(self._tell_what_was_heard(), name="notices"))
                 await self._downlink.run(messages)
                 for helper in helpers:
                     helper.cancel()
@@ -271,6 +295,17 @@ class Conversation:
                 self._publish(RecordingFailed(str(error), self._now_s()))
                 return
 
+    async def _tell_what_was_heard(self) -> None:
+        # How and why the session ended is told to those who receive from it.
+        with contextlib.suppress(SessionClosed):
+            untold: list[str] = []
+            async for event in self.events():
+                if isinstance(event, Interrupted) and self.timeline.turn(event.turn).interrupted:
+                    untold.append(_heard_notice(event.heard_text))
+                # Content would cut a turn that is open.
+                while untold and not self._session.turn_open:
+                    await self._session.send(untold.pop(0), turn_complete=False)
+
     def _publish(self, event: Event) -> None:
         match event:
             case UserStartedSpeaking(at_s):
@@ -281,3 +316,9 @@ class Conversation:
 
     def _now_s(self) -> float:
         return (self._device.now_us() - self._device.started_us) / 1e6
+
+
+def _heard_notice(heard_text: str) -> str:
+    if not heard_text:
+        return "[You were interrupted before anything of your last answer was heard.]"
+    return f"[You were interrupted. Of your last answer was heard, about: {heard_text!r}]"

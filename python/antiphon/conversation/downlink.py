@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from antiphon.audio import Playout, Resampler
@@ -24,9 +25,10 @@ from antiphon.conversation.events import (
     TurnSounded,
     UserTranscript,
 )
+from antiphon.conversation.heard import HeardWords
 from antiphon.conversation.playback import Cut, Finished, Playback, Started, TurnPlayback
-from antiphon.conversation.timeline import Interruption, Span, Timeline, ToolUse
-from antiphon.conversation.transcript import Transcript, estimate_heard_text
+from antiphon.conversation.timeline import Interruption, InterruptionCause, Span, Timeline, ToolUse
+from antiphon.conversation.transcript import Transcript
 from antiphon.devices import Device
 from antiphon.errors import AntiphonError
 from antiphon.protocol import AnswerCut as CutAnswer
@@ -67,7 +69,12 @@ class DownlinkMessage(Protocol):
 
     @property
     def interrupted(self) -> bool:
-        """The user spoke into the turn."""
+        """The turn was interrupted."""
+        ...
+
+    @property
+    def provoked(self) -> bool:
+        """Something that was sent asked for that."""
         ...
 
     @property
@@ -94,6 +101,15 @@ class DownlinkMessage(Protocol):
     def received_s(self) -> float:
         """When it came, on the loop's clock."""
         ...
+
+
+@dataclass
+class _Stop:
+    """Turns have to stop: told at ``at_s``, on the timeline."""
+
+    at_s: float
+    by_us: bool
+    counted: bool = False
 
 
 class DownlinkPump:
@@ -125,7 +141,12 @@ class DownlinkPump:
         self._turn_open = False
         self._worded_spans = 0
         self._progress = asyncio.Event()
-        self._interrupted_s: dict[int, float] = {}
+        self._words = HeardWords()
+        self.interruptions = 0
+        """How often the service or the application said so."""
+        self.phantom_interruptions = 0
+        """… and how often nobody had spoken, and nobody asked for it."""
+        self._stops: dict[int, _Stop] = {}
         self._rates: dict[int, Resampler] = {}
         self._overfull: set[int] = set()
 
@@ -165,7 +186,8 @@ class DownlinkPump:
     def _take(self, message: DownlinkMessage) -> None:
         at_s = self._at_s(message.received_s)
         if message.interrupted:
-            self._interrupt(message.turn if message.turn is not None else self._turn, at_s)
+            turn = message.turn if message.turn is not None else self._turn
+            self._interrupt(turn, _Stop(at_s, by_us=message.provoked))
         if message.turn is not None and message.turn > self._turn:
             self._turn, self._turn_open = message.turn, True
         if words := message.input_transcription:
@@ -201,6 +223,7 @@ class DownlinkPump:
         turn = self._turn if message.turn is None else message.turn
         if words := message.output_transcription:
             self._transcript.model(turn).text += words
+            self._words.words_come(turn, words, self._received_s(turn))
             self._publish(ModelTranscript(turn, words, at_s))
         for part in message.audio_parts:
             self._play(turn, part)
@@ -216,7 +239,7 @@ class DownlinkPump:
         if turn not in self._overfull:
             frames = self._playout.push(pcm, now_us=self._device.now_us(), turn=turn)
             self.playback.received(turn, frames)
-            if frames or turn in self._interrupted_s or not part.frames:
+            if frames or turn in self._stops or not part.frames:
                 return
             # No room. The turn ends here, for everyone to see: holes in it would be worse.
             self._overfull.add(turn)
@@ -234,17 +257,31 @@ class DownlinkPump:
             self._playout.end_of_turn(now_us=self._device.now_us(), turn=turn)
             self.playback.ended(turn)
 
-    def _interrupt(self, turn: int, at_s: float) -> None:
+    def _interrupt(self, turn: int, stop: _Stop) -> None:
         self._turn_open = False
-        if turn not in self._interrupted_s and (cut := self.playback.flushed(turn)):
+        if turn not in self._stops and (cut := self.playback.flushed(turn)):
             self._playout.flush(now_us=self._device.now_us(), turn=turn)
             for each in cut:
-                self._interrupted_s.setdefault(each, at_s)
+                self._stops.setdefault(each, stop)
+        else:
+            self._count(stop)
+
+    def _count(self, stop: _Stop) -> InterruptionCause:
+        """Why the voice was stopped, as far as it is known by now."""
+        spoke = self._timeline.user_spoke_before(stop.at_s)
+        cause: InterruptionCause = "speech" if spoke else "unknown"
+        if stop.by_us:
+            cause = "application"
+        if not stop.counted:
+            stop.counted = True
+            self.interruptions += 1
+            self.phantom_interruptions += cause == "unknown"
+        return cause
 
     def interrupt(self) -> None:
         """Stop the voice now, from this side; what still comes of its turn is not played."""
         if not self.drained:
-            self._interrupt(self._turn, self._now_s())
+            self._interrupt(self._turn, _Stop(self._now_s(), by_us=True))
 
     async def watch(self) -> None:
         """Follow the playhead for as long as the device runs.
@@ -302,6 +339,8 @@ class DownlinkPump:
         utterance = self._transcript.model(playback.turn)
         utterance.end_s = end_s
         utterance.heard_ms = timing.heard_ms
+        if timing.generation_complete_s is not None:
+            self._words.whole(utterance.text, self._received_s(playback.turn))
         return end_s
 
     def _report_cut(self, playback: TurnPlayback) -> None:
@@ -312,13 +351,18 @@ class DownlinkPump:
         timing.interrupted = (
             timing.generation_complete_s is None or timing.heard_ms < timing.received_ms
         )
-        message_s = self._interrupted_s[turn]
-        interruption = Interruption(turn, message_s, silent_s, self._ms(playback.heard_frames))
+        stop = self._stops[turn]
+        heard_ms, cause = self._ms(playback.heard_frames), self._count(stop)
+        interruption = Interruption(turn, stop.at_s, silent_s, heard_ms, cause)
         self._timeline.interruptions.append(interruption)
         utterance = self._transcript.model(turn)
         utterance.interrupted = timing.interrupted
-        utterance.heard_text = estimate_heard_text(
-            utterance.text, playback.heard_frames, playback.received_frames
+        utterance.heard_text = self._words.estimate(
+            turn,
+            utterance.text,
+            heard_s=timing.heard_ms / 1000,
+            received_s=timing.received_ms / 1000,
+            whole=timing.generation_complete_s is not None,
         )
         self._publish(
             Interrupted(
@@ -327,6 +371,7 @@ class DownlinkPump:
                 utterance.heard_text,
                 silent_s,
                 interruption.silence_ms,
+                cause,
             )
         )
 
@@ -341,6 +386,10 @@ class DownlinkPump:
     def _speaker_s(self, emitted_frames: int) -> float:
         """When a frame that the buffer emitted leaves the speaker, on the timeline."""
         return emitted_frames / self._playout.source_hz
+
+    def _received_s(self, turn: int) -> float:
+        played = self.playback.turns.get(turn)
+        return 0.0 if played is None else played.received_frames / self._playout.source_hz
 
     def _ms(self, frames: int) -> float:
         return frames * 1000 / self._playout.source_hz

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from antiphon.conversation.timeline import InterruptionCause
+
 __all__ = [
     "AnswerCut",
     "AnswerDropped",
@@ -97,14 +99,18 @@ class TurnHeard:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """The user spoke into a turn, and its voice has stopped.
+    """A turn was interrupted, and its voice has stopped.
 
     Attributes:
         turn: The turn that was cut.
         heard_ms: How much of its voice was played, the 5 ms fade included: exact.
-        heard_text: Its words up to there: an *estimate*, by characters over audio time.
+        heard_text: Its words up to there: an *estimate*, by their length over audio time.
         at_s: When its last sample was played.
         silence_ms: From the arrival of the service's message to that sample.
+        cause: ``speech`` of the user, found here within 2 s before the service's message;
+            ``application``: something that was sent asked for it (typed words, content, a mark
+            of activity, a result with INTERRUPT, `Conversation.interrupt`); ``unknown``: the
+            service interrupted, and nothing here tells why.
     """
 
     turn: int
@@ -112,7 +118,13 @@ class Interrupted:
     heard_text: str
     at_s: float
     silence_ms: float
+    cause: InterruptionCause
     heard_text_is_estimate: bool = field(default=True, init=False)
+
+    @property
+    def phantom(self) -> bool:
+        """Nobody spoke, and nobody asked for it."""
+        return self.cause == "unknown"
 
 
 @dataclass(frozen=True)

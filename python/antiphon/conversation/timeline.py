@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-__all__ = ["Interruption", "Span", "Timeline", "ToolUse", "TurnTiming"]
+__all__ = ["Interruption", "InterruptionCause", "Span", "Timeline", "ToolUse", "TurnTiming"]
+
+
+#: Why a turn was interrupted: see `antiphon.conversation.Interrupted`.
+InterruptionCause: TypeAlias = Literal["speech", "application", "unknown"]
+
+# From the first sound of a word to the service's message about it: its detection of speech, and two
+# ways through a slow network.
+_SPEECH_BEFORE_S = 2.0
 
 
 @dataclass
@@ -59,12 +67,13 @@ class ToolUse:
 
 @dataclass
 class Interruption:
-    """The user spoke into a turn."""
+    """A turn was interrupted, for ``cause``."""
 
     turn: int
     message_s: float
     silent_s: float
     heard_ms: float
+    cause: InterruptionCause = "speech"
 
     @property
     def silence_ms(self) -> float:
@@ -98,6 +107,13 @@ class Timeline:
         """Where the user's last speech before a moment ended; None if it goes on, or none was."""
         ended = [s.end_s for s in self.user_speech if s.start_s < before_s]
         return ended[-1] if ended else None
+
+    def user_spoke_before(self, message_s: float) -> bool:
+        """Whether the user spoke so shortly before a message that it may be about that."""
+        return any(
+            span.end_s is None or span.end_s >= message_s - _SPEECH_BEFORE_S
+            for span in self.user_speech[-1:]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Transcript", "Utterance", "estimate_heard_text"]
+__all__ = ["Transcript", "Utterance"]
 
 
 @dataclass
@@ -97,17 +97,3 @@ def _as_text(utterance: Utterance) -> str:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{int(minutes):4d}:{rest:04.1f}"
-
-
-def estimate_heard_text(text: str, heard_frames: int, received_frames: int) -> str:
-    """The words of ``text`` that were heard: by characters over audio time, whole words only.
-
-    The words of an answer may arrive before their audio does; then this errs towards more.
-    """
-    words = text.strip()
-    if heard_frames >= received_frames or not words:
-        return words if heard_frames else ""
-    end = int(len(words) * heard_frames / received_frames)
-    if end < len(words) and not words[end].isspace():
-        end = words.rfind(" ", 0, end) + 1  # the word that was cut does not count
-    return words[:end].rstrip()

@@ -45,6 +45,7 @@ from antiphon.emulator.tls import Tls
 from antiphon.emulator.websocket import Connection, WebSocketChannel
 from antiphon.errors import ConnectError
 from antiphon.wire import Backend, FirebaseAI, GoogleAI, VertexAI
+from antiphon.wire.secret import quiet_logger
 
 __all__ = ["BackendName", "Emulator"]
 
@@ -226,6 +227,7 @@ class Emulator:
                 ping_timeout=60,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 server_header=None,
+                logger=quiet_logger("antiphon.emulator.websocket"),
                 ssl=self._tls.context if self._tls else None,
                 ssl_handshake_timeout=_TLS_TIMEOUT_S if self._tls else None,
             )

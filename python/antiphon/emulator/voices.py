@@ -18,7 +18,8 @@ class EspeakVoice:
     pitch: int
 
 
-# The voices that people ask for first, by hand; the others share the variants out.
+# The voices that people ask for first, by hand; the others share the variants out. British English
+# is ``en``: the library knows voices by the names of their files, not by their languages.
 _CHOSEN = {
     "Puck": EspeakVoice("en-us+m3", 165, 52),
     "Charon": EspeakVoice("en-us+m1", 150, 30),
@@ -26,8 +27,8 @@ _CHOSEN = {
     "Fenrir": EspeakVoice("en-us+m7", 170, 42),
     "Aoede": EspeakVoice("en-us+f3", 155, 60),
     "Leda": EspeakVoice("en-us+f4", 165, 66),
-    "Orus": EspeakVoice("en-gb+m2", 155, 38),
-    "Zephyr": EspeakVoice("en-gb+f1", 165, 62),
+    "Orus": EspeakVoice("en+m2", 155, 38),
+    "Zephyr": EspeakVoice("en+f1", 165, 62),
 }
 _VARIANTS = ("m1", "f1", "m2", "f2", "m3", "f3", "m4", "f4", "m5", "f5", "m6", "m7")
 
@@ -37,6 +38,6 @@ def espeak_voice(name: str) -> EspeakVoice:
     if name in _CHOSEN or name not in VOICES:
         return _CHOSEN.get(name, _CHOSEN["Puck"])
     number = VOICES.index(name)
-    accent = "en-gb" if number % 2 else "en-us"
+    accent = "en" if number % 2 else "en-us"
     variant = _VARIANTS[number % len(_VARIANTS)]
     return EspeakVoice(f"{accent}+{variant}", 148 + number, 30 + 47 * number % 45)

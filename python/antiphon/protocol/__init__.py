@@ -1,9 +1,9 @@
 """The session without I/O and without a clock: bytes and times in, bytes and events out.
 
 Read in this order: `machine` (the state machine), `turns` (which message belongs to which model
-turn), `message` (what an application sees), `closure` (how a session ends), `events`; then how a
-session outlives its connections: `continuity` (the rules), `journal` (what is sent, and what
-again), `history` (what was said).
+turn), `message` (what an application sees), `calls` (of functions), `closure` (how a session
+ends), `events`; then how a session outlives its connections: `continuity` (the rules), `journal`
+(what is sent, and what again), `history` (what was said).
 """
 
 from antiphon.protocol.closure import Closure

@@ -8,9 +8,15 @@ sent again. What was *not* handed over is never lost.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from antiphon.wire import FunctionResponse
 
 __all__ = ["Journal"]
+
+_Results: TypeAlias = Sequence[FunctionResponse]
 
 
 @dataclass(slots=True)
@@ -18,11 +24,15 @@ class _Entry:
     message: bytes
     live_s: float = 0.0
     """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""
-    audio: bool = False
-    again: bool = False
-    """It was handed over before, to a connection that was lost."""
+    asks: bool = True
+    """An answer is waited for."""
+    results: Sequence[FunctionResponse] = ()
+    """What it says, if it is results of functions."""
+    realtime: bool = False
     once: bool = False
     """It is about what this connection is doing, and means nothing to the next one."""
+    again: bool = False
+    """It was handed over before, to a connection that was lost."""
     number: int = 0
     """Which message of its connection it was, from 1; 0 before that."""
 
@@ -60,6 +70,8 @@ class Journal:
         self._max_kept_live_s = max_kept_live_s
         self._unsent: deque[_Entry] = deque()
         self._unsent_live_s = 0.0
+        # Realtime input that has to wait for the result of a function.
+        self._held: deque[_Entry] | None = None
         self._in_hand: _Entry | None = None
         # What was handed over: the question of the answer under way, and what came after it.
         self._asked: deque[_Entry] = deque()
@@ -72,7 +84,7 @@ class Journal:
 
     def __len__(self) -> int:
         """Messages that are not yet handed to the connection."""
-        return len(self._unsent) + (self._in_hand is not None)
+        return len(self._unsent) + len(self._held or ()) + (self._in_hand is not None)
 
     @property
     def handed(self) -> int:
@@ -80,13 +92,27 @@ class Journal:
         return self._handed
 
     def put(
-        self, message: bytes, *, audio: bool = False, live_s: float = 0.0, once: bool = False
+        self,
+        message: bytes,
+        *,
+        asks: bool = True,
+        realtime: bool = False,
+        live_s: float = 0.0,
+        results: Sequence[FunctionResponse] = (),
+        once: bool = False,
     ) -> None:
         """Send a message when it is its turn; live audio may be dropped when it has to wait.
 
-        With ``once`` it is for this connection only: after a break it goes to no other.
+        Args:
+            message: As it will be written.
+            asks: An answer to it is waited for.
+            realtime: It is realtime input, which `hold` holds back.
+            live_s: Duration of live audio.
+            results: What it says, if it is results of functions.
+            once: It means something to the present connection only.
         """
-        self._unsent.append(_Entry(message, live_s, audio, once=once))
+        queue = self._held if realtime and self._held is not None else self._unsent
+        queue.append(_Entry(message, live_s, asks, results, realtime=realtime, once=once))
         self._unsent_live_s += live_s
         while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
             pass
@@ -94,6 +120,38 @@ class Journal:
     def put_first(self, message: bytes) -> None:
         """Send a message before all others."""
         self._unsent.appendleft(_Entry(message))
+
+    def hold(self) -> None:
+        """Hold realtime input back that has not left, until `release`."""
+        if self._held is None:
+            self._held = deque(entry for entry in self._unsent if entry.realtime)
+            self._unsent = deque(entry for entry in self._unsent if not entry.realtime)
+
+    def release(self) -> None:
+        """Send what was held back, after what waits."""
+        held, self._held = self._held, None
+        self._unsent += held or ()
+
+    def rewrite_results(self, rewrite: Callable[[_Results], list[tuple[bytes, _Results]]]) -> int:
+        """Before anything is sent on a new connection: say results of functions as it takes them.
+
+        Args:
+            rewrite: The messages that say them, with the results in each; there may be none.
+
+        Returns:
+            How many messages are not sent that an earlier connection had taken.
+        """
+        kept: deque[_Entry] = deque()
+        left_out = 0
+        for entry in self._unsent:
+            if not entry.results:
+                kept.append(entry)
+                continue
+            messages = rewrite(entry.results)
+            kept += [replace(entry, message=data, results=said) for data, said in messages]
+            left_out += entry.again and not messages
+        self._unsent = kept
+        return left_out
 
     def take(self) -> bytes | None:
         """The next message for the connection; None if there is none.
@@ -120,7 +178,7 @@ class Journal:
         self._since.append(entry)
         self._since_live_s += entry.live_s
         self._kept_bytes += len(entry.message)
-        self._kept_questions += not entry.audio
+        self._kept_questions += entry.asks
         if entry.live_s:
             while self._since_live_s > self._max_kept_live_s:
                 self._forget(self._since, _first_live(self._since))
@@ -136,7 +194,7 @@ class Journal:
 
     @property
     def unanswered(self) -> bool:
-        """Whether something other than audio was handed over that no answer has ended."""
+        """Whether something was handed over that asks, and that no answer has ended."""
         return self._kept_questions > 0
 
     def mark_question(self) -> None:
@@ -180,24 +238,26 @@ class Journal:
     def clear(self) -> None:
         """Nothing goes out any more."""
         self._unsent.clear()
+        self._held = None
         self._unsent_live_s = 0.0
         self._in_hand = None
         self.forget_kept()
 
     def _drop_oldest_live(self) -> bool:
-        for at, entry in enumerate(self._unsent):
-            if live_s := entry.droppable_s:
-                del self._unsent[at]
-                self._unsent_live_s -= live_s
-                self.dropped_live_s += live_s
-                return True
+        for queue in filter(None, (self._unsent, self._held)):
+            for at, entry in enumerate(queue):
+                if live_s := entry.droppable_s:
+                    del queue[at]
+                    self._unsent_live_s -= live_s
+                    self.dropped_live_s += live_s
+                    return True
         return False
 
     def _forget(self, queue: deque[_Entry], at: int = 0) -> None:
         entry = queue[at]
         del queue[at]
         self._kept_bytes -= len(entry.message)
-        self._kept_questions -= not entry.audio
+        self._kept_questions -= entry.asks
         if queue is self._since:
             self._since_live_s -= entry.live_s
 

@@ -12,6 +12,7 @@ from enum import Enum
 import msgspec
 
 from antiphon.errors import ConnectError, ProtocolViolation
+from antiphon.protocol.calls import Calls, told_in_words
 from antiphon.protocol.closure import Closure
 from antiphon.protocol.continuity import (
     DEFAULT_CONTINUITY,
@@ -61,10 +62,14 @@ from antiphon.wire import (
     bytes_to_base64,
     decode_server_message,
     encode_client_message,
+    profile_of,
 )
 
 __all__ = ["SessionProtocol", "State"]
 
+# The longest that the user's voice waits for the result of a function: as long as a function may
+# take, if nobody says otherwise.
+_LONGEST_HOLD_S = 60.0
 _NOTHING = ServerMessage()
 _EMPTY_CONTENT = ServerMessage(server_content=ServerContent())
 
@@ -129,7 +134,9 @@ class SessionProtocol:
         self._transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
         self._journal = Journal(max_kept_live_s=float("inf") if self._transparent else 30.0)
         self._history = History()
-        self._open_calls: set[str] = set()
+        self._calls = Calls(profile_of(setup.model), setup.tools or ())
+        self._hold_ends_at_s: float | None = None
+        self._provoked_turn = 0
         self._loss: Closure | None = None
         self._sent_again = 0
         self._connected = False
@@ -189,8 +196,11 @@ class SessionProtocol:
         marks = self.turns.observe(decoded)
         if marks.begins:
             self._journal.mark_question()
+        self._follow_calls(message, now)
         if not _says_nothing(decoded):
-            self._history.take(self._hear(decoded, now, marks))
+            received = self._hear(decoded, now, marks)
+            received.provoked = received.interrupted and self._provoked_turn == marks.turn
+            self._history.take(received)
         self._settle_turn(message)
         self._move_at_a_pause(now)
 
@@ -254,14 +264,18 @@ class SessionProtocol:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` must be called at the latest; None: never."""
-        timeout_at_s, moves_at_s = self._timeout_at_s, self._moves_at()
-        if timeout_at_s is None or moves_at_s is None:
-            return moves_at_s if timeout_at_s is None else timeout_at_s
-        return min(timeout_at_s, moves_at_s)
+        moves_at_s = self._moves_at()
+        if self._timeout_at_s is None and self._hold_ends_at_s is None and moves_at_s is None:
+            return None  # as nearly always; this is asked after every message
+        times = (self._timeout_at_s, self._hold_ends_at_s, moves_at_s)
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Time passed. Next: take `events`; if the session is closed now, close the connection."""
         self._move_at_a_pause(now)
+        if self._hold_ends_at_s is not None and now >= self._hold_ends_at_s:
+            self._calls.stop_holding()
+            self._hold_input(now)
         if self._timeout_at_s is None or now < self._timeout_at_s:
             return
         if self.state is State.OPENING:
@@ -282,7 +296,8 @@ class SessionProtocol:
             self._end(Closure.of_ours(None, "", during_setup=False), now)
         elif self.state in (State.OPENING, State.READY):
             self.state = State.CLOSING
-            self._move_at_s = None
+            self._journal.release()
+            self._hold_ends_at_s = self._move_at_s = None
             self._timeout_at_s = now + self._close_timeout_s
 
     def give_up_on_consumer(self, unread: int, now: float) -> None:
@@ -293,12 +308,10 @@ class SessionProtocol:
 
     def send_content(self, turns: Sequence[Content], *, turn_complete: bool = True) -> None:
         """Append ordered turns; with ``turn_complete`` the model answers. Interrupts the model."""
-        self._command(
-            ClientMessage(
-                client_content=ClientContent(turns=list(turns), turn_complete=turn_complete)
-            )
-        )
+        content = ClientContent(turns=list(turns), turn_complete=turn_complete)
+        self._command(ClientMessage(client_content=content), asks=turn_complete)
         self._history.typed(turns)
+        self._provoke()
 
     def send_history(self, turns: Sequence[Content]) -> None:
         """What was said before; it is not answered. To be sent before anything else."""
@@ -306,12 +319,13 @@ class SessionProtocol:
         if self._setup.history_config is not None:
             # The end of the history, which only a connection whose setup announced one expects.
             end = ClientMessage(client_content=ClientContent(turn_complete=True))
-            self._journal.put(encode_client_message(end), once=True)
+            self._journal.put(encode_client_message(end), asks=False, once=True)
 
     def send_text(self, text: str) -> None:
         """Realtime text: counts as the user's activity, and is answered."""
-        self._command(ClientMessage(realtime_input=RealtimeInput(text=text)))
+        self._input(RealtimeInput(text=text))
         self._history.typed([Content(role="user", parts=[Part(text=text)])])
+        self._provoke()
 
     def send_audio_message(self, message: bytes, *, live_s: float = 0.0) -> None:
         """A ready ``realtimeInput`` message, as the audio core encodes them.
@@ -320,31 +334,51 @@ class SessionProtocol:
         """
         self._check_ready()
         dropped_s = self._journal.dropped_live_s
-        self._journal.put(message, audio=True, live_s=live_s)
+        self._journal.put(message, asks=False, realtime=True, live_s=live_s)
         if self._journal.dropped_live_s > dropped_s:
             self._events.append(UserAudioDropped(self._journal.dropped_live_s))
 
     def send_video(self, data: bytes, mime_type: str) -> None:
         """One still image."""
         blob = Blob(mime_type=mime_type, data=bytes_to_base64(data))
-        self._command(ClientMessage(realtime_input=RealtimeInput(video=blob)))
+        self._input(RealtimeInput(video=blob), asks=False)
 
     def activity_start(self) -> None:
         """The user begins to speak; only with automatic detection disabled."""
-        self._command(ClientMessage(realtime_input=RealtimeInput(activity_start={})))
+        self._input(RealtimeInput(activity_start={}))
+        self._provoke()
 
     def activity_end(self) -> None:
         """The user has ended; only with automatic detection disabled."""
-        self._command(ClientMessage(realtime_input=RealtimeInput(activity_end={})))
+        self._input(RealtimeInput(activity_end={}))
 
     def audio_stream_end(self) -> None:
         """The microphone pauses: the service works on what it has heard."""
-        self._command(ClientMessage(realtime_input=RealtimeInput(audio_stream_end=True)))
+        self._input(RealtimeInput(audio_stream_end=True))
 
     def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
-        """Results of function calls."""
-        self._command(ClientMessage(tool_response=ToolResponse(function_responses=list(responses))))
-        self._open_calls -= {response.id for response in responses if not response.will_continue}
+        """Results of function calls.
+
+        Those of calls that the session lost with a connection are told in words instead, or, if
+        the model will call again because it is asked again, not at all.
+        """
+        self._check_ready()
+        for message, results in self._results(responses):
+            self._journal.put(message, asks=any(map(_asks, results)), results=results)
+        if any(response.scheduling == "INTERRUPT" for response in responses):
+            self._provoke()
+        self._calls.answered(responses)
+        if not self._calls.hold_input:
+            self._release_input()
+
+    @property
+    def holds_input(self) -> bool:
+        """Whether realtime input waits for the result of a function."""
+        return self._hold_ends_at_s is not None
+
+    def is_asked_again(self, call_id: str) -> bool:
+        """Whether a call was lost with its connection, and the model will make it anew."""
+        return self._calls.is_asked_again(call_id)
 
     def update_context(
         self, *, system_instruction: Content | None = None, tools: Sequence[Tool] | None = None
@@ -354,7 +388,9 @@ class SessionProtocol:
             system_instruction=system_instruction,
             tools=None if tools is None else ToolsUpdate(tools=list(tools)),
         )
-        self._command(ClientMessage(context_update=update))
+        self._command(ClientMessage(context_update=update), asks=False)
+        if tools is not None:
+            self._calls.declare(tools)
 
     def send_raw(self, message: ClientMessage | bytes) -> None:
         """Any message, as it is."""
@@ -370,13 +406,24 @@ class SessionProtocol:
         self._check_ready()
         if self.turns.open and not self.turns.interrupted:
             self.turns.interrupt()
-            self._send(ClientMessage(client_content=ClientContent()))
+            self._provoke()
+            stop = encode_client_message(ClientMessage(client_content=ClientContent()))
+            self._journal.put(stop, asks=False, once=True)
 
     # ------------------------------------------------------------------ inside
 
-    def _command(self, message: ClientMessage) -> None:
+    def _command(self, message: ClientMessage, *, asks: bool = True) -> None:
         self._check_ready()
-        self._send(message)
+        self._send(message, asks=asks)
+
+    def _input(self, given: RealtimeInput, *, asks: bool = True) -> None:
+        self._check_ready()
+        message = encode_client_message(ClientMessage(realtime_input=given))
+        self._journal.put(message, asks=asks, realtime=True)
+
+    def _provoke(self) -> None:
+        """What was sent now may interrupt the turn."""
+        self._provoked_turn = self.turns.turn
 
     def _check_ready(self) -> None:
         if self.closure is not None:
@@ -386,8 +433,23 @@ class SessionProtocol:
         if self.state is State.OPENING:
             raise RuntimeError("The session is not ready: wait for the Ready event.")
 
-    def _send(self, message: ClientMessage) -> None:
-        self._journal.put(encode_client_message(message))
+    def _send(self, message: ClientMessage, *, asks: bool = True) -> None:
+        self._journal.put(encode_client_message(message), asks=asks)
+
+    def _results(
+        self, responses: Sequence[FunctionResponse]
+    ) -> list[tuple[bytes, Sequence[FunctionResponse]]]:
+        """The messages that tell results of functions, with the results in each."""
+        known, told = self._calls.split(responses)
+        messages: list[tuple[bytes, Sequence[FunctionResponse]]] = []
+        if known:
+            message = ClientMessage(tool_response=ToolResponse(function_responses=known))
+            messages.append((encode_client_message(message), known))
+        if told:
+            turns = list(map(told_in_words, told))
+            content = ClientContent(turns=turns, turn_complete=any(map(_asks, told)))
+            messages.append((encode_client_message(ClientMessage(client_content=content)), told))
+        return messages
 
     def _setup_completed(self, message: ServerMessage, now: float) -> None:
         assert message.setup_complete is not None
@@ -432,14 +494,11 @@ class SessionProtocol:
             if self._setup_handle and (before := self._end_notice_before) is not None:
                 # It is the session whose time is up: the next one begins anew.
                 self._session_ends = before.is_of_the_same_end(self._end_notice)
-        if message.tool_call is not None:
-            self._open_calls |= {call.id for call in message.tool_call.function_calls}
-        if message.tool_call_cancellation is not None:
-            self._open_calls -= set(message.tool_call_cancellation.ids)
         update = message.session_resumption_update
         if update is not None and update.resumable and update.new_handle:
             self.resumption = update
             self._history.mark_remembered()
+            self._calls.mark_remembered()
             if self._transparent:
                 self._journal.acknowledge(update.last_consumed_client_message_index)
 
@@ -449,6 +508,26 @@ class SessionProtocol:
         )
         self._tell(received)
         return received
+
+    def _follow_calls(self, message: ServerMessage, now: float) -> None:
+        if message.tool_call is not None:
+            self._calls.called(message.tool_call.function_calls, self.turns.turn)
+        if message.tool_call_cancellation is not None:
+            self._calls.cancelled(message.tool_call_cancellation.ids)
+        if message.tool_call is not None or message.tool_call_cancellation is not None:
+            self._hold_input(now)
+
+    def _hold_input(self, now: float) -> None:
+        """Hold the user's input back while the model must not get it, or let it go."""
+        if not self._calls.hold_input:
+            self._release_input()
+        elif self._hold_ends_at_s is None:
+            self._hold_ends_at_s = now + _LONGEST_HOLD_S
+            self._journal.hold()
+
+    def _release_input(self) -> None:
+        self._hold_ends_at_s = None
+        self._journal.release()
 
     def _settle_turn(self, message: ServerMessage) -> None:
         """What an answered turn means for what would be sent again."""
@@ -479,7 +558,7 @@ class SessionProtocol:
         """When to move, as things are: never while something is open that a move would cut."""
         if self._move_at_s is None or self.state is not State.READY:
             return None
-        if self.turns.open or self._open_calls:
+        if self.turns.open or self._calls.open:
             return None
         if not self._journal.unanswered:
             return self._move_at_s
@@ -509,12 +588,13 @@ class SessionProtocol:
             self._end(Closure.of_no_return(closure, closure, attempts=self._attempts.number), now)
             return
         self._events.append(ConnectionLost(closure))
-        if self.turns.generated:
+        if self.turns.generated or (self.turns.open and self.turns.interrupted):
             self._answered()
         unanswered = self.turns.open or self._journal.unanswered
         self._reconnect(at_s)
-        if self.turns.generated:
-            # All of it came; what is missing is its end, which the service holds back.
+        if self.turns.generated or (self.turns.open and self.turns.interrupted):
+            # All of it came that is wanted; what is missing is its end, which the service holds
+            # back.
             ended = ServerContent(turn_complete=True)
             self._tell(LiveServerMessage.local(ended, self.turns.end(), now=now))
         elif self.turns.open or (unanswered and not self._sent_again):
@@ -522,13 +602,17 @@ class SessionProtocol:
 
     def _reconnect(self, at_s: float) -> None:
         """Leave the connection, if there is one, for another."""
+        was_ready = self.state is State.READY
         self.state = State.RECONNECTING
+        self._release_input()
         if self._connected:
             again = self._transparent or self._attempts.policy.send_again
+            if was_ready:
+                turn = self.turns.turn if self.turns.open else 0
+                self._calls.leave(again, None if self._transparent else turn)
             self._sent_again += self._journal.rewind(send_again=again)
         self._connected = False
         self._setup_message = None
-        self._open_calls.clear()
         self._timeout_at_s = self._move_at_s = self.go_away_s = None
         self._end_notice_before = self._end_notice or self._end_notice_before
         self._end_notice = None
@@ -566,6 +650,9 @@ class SessionProtocol:
     def _resumed(self, now: float) -> Resumed:
         attempts = self._attempts.number
         with_handle = bool(self._setup_handle)
+        self._calls.resume(with_handle=with_handle)
+        self._sent_again -= self._journal.rewrite_results(self._results)
+        self._hold_input(now)
         resumed = Resumed(self._attempts.succeed(now), attempts, with_handle, self._sent_again)
         self._loss, self._sent_again, self._session_ends = None, 0, False
         told = self._history.unremembered(with_handle=with_handle)
@@ -585,7 +672,7 @@ class SessionProtocol:
         self.state = State.CLOSED
         self.closure = closure
         self.closed_s = now
-        self._timeout_at_s = self._move_at_s = None
+        self._timeout_at_s = self._hold_ends_at_s = self._move_at_s = None
         self._connected = False
         self._journal.clear()
         self._events.append(Closed(closure))
@@ -602,3 +689,8 @@ def _says_nothing(decoded: DecodedMessage) -> bool:
         return False
     bare = ServerMessage(setup_complete=message.setup_complete)
     return message == bare and decoded.raw == msgspec.to_builtins(bare)
+
+
+def _asks(response: FunctionResponse) -> bool:
+    """Whether the model says something to a result."""
+    return response.scheduling != "SILENT"

@@ -58,6 +58,8 @@ class LiveServerMessage:
         audio_parts: Audio of the model as raw bytes; what an interruption made void is left out.
         audio_duration_s: Duration of the audio, in seconds.
         audio_ended: No more audio of this turn will come (true once per turn).
+        provoked: It says that a turn was interrupted, and something that was sent asked for it:
+            content, text, a mark of activity, a result with INTERRUPT, or `interrupt`.
         answer_cut: Set if this is no message of the service, but stands where the connection
             broke in the middle of an answer.
     """
@@ -69,6 +71,7 @@ class LiveServerMessage:
         "audio_duration_s",
         "audio_ended",
         "audio_parts",
+        "provoked",
         "received_s",
         "turn",
     )
@@ -82,6 +85,7 @@ class LiveServerMessage:
         speech_as_text: bool = False,
     ) -> None:
         self.answer_cut: AnswerCut | None = None
+        self.provoked = False
         self._decoded = decoded
         self._speech_as_text = speech_as_text
         self.received_s = received_s
@@ -273,6 +277,7 @@ class LiveServerMessage:
         )
         bare.turn, bare.audio_ended, bare.audio_parts = self.turn, self.audio_ended, ()
         bare.audio_duration_s = 0.0
+        bare.provoked = self.provoked
         return bare
 
     def __repr__(self) -> str:

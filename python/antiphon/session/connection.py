@@ -20,13 +20,14 @@ from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event, State
 
 from antiphon.channel import ChannelClosed
+from antiphon.wire.secret import redact
 
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # a platform without the compiled part
     from websockets.utils import apply_mask
 
-__all__ = ["LiveConnection", "WebSocketChannel", "redact"]
+__all__ = ["LiveConnection", "WebSocketChannel"]
 
 _MAX_REASON_BYTES = 123
 _MAX_UNREAD = 64
@@ -333,10 +334,3 @@ class WebSocketChannel:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text without what must not be shown."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from antiphon.channel import Channel, Connector
-from antiphon.errors import UnsupportedSetup
+from antiphon.errors import ConnectError, SetupRejected, UnsupportedSetup
 from antiphon.protocol import DEFAULT_CONTINUITY, Continuity, SessionProtocol
+from antiphon.session.backends import resolve
 from antiphon.session.config import LiveGenerationConfig
-from antiphon.session.reply import Reply
 from antiphon.session.session import LiveSession, as_instruction
 from antiphon.session.tools import Toolbox, ToolInput
 from antiphon.wire import (
@@ -20,8 +23,10 @@ from antiphon.wire import (
     DEFAULT_MODEL,
     Backend,
     ContentInput,
+    FirebaseAI,
     GoogleAI,
     SessionResumption,
+    Setup,
     VertexAI,
     check_setup,
     profile_of,
@@ -31,7 +36,9 @@ from antiphon.wire import (
 if TYPE_CHECKING:
     from antiphon.session.timing import TimingRecorder
 
-__all__ = ["Connecting", "LiveModel", "ask", "connect"]
+logger = logging.getLogger("antiphon.session")
+
+__all__ = ["Connecting", "LiveModel", "connect"]
 
 
 class LiveModel:
@@ -71,7 +78,7 @@ class LiveModel:
             raise ValueError(f"packet_ms is {packet_ms}; it must be 10 to 100 ms.")
         self.name = name
         self.backend: Backend = GoogleAI() if backend is None else backend
-        self.config = config or LiveGenerationConfig()
+        self.config: LiveGenerationConfig = config or LiveGenerationConfig()
         self.packet_ms = packet_ms
         self.continuity = continuity
         self._connector = connector
@@ -83,12 +90,16 @@ class LiveModel:
             else as_instruction(system_instruction),
             tools=self._toolbox.wire_tools(),
         )
-        self._plan.setup.model = self.backend.model_name(name)
         if continuity is not None and self._plan.setup.session_resumption is None:
             # Vertex says what it has taken, so that nothing is lost or doubled.
             transparent = True if isinstance(self.backend, VertexAI) else None
             self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
         self._doubts = self._checked()
+
+    @property
+    def setup(self) -> Setup:
+        """The setup of its sessions, but for the model's name, which is the backend's to say."""
+        return self._plan.setup
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -175,9 +186,9 @@ class LiveModel:
     ) -> LiveSession:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
-        channel = await self._connect(timeout_s)
+        model, channel = await self._connect(timeout_s)
         protocol = SessionProtocol(
-            self._plan.setup,
+            replace(self._plan.setup, model=model),
             setup_timeout_s=max(deadline_s - loop.time(), 0.0),
             speech_as_text=self._plan.speech_as_text,
             continuity=self.continuity,
@@ -189,16 +200,48 @@ class LiveModel:
             toolbox=self._toolbox,
             notes=self.notes,
             packet_ms=self.packet_ms,
-            connect=lambda: self._connect(again_s),
+            connect=lambda: self._connect_again(again_s),
             timing=timing,
+            streams_results=not self._is_vertex,
         )
         await session.open(history)
         return session
 
-    async def _connect(self, timeout_s: float) -> Channel:
-        # Anew for each connection: tokens expire.
-        url, headers = self.backend.url(), self.backend.headers()
-        return await self._get_connector().connect(url, headers, timeout_s=timeout_s)
+    @property
+    def _is_vertex(self) -> bool:
+        firebase = isinstance(self.backend, FirebaseAI) and self.backend.location is not None
+        return firebase or isinstance(self.backend, VertexAI)
+
+    async def _connect(self, timeout_s: float) -> tuple[str, Channel]:
+        """What the model is called there, and a connection; anew for each: credentials expire."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        backend = await resolve(self.backend, timeout_s)
+        model, url, headers = backend.model_name(self.name), backend.url(), backend.headers()
+        if backend is not self.backend:  # something was fetched, which took time
+            timeout_s = max(deadline_s - loop.time(), 0.0)
+        return model, await self._get_connector().connect(url, headers, timeout_s=timeout_s)
+
+    async def _connect_again(self, timeout_s: float) -> Channel:
+        """Another connection. Whatever fails is told to the session, which then decides.
+
+        Raises:
+            ConnectError: It did not come about.
+        """
+        try:
+            _, channel = await self._connect(timeout_s)
+        except ConnectError:
+            raise
+        except SetupRejected as error:  # of the credentials
+            raise ConnectError(str(error), cause=error.cause, hint=error.hint) from error
+        except Exception as error:
+            logger.exception("The backend or the connector failed")
+            raise ConnectError(
+                f"Not connected: the backend or the connector failed with {type(error).__name__}.",
+                cause="unknown",
+                hint="See the log.",
+            ) from error
+        return channel
 
     def _get_connector(self) -> Connector:
         if self._connector is None:
@@ -259,29 +302,3 @@ def connect(
         continuity=continuity,
     )
     return live.connect(history, timeout_s=timeout_s, timing_trace=timing_trace)
-
-
-def ask(content: ContentInput, model: str = DEFAULT_MODEL, **settings: Any) -> Reply:
-    """One question and its answer, for scripts without asyncio: connects, asks, closes.
-
-    ``settings`` are the keyword arguments of `connect`.
-
-    Raises:
-        RuntimeError: Called from a running event loop; use ``await session.ask(…)`` there.
-        AuthError, ConnectError, SetupRejected, SessionClosed: See `LiveModel.connect`.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        raise RuntimeError(
-            "antiphon.ask() cannot run inside an event loop. Use `async with antiphon.connect() "
-            "as session` and `await session.ask(…)`."
-        )
-
-    async def main() -> Reply:
-        async with connect(model, **settings) as session:
-            return await session.ask(content)
-
-    return asyncio.run(main())

@@ -75,12 +75,18 @@ class LiveSession:
         packet_ms: int = 20,
         connect: Callable[[], Awaitable[Channel]],
         timing: TimingRecorder | None = None,
+        streams_results: bool = True,
     ) -> None:
-        self.notes = list(notes)
+        self.notes: list[str] = list(notes)
         self._protocol = protocol
         self._packet_ms = packet_ms
         self._timing = timing
-        self._tools = ToolRunner(toolbox, self.send_function_responses)
+        self._tools = ToolRunner(
+            toolbox,
+            self.send_function_responses,
+            is_asked_again=protocol.is_asked_again,
+            streams=streams_results,
+        )
         self._driver = SessionDriver(
             protocol,
             channel,
@@ -203,8 +209,22 @@ class LiveSession:
         await self._send(self._protocol.activity_end)
 
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
-        """Answer function calls whose tools were only declared; functions answer themselves."""
-        await self._send(lambda: self._protocol.send_function_responses(responses))
+        """Answer function calls whose tools were only declared; functions answer themselves.
+
+        ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
+        Should the connection have broken since the call: where the question is asked again, the
+        model calls again under another id, and the answer to the old one is dropped; otherwise
+        the answer is told as words.
+        """
+
+        def command() -> None:
+            self._protocol.send_function_responses(responses)
+
+        if self._protocol.holds_input:
+            # What waits, waits for this: it must not wait for room itself.
+            self._driver.send_now(command)
+        else:
+            await self._send(command)
 
     async def update_context(
         self,
@@ -381,7 +401,7 @@ class LiveSession:
         return self._protocol.unsent
 
     def events(self) -> Subscription[SessionEvent]:
-        """What happens to the connection, from now on: see `antiphon.protocol.SessionEvent`.
+        """What happens to the connection, from now on: see `antiphon.session.SessionEvent`.
 
         Each call is a subscription of its own; nothing has to be done about any event.
         """
@@ -418,8 +438,6 @@ class LiveSession:
     def _on_message(self, message: LiveServerMessage) -> None:
         if self._timing is not None:
             self._timing.take(message)
-        if message.answer_cut is not None:
-            self._tools.cancel_all()
         self._tools.on_message(message)
 
     def _on_end(self) -> None:

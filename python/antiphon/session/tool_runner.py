@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import json
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from antiphon.errors import AntiphonError, ToolError
 from antiphon.protocol import LiveServerMessage
-from antiphon.session.tools import FunctionTool, Toolbox
+from antiphon.session.tools import FunctionTool, Toolbox, ToolResult
 from antiphon.wire import FunctionCall, FunctionResponse
 
 __all__ = ["ToolRunner"]
@@ -20,28 +25,52 @@ __all__ = ["ToolRunner"]
 logger = logging.getLogger("antiphon.tools")
 
 _REMEMBERED_IDS = 1000
+_REMEMBERED_RESULTS = 64
+_MAX_RESULTS = 1000
+_MAX_THREADS = 8
+
+
+@dataclass
+class _Stream:
+    """A function that gives results to a call; a later call takes it over if this one is lost."""
+
+    function: FunctionTool
+    call: FunctionCall
 
 
 class ToolRunner:
     """Answers tool calls: every call exactly once, unless it is cancelled.
 
     Calls of functions that the model waits for are answered together, one message per
-    ``toolCall``; others each when it is done. A function that fails is answered with
-    ``{"error": …}``, in words and without a traceback.
+    ``toolCall``; others each when it is done, and streams with every result. A function that
+    fails is answered with ``{"error": …}``, in words and without a traceback.
 
     Args:
         toolbox: The functions.
         answer: Sends responses.
+        is_asked_again: Whether a call was lost with its connection, and the model will make it
+            anew under another id: then its result is kept for that.
+        streams: The service takes several results for one call; otherwise they are collected.
     """
 
     def __init__(
-        self, toolbox: Toolbox, answer: Callable[[Sequence[FunctionResponse]], Awaitable[None]]
+        self,
+        toolbox: Toolbox,
+        answer: Callable[[Sequence[FunctionResponse]], Awaitable[None]],
+        *,
+        is_asked_again: Callable[[str], bool] = lambda _: False,
+        streams: bool = True,
     ) -> None:
         self.toolbox = toolbox
         self._answer = answer
-        self._running: dict[str, asyncio.Task[FunctionResponse]] = {}
+        self._is_asked_again = is_asked_again
+        self._streams = streams
+        self._running: dict[str, asyncio.Task[Any]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._results: OrderedDict[str, tuple[str, asyncio.Task[FunctionResponse]]] = OrderedDict()
+        self._flowing: list[_Stream] = []
+        self._threads: ThreadPoolExecutor | None = None
 
     @property
     def behavior(self) -> str:
@@ -56,11 +85,17 @@ class ToolRunner:
             for call_id in message.tool_call_cancellation.ids:
                 if (task := self._running.get(call_id)) is not None:
                     task.cancel()
+        if message.turn_complete:
+            # What was asked again is answered: a call that comes now is another one.
+            for call_id in [each for each in self._results if self._is_asked_again(each)]:
+                del self._results[call_id]
 
     def cancel_all(self) -> None:
-        """Whatever runs is not wanted any more."""
+        """Whatever runs is not wanted any more: the session has ended."""
         for task in (*self._running.values(), *self._answering):
             task.cancel()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _is_ours(self, call: FunctionCall) -> bool:
         if self.toolbox.is_manual(call.name):
@@ -76,29 +111,99 @@ class ToolRunner:
         return True
 
     def _start(self, calls: list[FunctionCall]) -> None:
-        together = [call for call in calls if self.toolbox.is_blocking(call.name)]
-        alone = [[call] for call in calls if not self.toolbox.is_blocking(call.name)]
-        for group in ([together] if together else []) + alone:
-            tasks = [self._run(call) for call in group]
-            answering = asyncio.create_task(self._answer_all(tasks), name="antiphon-tool-answer")
-            self._answering.add(answering)
-            answering.add_done_callback(self._answering.discard)
+        together: list[asyncio.Task[FunctionResponse]] = []
+        for call in calls:
+            function = self.toolbox.functions.get(call.name)
+            if self.toolbox.is_blocking(call.name):
+                together.append(self._run(call))
+            elif function is not None and function.is_stream and self._streams:
+                self._stream(call, function)
+            else:
+                self._answer_later([self._run(call)])
+        if together:
+            self._answer_later(together)
+
+    def _answer_later(self, tasks: list[asyncio.Task[FunctionResponse]]) -> None:
+        answering = asyncio.create_task(self._answer_all(tasks), name="antiphon-tool-answer")
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
 
     def _run(self, call: FunctionCall) -> asyncio.Task[FunctionResponse]:
-        task = asyncio.create_task(self._respond(call), name=f"antiphon-tool-{call.name}")
+        earlier = self._lost_twin(call)
+        task = asyncio.create_task(
+            self._respond(call) if earlier is None else _again(call, earlier),
+            name=f"antiphon-tool-{call.name}",
+        )
+        self._keep(call, task)
+        if call.id:
+            self._results[call.id] = (_wish(call), task if earlier is None else earlier)
+            if len(self._results) > _REMEMBERED_RESULTS:
+                self._results.popitem(last=False)
+        return task
+
+    def _stream(self, call: FunctionCall, function: FunctionTool) -> None:
+        """Results go out as they come, so that each waits until the one before has left."""
+        for stream in self._flowing:
+            if _wish(stream.call) == _wish(call) and self._is_asked_again(stream.call.id):
+                task = self._running.pop(stream.call.id)
+                self._running[call.id], stream.call = task, call
+                return
+        stream = _Stream(function, call)
+        name = f"antiphon-tool-{call.name}"
+        self._keep(call, asyncio.create_task(self._answer_stream(stream), name=name))
+
+    def _keep(self, call: FunctionCall, task: asyncio.Task[Any]) -> None:
         key = call.id or f"{call.name}/{id(task)}"
         self._running[key] = task
-        task.add_done_callback(lambda _: self._running.pop(key, None))
-        return task
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        for key in [key for key, each in self._running.items() if each is task]:
+            del self._running[key]
+
+    def _lost_twin(self, call: FunctionCall) -> asyncio.Task[FunctionResponse] | None:
+        """The same call as it was made on a connection that broke, if the model asks again."""
+        for call_id, (wish, task) in self._results.items():
+            if wish == _wish(call) and not task.cancelled() and self._is_asked_again(call_id):
+                del self._results[call_id]
+                return task
+        return None
 
     async def _answer_all(self, tasks: list[asyncio.Task[FunctionResponse]]) -> None:
         done = await asyncio.gather(*tasks, return_exceptions=True)
-        responses = [result for result in done if isinstance(result, FunctionResponse)]
-        if responses:
-            try:
-                await self._answer(responses)
-            except AntiphonError as error:  # the session ended meanwhile: nobody to answer
-                logger.info("A tool's answer was not sent: %s", error)
+        await self._send([each for each in done if isinstance(each, FunctionResponse)])
+
+    async def _answer_stream(self, stream: _Stream) -> None:
+        number = 0
+        self._flowing.append(stream)
+        try:
+            async with aclosing(_results(stream.function, stream.call.args)) as results:
+                async for result in results:
+                    number += 1
+                    if number > _MAX_RESULTS:
+                        raise ToolError(
+                            f"{stream.call.name} gave more than {_MAX_RESULTS:,} results."
+                        )
+                    response = self._response(stream.call, result)
+                    response.will_continue = True
+                    await self._send([response])
+        except Exception as error:
+            last = self._response(stream.call, _told(stream.call, error))
+        else:
+            # An empty result ends the call; it is nothing to talk about.
+            last = FunctionResponse(id=stream.call.id, name=stream.call.name, scheduling="SILENT")
+        finally:
+            self._flowing.remove(stream)
+        last.will_continue = False
+        await self._send([last])
+
+    async def _send(self, responses: list[FunctionResponse]) -> None:
+        if not responses:
+            return
+        try:
+            await self._answer(responses)
+        except AntiphonError as error:  # the session ended meanwhile: nobody to answer
+            logger.info("A tool's answer was not sent: %s", error)
 
     async def _respond(self, call: FunctionCall) -> FunctionResponse:
         function = self.toolbox.functions.get(call.name)
@@ -106,38 +211,98 @@ class ToolRunner:
             if function is None:
                 known = ", ".join(self.toolbox.functions) or "none"
                 raise ToolError(f"There is no function {call.name!r}; the functions are: {known}.")
-            result = {"output": await _call(function, call.args)}
-        except ToolError as error:
-            logger.warning("Tool call refused: %s", error)
-            result = {"error": str(error)}
+            result = await self._call(function, call.args)
         except Exception as error:
-            logger.exception("The tool %s failed", call.name)
-            result = {"error": f"{type(error).__name__}: {error}"}
+            result = _told(call, error)
+        return self._response(call, result)
+
+    def _response(self, call: FunctionCall, result: ToolResult) -> FunctionResponse:
+        function = self.toolbox.functions.get(call.name)
+        scheduling = result.scheduling
+        if scheduling is None and function is not None:
+            scheduling = function.scheduling
         return FunctionResponse(
             id=call.id,
             name=call.name,
-            response=result,
-            scheduling=function.scheduling if function is not None else None,
+            response=result.output,
+            scheduling=None if self.toolbox.is_blocking(call.name) else scheduling,
         )
 
-
-async def _call(function: FunctionTool, args: dict[str, Any]) -> Any:
-    values = function.check(args)
-    try:
-        async with asyncio.timeout(function.timeout_s) as limit:
+    async def _call(self, function: FunctionTool, args: dict[str, Any]) -> ToolResult:
+        if function.is_stream:  # and the service does not take streams
+            async with aclosing(_results(function, args)) as results:
+                outputs = [result.output["output"] async for result in results]
+            return ToolResult({"output": outputs[-_MAX_RESULTS:]})
+        values = function.check(args)
+        async with _limit(function):
             if function.is_async:
                 result = await function.function(**values)
             elif function.inline:
                 result = function.function(**values)
             else:
-                result = await asyncio.to_thread(function.function, **values)
+                result = await self._call_in_thread(function, values)
+        return _plain(function, result)
+
+    async def _call_in_thread(self, function: FunctionTool, values: dict[str, Any]) -> Any:
+        # Not the loop's own threads: a function that hangs there would hold up the loop's end.
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="antiphon-tool")
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: context.run(function.function, **values)
+        )
+
+
+async def _again(call: FunctionCall, earlier: asyncio.Task[FunctionResponse]) -> FunctionResponse:
+    """The answer of the earlier call, to this one."""
+    response = await earlier  # and it is cancelled with this one
+    return msgspec.structs.replace(response, id=call.id)
+
+
+async def _results(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:
+    values = function.check(args)
+    async with aclosing(function.function(**values)) as results:
+        while True:
+            try:
+                async with _limit(function):
+                    result = await anext(results)
+            except StopAsyncIteration:
+                return
+            yield _plain(function, result)
+
+
+@asynccontextmanager
+async def _limit(function: FunctionTool) -> AsyncIterator[None]:
+    """The time limit of a function; a `TimeoutError` of its own is left alone."""
+    try:
+        async with asyncio.timeout(function.timeout_s) as limit:
+            yield
     except TimeoutError as error:
         if not limit.expired():
-            raise  # the function's own
+            raise
         raise ToolError(f"{function.name} took longer than {function.timeout_s:g} s.") from error
+
+
+def _plain(function: FunctionTool, result: Any) -> ToolResult:
+    """A result as JSON values."""
+    given = result if isinstance(result, ToolResult) else ToolResult(result)
     try:
-        return msgspec.to_builtins(result)
+        return ToolResult({"output": msgspec.to_builtins(given.output)}, given.scheduling)
     except (TypeError, ValueError) as error:
         raise ToolError(
-            f"{function.name} returned a {type(result).__name__}, which JSON cannot say."
+            f"{function.name} returned a {type(given.output).__name__}, which JSON cannot say."
         ) from error
+
+
+def _told(call: FunctionCall, error: Exception) -> ToolResult:
+    """A failure, in words for the model; the traceback is for us."""
+    if isinstance(error, ToolError):
+        logger.warning("Tool call refused: %s", error)
+        return ToolResult({"error": str(error)})
+    logger.error("The tool %s failed", call.name, exc_info=error)
+    return ToolResult({"error": f"{type(error).__name__}: {error}"})
+
+
+def _wish(call: FunctionCall) -> str:
+    """What is called with what."""
+    return f"{call.name} {json.dumps(call.args, sort_keys=True, default=str)}"

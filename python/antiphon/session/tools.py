@@ -11,6 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, overload
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from antiphon.errors import ToolError
 from antiphon.wire import FunctionDeclaration, Tool
 
-__all__ = ["FunctionTool", "ToolInput", "Toolbox", "tool"]
+__all__ = ["FunctionTool", "ToolInput", "ToolResult", "Toolbox", "tool"]
 
 Behavior = Literal["BLOCKING", "NON_BLOCKING"]
 Scheduling = Literal["INTERRUPT", "WHEN_IDLE", "SILENT"]
@@ -31,6 +32,20 @@ _ADVICE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a function returns or yields, to say when the model uses this one result.
+
+    Attributes:
+        output: The result: plain values, dataclasses and the like.
+        scheduling: ``INTERRUPT``, ``WHEN_IDLE`` or ``SILENT``; None: as the tool says. Of a
+            BLOCKING call, which the model waits for, it is not sent.
+    """
+
+    output: Any
+    scheduling: Scheduling | None = None
+
+
 class FunctionTool:
     """A function that the model may call. Made by `tool`; still callable as itself.
 
@@ -38,9 +53,10 @@ class FunctionTool:
         name: Its name for the model.
         declaration: What the service is told.
         is_async: It is a coroutine function.
+        is_stream: It is an asynchronous generator: each value that it yields is a result.
         inline: It is called on the event loop; otherwise a plain function runs in a thread.
         scheduling: When the model uses the answer of a NON_BLOCKING call.
-        timeout_s: Its time limit.
+        timeout_s: Its time limit; of a stream, for each result.
     """
 
     def __init__(
@@ -62,8 +78,13 @@ class FunctionTool:
                 f"{self.name!r} is not a name for a tool: letters, digits and _ . : - only, and "
                 "at most 128. Pass tool(function, name=…)."
             )
+        body = _body_of(function)
         self.function = function
-        self.is_async = inspect.iscoroutinefunction(_body_of(function))
+        self.is_async = inspect.iscoroutinefunction(body)
+        self.is_stream = inspect.isasyncgenfunction(body)
+        self._check_options(behavior, scheduling, timeout_s)
+        if self.is_stream:
+            behavior = "NON_BLOCKING"
         self.inline = inline
         self.scheduling = scheduling
         self.timeout_s = timeout_s
@@ -105,6 +126,27 @@ class FunctionTool:
                 raise ToolError(f"{self.name}: argument {name}: {error}.") from error
         return values
 
+    def _check_options(self, behavior: Any, scheduling: Any, timeout_s: float) -> None:
+        if behavior not in (None, *get_args(Behavior)):
+            raise ToolError(f"{self.name}: behavior is {behavior!r}; {_either(Behavior)}, or None.")
+        if scheduling not in (None, *get_args(Scheduling)):
+            raise ToolError(
+                f"{self.name}: scheduling is {scheduling!r}; {_either(Scheduling)}, or None."
+            )
+        if behavior == "BLOCKING" and scheduling is not None:
+            raise ToolError(
+                f"{self.name}: the model waits for a BLOCKING function, so its scheduling means "
+                "nothing. Leave it out, or use behavior='NON_BLOCKING'."
+            )
+        if behavior == "BLOCKING" and self.is_stream:
+            raise ToolError(
+                f"{self.name} yields several results, which only a NON_BLOCKING function can give."
+            )
+        if inspect.isgeneratorfunction(_body_of(self.function)):
+            raise ToolError(f"{self.name} is a generator. Write it as async def to yield results.")
+        if not timeout_s > 0:
+            raise ToolError(f"{self.name}: timeout_s is {timeout_s!r}; it must be more than 0 s.")
+
     def _schema(self, notes: Mapping[str, str]) -> dict[str, Any] | None:
         if not self._known:
             return None
@@ -145,13 +187,23 @@ def tool(
 
     A plain function can be given to `LiveModel` as it is; this is for overrides.
 
+    A coroutine function is cancelled when its call is, or when its time is up. A plain function
+    runs in one of the session's 8 threads, and cannot be stopped there: its late result is
+    dropped, and its thread is not free until it returns. An asynchronous generator answers its
+    call with every value it yields (1,000 at most), and is always NON_BLOCKING. To give one
+    result a scheduling of its own, return or yield a `ToolResult`.
+
+    Where a connection breaks and the question is asked again, a call that comes again with the
+    same arguments gets the result of the first: the function runs once.
+
     Args:
         function: Parameters need type hints; a Google-style docstring describes them.
         **options: ``name``, ``description``: instead of the function's own. ``behavior``:
             ``BLOCKING`` (the model waits) or ``NON_BLOCKING``; the model's own if omitted.
             ``scheduling``: when the answer of a NON_BLOCKING call is used: ``INTERRUPT``,
             ``WHEN_IDLE`` or ``SILENT``. ``inline``: call a plain function on the event loop
-            instead of in a thread; it must not block. ``timeout_s``: time limit, 60 s.
+            instead of in a thread; it must not block. ``timeout_s``: time limit, 60 s; of a
+            generator, for each result.
 
     Raises:
         ToolError: The function cannot be declared.
@@ -338,6 +390,10 @@ def _read_args(body: str) -> dict[str, str]:
         elif current and line.strip():
             notes[current[-1]] = f"{notes[current[-1]]} {line.strip()}".strip()
     return notes
+
+
+def _either(kind: Any) -> str:
+    return f"it must be {' or '.join(get_args(kind))}"
 
 
 def _snake(key: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 from websockets.asyncio.client import connect as websockets_connect
@@ -21,20 +20,15 @@ from websockets.exceptions import (
 
 from antiphon.channel import Channel
 from antiphon.errors import ConnectError
-from antiphon.session.connection import LiveConnection, WebSocketChannel, redact
+from antiphon.session.connection import LiveConnection, WebSocketChannel
 from antiphon.wire.addresses import ServerAddress, parse_url
+from antiphon.wire.secret import HiddenText, quiet_logger, redact, secrets_in
 
-__all__ = ["WebSocketConnector"]
+__all__ = ["STATUS_ADVICE", "WebSocketConnector", "check_headers", "diagnose", "proxy_for"]
 
-if TYPE_CHECKING:
-    _Adapter = logging.LoggerAdapter[logging.Logger]
-else:
-    _Adapter = logging.LoggerAdapter
-
-_PUBLIC_HEADERS = ("x-goog-api-client", "user-agent", "content-type")
 _BODY_CHARS = 300
 
-_STATUS_ADVICE: dict[int, tuple[str, str]] = {
+STATUS_ADVICE: dict[int, tuple[str, str]] = {
     401: ("auth", "Check the API key or renew the token."),
     403: ("auth", "Check the API key, its restrictions, and that the API is enabled."),
     404: ("model", "Check base_url, the API version and the region."),
@@ -91,16 +85,18 @@ class WebSocketConnector:
             ConnectError: No connection within ``timeout_s``, the upgrade was refused, or the URL
                 is not valid.
         """
+        headers = {name: HiddenText(value) for name, value in headers.items()}
         address = parse_url(url)
-        proxy = _proxy_for(address)
+        proxy = proxy_for(address)
         place = address.place + (f" through the proxy {_shown(proxy)}" if proxy else "")
-        secrets = _secrets_of(headers)
-        _check_headers(headers, place)
+        secrets = secrets_in(headers)
+        check_headers(headers, place)
         secure: dict[str, Any] = {"ssl": self._tls} if self._tls and url.startswith("wss:") else {}
+        refused = None
         try:
             connection = await _Connect(
                 url,
-                additional_headers=dict(headers),
+                additional_headers=headers,
                 proxy=proxy,
                 user_agent_header=None,
                 compression=None,
@@ -109,13 +105,15 @@ class WebSocketConnector:
                 ping_interval=self._ping_interval_s,
                 ping_timeout=None,
                 close_timeout=self._close_timeout_s,
-                logger=_QuietLogger(logging.getLogger("antiphon.websocket"), {}),
+                logger=quiet_logger("antiphon.websocket"),
                 create_connection=LiveConnection,
                 **secure,
             )
         except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError, ImportError) as error:
-            # From None: the causes may show request headers or a proxy's login.
-            raise _refused(error, place, timeout_s, secrets) from None
+            refused = _refused(error, place, timeout_s, secrets)
+        if refused is not None:
+            # Out here: the variables of what failed hold request headers or a proxy's login.
+            raise refused
         assert isinstance(connection, LiveConnection)
         return WebSocketChannel(connection, secrets, self._silence_timeout_s, self._write_timeout_s)
 
@@ -125,14 +123,7 @@ class _Connect(websockets_connect):
         return exc
 
 
-class _QuietLogger(_Adapter):
-    """Without debug messages: they would show the request's headers, the key among them."""
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
-        return level > logging.DEBUG and super().isEnabledFor(level)
-
-
-def _proxy_for(address: ServerAddress) -> str | None:
+def proxy_for(address: ServerAddress) -> str | None:
     """The proxy that the environment wants for this server; None for a direct connection."""
     port = address.port or (443 if address.scheme == "wss" else 80)
     if address.is_loopback or proxy_bypass(f"{address.host}:{port}"):
@@ -143,7 +134,7 @@ def _proxy_for(address: ServerAddress) -> str | None:
         if proxy := proxies.get(scheme):
             # The settings of an operating system give SOCKS proxies a scheme that is not theirs.
             socks = scheme == "socks" and proxy.startswith("http://")
-            return f"socks5h://{proxy[7:]}" if socks else proxy
+            return HiddenText(f"socks5h://{proxy[7:]}" if socks else proxy)  # with its login
     return None
 
 
@@ -153,14 +144,12 @@ def _shown(proxy: str) -> str:
     return scheme + found + rest.rpartition("@")[2]
 
 
-def _secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Every header value that must not be shown, and the bare token of ``Bearer …``."""
-    values = [value for name, value in headers.items() if name.lower() not in _PUBLIC_HEADERS]
-    tokens = [value.partition(" ")[2] for value in values]
-    return tuple(secret for secret in (*values, *tokens) if secret)
+def check_headers(headers: Mapping[str, str], place: str) -> None:
+    """Refuse what no header can carry, without showing it.
 
-
-def _check_headers(headers: Mapping[str, str], place: str) -> None:
+    Raises:
+        ConnectError: A value has a line break or is not ASCII.
+    """
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
             raise ConnectError(
@@ -182,13 +171,13 @@ def _refused(
         body = redact(error.response.body.decode("utf-8", "replace"), secrets)
         said = " ".join(body.split())[:_BODY_CHARS]
         what = f"the server answered HTTP {code}" + (f": {said}" if said else "")
-        cause, hint = _STATUS_ADVICE.get(code, ("unavailable", "Check base_url; try again later."))
+        cause, hint = STATUS_ADVICE.get(code, ("unavailable", "Check base_url; try again later."))
     elif isinstance(error, InvalidProxyStatus):
         code = error.response.status_code
         what = f"the proxy answered HTTP {code}"
-        cause, hint = _STATUS_ADVICE[407] if code == 407 else ("network", _PROXY)
+        cause, hint = STATUS_ADVICE[407] if code == 407 else ("network", _PROXY)
     else:
-        what, cause, hint = _diagnose(error, timeout_s)
+        what, cause, hint = diagnose(error, timeout_s)
     return ConnectError(
         f"Not connected to {place}: {what}. {hint}",
         code=code,
@@ -198,7 +187,7 @@ def _refused(
     )
 
 
-def _diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
+def diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
     """What happened, its cause in a word, and what to do."""
     for kind, diagnosis in (
         (TimeoutError, (f"no answer within {timeout_s:g} s", "timeout", _NETWORK)),

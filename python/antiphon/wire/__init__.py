@@ -1,8 +1,8 @@
 """The Live API's messages as typed values: no asyncio, no audio, no clock.
 
 Read in this order: `server` (what comes down), `client` (what goes up), `codec` (bytes to
-values and back), `media_type`, `content`, `models`, `model_rules`, `endpoints`, `addresses`,
-`close_codes`.
+values and back), `media_type`, `content`, `models`, `model_rules`, `secret`, `endpoints`,
+`google_credentials`, `addresses`, `close_codes`.
 """
 
 from antiphon.wire.client import (

@@ -1,0 +1,140 @@
+"""Function calls of the model, over one connection or several.
+
+A resumed session knows what its handle remembers. It takes no result for a call that came after
+the handle: either the question is sent again and the model calls again, or the result is told in
+words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from antiphon.wire import Content, FunctionCall, FunctionResponse, ModelProfile, Part, Tool
+
+__all__ = ["Calls", "told_in_words"]
+
+_MAX_CALLS = 256
+
+
+@dataclass(slots=True)
+class _Call:
+    turn: int
+    holds: bool
+    """No realtime input may be sent while it is open."""
+    remembered: bool = False
+    """A resumption handle came after it."""
+    asked_again: bool = False
+    """The connection broke; what was asked is sent again."""
+    lost: bool = False
+    """The session does not know it any more."""
+
+
+class Calls:
+    """The last 256 calls that have an id; the oldest are forgotten.
+
+    Args:
+        profile: What the model needs.
+        tools: What is declared.
+    """
+
+    def __init__(self, profile: ModelProfile, tools: Iterable[Tool] = ()) -> None:
+        self._profile = profile
+        self._calls: OrderedDict[str, _Call] = OrderedDict()
+        self._open: set[str] = set()
+        self._blocking: set[str] = set()
+        self.declare(tools)
+
+    @property
+    def open(self) -> bool:
+        """Whether a result is waited for."""
+        return bool(self._open)
+
+    @property
+    def hold_input(self) -> bool:
+        """Whether the model must not be sent realtime input now."""
+        return any(self._calls[call_id].holds for call_id in self._open)
+
+    def declare(self, tools: Iterable[Tool]) -> None:
+        """These are the functions from now on."""
+        self._blocking.clear()
+        for tool in tools:
+            for function in tool.function_declarations or []:
+                behavior = function.behavior or self._profile.tool_behavior
+                if behavior == "BLOCKING":
+                    self._blocking.add(function.name)
+
+    def called(self, calls: Iterable[FunctionCall], turn: int) -> None:
+        """The model called functions."""
+        for call in calls:
+            if call.id and call.id not in self._calls:
+                holds = self._profile.holds_input_in_call and call.name in self._blocking
+                self._calls[call.id] = _Call(turn, holds)
+                self._open.add(call.id)
+        while len(self._calls) > _MAX_CALLS:
+            oldest = next(iter(self._calls))
+            over = next((key for key in self._calls if key not in self._open), oldest)
+            del self._calls[over]
+            self._open.discard(over)
+
+    def cancelled(self, ids: Iterable[str]) -> None:
+        """The service does not want these results any more."""
+        self._open -= set(ids)
+
+    def answered(self, responses: Iterable[FunctionResponse]) -> None:
+        """Results were given."""
+        self._open -= {response.id for response in responses if not response.will_continue}
+
+    def stop_holding(self) -> None:
+        """The user was kept waiting for long enough."""
+        for call in self._calls.values():
+            call.holds = False
+
+    def mark_remembered(self) -> None:
+        """A resumption handle came: it remembers all calls so far."""
+        for call in self._calls.values():
+            call.remembered = True
+
+    def leave(self, asked_again: bool, turn: int | None) -> None:
+        """The connection is left; ``asked_again``: the question of ``turn`` will be sent again.
+
+        Without ``turn``, whatever was asked.
+        """
+        for call in self._calls.values():
+            call.asked_again = asked_again and (turn is None or call.turn == turn)
+
+    def resume(self, *, with_handle: bool) -> None:
+        """There is a connection again, with a handle or to a new session."""
+        for call_id, call in self._calls.items():
+            if not (with_handle and call.remembered):
+                call.lost = True
+                self._open.discard(call_id)
+
+    def is_asked_again(self, call_id: str) -> bool:
+        """Whether a call was lost, and the model will make it anew if it still wants it."""
+        call = self._calls.get(call_id)
+        return call is not None and call.lost and call.asked_again
+
+    def split(
+        self, responses: Sequence[FunctionResponse]
+    ) -> tuple[list[FunctionResponse], list[FunctionResponse]]:
+        """Results that the session takes as such, and those that are to be told in words.
+
+        Those of calls that will be made anew are neither, nor is the empty end of a stream.
+        """
+        known, told = [], []
+        for response in responses:
+            call = self._calls.get(response.id)
+            if call is None or not call.lost:
+                known.append(response)
+            elif not call.asked_again and response.response:
+                told.append(response)
+        return known, told
+
+
+def told_in_words(response: FunctionResponse) -> Content:
+    """A result for a session that does not know the call."""
+    result = json.dumps(response.response, ensure_ascii=False)
+    return Content(role="user", parts=[Part(text=f"[Result of {response.name}: {result}]")])

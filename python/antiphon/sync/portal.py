@@ -1,0 +1,294 @@
+"""The way from other threads to the one event loop that all sessions of `antiphon.sync` share."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import logging
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from antiphon.errors import AntiphonError
+
+__all__ = ["Portal", "Twin", "close", "open_portal"]
+
+R = TypeVar("R")
+A = TypeVar("A")
+
+logger = logging.getLogger("antiphon.sync")
+
+# At the end of the process: a goodbye is sent if it can be sent at once.
+_EXIT_TIMEOUT_S = 2.0
+
+
+class Threads(Protocol):
+    """How a thread is begun, and how another one waits for it."""
+
+    def start(self, main: Callable[[], None]) -> None:
+        """Run a function on a thread of its own, which does not keep the process alive."""
+        ...
+
+    def executor(self) -> ThreadPoolExecutor | None:
+        """What runs the blocking jobs of that thread's loop; None: the loop's own."""
+        ...
+
+    def wait(self, future: Future[Any]) -> None:
+        """Return when the future is done."""
+        ...
+
+    def join(self) -> None:
+        """Return when the thread has ended."""
+        ...
+
+
+class PlainThreads:
+    """The threads of Python."""
+
+    def start(self, main: Callable[[], None]) -> None:
+        """See `Threads`."""
+        self._thread = threading.Thread(target=main, name="antiphon-sync", daemon=True)
+        self._thread.start()
+
+    def executor(self) -> None:
+        """See `Threads`."""
+
+    def wait(self, future: Future[Any]) -> None:
+        """See `Threads`."""
+        future.exception()
+
+    def join(self) -> None:
+        """See `Threads`."""
+        self._thread.join()
+
+
+class Portal:
+    """An event loop on a thread of its own, and calls into it from any other thread."""
+
+    def __init__(self) -> None:
+        self.process_id = os.getpid()
+        self.ended = False
+        self._calls: set[Future[Any]] = set()
+        self._threads = _threads()
+        # What has to be closed before the loop ends.
+        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+        started: Future[asyncio.AbstractEventLoop] = Future()
+        self._threads.start(lambda: self._main(started))
+        self._threads.wait(started)
+        self._loop = started.result()
+
+    def call(self, function: Callable[[], Awaitable[R]], timeout_s: float | None = None) -> R:
+        """Have a coroutine run on the loop, and wait for what it returns.
+
+        Whatever ends the waiting, such as Ctrl-C, cancels the coroutine and waits for its end.
+
+        Raises:
+            TimeoutError: It took longer than ``timeout_s``; it was cancelled.
+            RuntimeError: Called from an event loop.
+            AntiphonError: `close` was called meanwhile.
+        """
+        _check_no_loop()
+        done: Future[R] = Future()
+        hand_over = partial(_hand_over, done)
+        tasks: list[asyncio.Task[R]] = []
+
+        def start() -> None:
+            task = asyncio.ensure_future(_limited(function, timeout_s))
+            tasks.append(task)
+            task.add_done_callback(hand_over)
+
+        self._calls.add(done)
+        try:
+            if self.ended:  # asked after the call is known: the end misses none
+                raise _closed()
+            self._loop.call_soon_threadsafe(start)
+            try:
+                self._threads.wait(done)
+            except BaseException:
+                self._loop.call_soon_threadsafe(lambda: tasks[0].cancel())  # noqa: PLW0108 not yet there
+                self._threads.wait(done)
+                raise
+            return done.result()
+        finally:
+            self._calls.discard(done)
+            del done  # an error holds this frame: no circle through it
+
+    def adopt(self, owner: Any) -> None:
+        """Close this one too, when the loop is closed."""
+        self._open.add(owner)
+
+    def let_go(self, drop: Callable[[], None]) -> None:
+        """Have the last reference to something of the loop dropped there, and nowhere else."""
+        try:
+            self._loop.call_soon_threadsafe(drop)
+        except RuntimeError:  # the loop has ended, so that nothing else touches it
+            drop()
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """Close what is open, cancel what still waits, and end the thread."""
+        try:
+            self.call(self._close_owners, timeout_s)
+        except TimeoutError:
+            logger.warning("Sessions did not close within %g s; they are dropped", timeout_s)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._threads.join()
+
+    async def _close_owners(self) -> None:
+        results = await asyncio.gather(
+            *[owner.close() for owner in self._open], return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, Exception):
+                logger.warning("A session did not close well: %r", result)
+
+    def _main(self, started: Future[asyncio.AbstractEventLoop]) -> None:
+        with asyncio.Runner() as runner:  # it cancels what is left, and waits for it
+            loop = runner.get_loop()
+            if (executor := self._threads.executor()) is not None:
+                loop.set_default_executor(executor)
+            loop.call_soon(started.set_result, loop)
+            loop.run_forever()
+        self.ended = True
+        for done in tuple(self._calls):  # they came too late to be cancelled
+            if not done.done():
+                done.set_exception(_closed())
+
+
+class Twin(Generic[A]):
+    """The synchronous side of an object that lives on the loop.
+
+    Every method that waits takes ``timeout_s``: `TimeoutError` is raised when that is over, and
+    the call is cancelled as if it were a task. A twin can be used by several threads at once.
+    """
+
+    def __init__(
+        self, asynchronous: A, portal: Portal | None = None, timeout_s: float | None = None
+    ) -> None:
+        self._portal = portal  # None: it lives on no loop, such as a model
+        self._timeout_s = timeout_s
+        # The one lasting reference: what lives on the loop has to die there.
+        self._held = [asynchronous]
+        if portal is None:
+            return
+        weakref.finalize(self, portal.let_go, self._held.clear).atexit = False
+        if inspect.iscoroutinefunction(getattr(asynchronous, "close", None)):
+            portal.adopt(asynchronous)
+
+    @property
+    def _asynchronous(self) -> A:
+        return self._held[0]
+
+    def _wait(self, function: Callable[[A], Awaitable[R]], timeout_s: float | None = None) -> R:
+        """Have a coroutine run on the loop, and wait for what it returns."""
+        return self._living_portal().call(lambda: function(self._held[0]), timeout_s)
+
+    def _call(self, function: Callable[[A], R]) -> R:
+        """Have a function called on the loop."""
+
+        async def call() -> R:
+            return function(self._held[0])
+
+        return self._living_portal().call(call)
+
+    def _living_portal(self) -> Portal:
+        if self._portal is None:
+            return open_portal()
+        if self._portal.process_id != os.getpid():
+            raise RuntimeError(
+                f"This {type(self).__name__} belongs to the process {self._portal.process_id}; "
+                f"this one, {os.getpid()}, was forked from it. Connect anew after a fork."
+            )
+        # What is closed can still be read, on any loop: nothing in it waits any more.
+        return open_portal() if self._portal.ended else self._portal
+
+
+_lock = threading.Lock()
+_portal: Portal | None = None
+
+
+def open_portal() -> Portal:
+    """The portal of this process; it begins when it is first used."""
+    global _portal  # noqa: PLW0603 one for all threads
+    _check_no_loop()
+    with _lock:
+        if _portal is None or _portal.ended:
+            _portal = Portal()
+        return _portal
+
+
+def close(timeout_s: float | None = None) -> None:
+    """Close every session of `antiphon.sync`, and end its thread.
+
+    Programs need not call it: the thread ends with the process. The next use begins another one.
+    Calls that still wait raise `AntiphonError`.
+
+    Args:
+        timeout_s: How long to wait for the sessions; after it they are dropped.
+    """
+    global _portal
+    with _lock:
+        portal, _portal = _portal, None
+    if portal is not None and not portal.ended:
+        portal.close(timeout_s)
+
+
+def _forget() -> None:
+    """After a fork the thread is not there, and the lock may be held by nobody."""
+    global _lock, _portal
+    _lock, _portal = threading.Lock(), None
+
+
+def _check_no_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "antiphon.sync and antiphon.ask() wait, so they cannot be used inside an event loop. Use "
+        "`async with antiphon.connect() as session` and `await session.ask(…)` there."
+    )
+
+
+async def _limited(function: Callable[[], Awaitable[R]], timeout_s: float | None) -> R:
+    try:
+        async with asyncio.timeout(timeout_s) as limit:
+            return await function()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(
+            f"It took longer than timeout_s={timeout_s:g}; the call was cancelled."
+        ) from error
+
+
+def _hand_over(done: Future[R], task: asyncio.Task[R]) -> None:
+    if task.cancelled():
+        done.set_exception(_closed())
+    elif (error := task.exception()) is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(task.result())
+
+
+def _closed() -> AntiphonError:
+    return AntiphonError("The call was cancelled: antiphon.sync was closed meanwhile.")
+
+
+def _threads() -> Threads:
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        from antiphon.sync.gevent_threads import GeventThreads
+
+        return GeventThreads()
+    return PlainThreads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+atexit.register(close, _EXIT_TIMEOUT_S)

@@ -1,0 +1,138 @@
+"""Credentials of Google Cloud, by google-auth: found, refreshed, and never shown.
+
+All of it blocks: files are read, a metadata server or a token endpoint is asked. So a session calls
+`GoogleCredentials.fetch` in a thread, and only when the token it has is about to end.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from typing import Any, NamedTuple
+
+from antiphon.errors import AuthError, ConnectError
+from antiphon.wire.secret import Hidden, Secret
+
+__all__ = ["GoogleCredentials", "Grant"]
+
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_TIMEOUT_S = 20.0
+_MAX_WORDS = 200
+_LONG_WORD = re.compile(r"[\w+.%=~-]{40,}")  # no language has it; tokens and signatures do
+_ADVICE = (
+    "Run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS to a "
+    "credentials file, or pass VertexAI(access_token=…) or VertexAI(api_key=…)."
+)
+_INSTALL = "Run `pip install 'antiphon[vertex]'`, or pass VertexAI(access_token=…)."
+
+
+class Grant(NamedTuple):
+    """What credentials give."""
+
+    token: Secret
+    project: str
+    """Of the credentials; empty if they name none."""
+    quota_project: str
+    """Who pays, if it is another project."""
+
+
+class GoogleCredentials(Hidden):
+    """Credentials, and the token they gave last; for any number of sessions and threads.
+
+    Args:
+        credentials: Of google-auth; None: Application Default Credentials, looked for when they
+            are first used.
+    """
+
+    def __init__(self, credentials: Any = None) -> None:
+        self._given = credentials
+        self._credentials = credentials
+        self._project = getattr(credentials, "project_id", None) or ""
+        self._refreshing = threading.Lock()
+
+    @classmethod
+    def of(cls, credentials: Any) -> GoogleCredentials:
+        """Credentials as they were given."""
+        return credentials if isinstance(credentials, GoogleCredentials) else cls(credentials)
+
+    def held(self) -> Grant | None:
+        """What is there without asking anybody; None: `fetch` it."""
+        if self._credentials is None or not self._credentials.valid:
+            return None
+        return Grant(
+            Secret(self._credentials.token),
+            self._project,
+            getattr(self._credentials, "quota_project_id", None) or "",
+        )
+
+    def fetch(self) -> Grant:
+        """A token that is valid for some minutes; blocks.
+
+        Raises:
+            AuthError: There are no credentials, they were refused, or google-auth is missing.
+            ConnectError: Who gives the token could not be reached.
+        """
+        with self._refreshing:
+            grant = self.held()
+            if grant is None:
+                failure = self._refresh()
+                if failure is not None:
+                    raise failure  # out here: the locals of what it stands for are secret
+                grant = self.held()
+        if grant is None:
+            raise AuthError(
+                f"Google Cloud's credentials gave no valid token. {_ADVICE}",
+                cause="auth",
+                hint=_ADVICE,
+            )
+        return grant
+
+    def _refresh(self) -> AuthError | ConnectError | None:
+        """Find the credentials if need be, and renew their token; what failed, if it did."""
+        try:
+            self._renew()
+        except ImportError as missing:
+            return AuthError(
+                f"Google Cloud's credentials need google-auth ({missing.name} is not there). "
+                f"{_INSTALL}",
+                cause="auth",
+                hint=_INSTALL,
+            )
+        except Exception as error:  # of google-auth, and of what it calls
+            return _explained(error)
+        return None
+
+    def _renew(self) -> None:
+        import google.auth
+        from google.auth.transport.requests import Request
+
+        if self._credentials is None:
+            self._credentials, project = google.auth.default(scopes=[_SCOPE])
+            self._project = project or ""
+        elif getattr(self._credentials, "requires_scopes", False):
+            self._credentials = self._credentials.with_scopes([_SCOPE])
+        self._credentials.refresh(functools.partial(Request(), timeout=_TIMEOUT_S))
+
+    def __repr__(self) -> str:
+        return f"GoogleCredentials({'' if self._given is None else '***'})"
+
+
+def _explained(error: Exception) -> AuthError | ConnectError:
+    from google.auth.exceptions import DefaultCredentialsError, TransportError
+
+    if isinstance(error, TransportError | OSError) or getattr(error, "retryable", False):
+        hint = "Check the network and the proxy settings."
+        return ConnectError(
+            f"No token for Google Cloud: {_words(error)} {hint}", cause="network", hint=hint
+        )
+    missing = isinstance(error, DefaultCredentialsError)
+    what = "Google Cloud's credentials " + ("were not found" if missing else "were refused")
+    return AuthError(f"{what}: {_words(error)} {_ADVICE}", cause="auth", hint=_ADVICE)
+
+
+def _words(error: Exception) -> str:
+    """What google-auth says, without the answer of a server that it may have with it."""
+    said = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+    short = _LONG_WORD.sub("***", " ".join(said.split()))[:_MAX_WORDS].rstrip(".")
+    return f"{short or type(error).__name__}."

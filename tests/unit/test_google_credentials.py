@@ -1,0 +1,237 @@
+"""Google Cloud's credentials by google-auth itself, against a token endpoint on this machine."""
+
+import asyncio
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+import pytest
+
+from antiphon.errors import AuthError, ConnectError
+from antiphon.wire import VertexAI
+from antiphon.wire.google_credentials import GoogleCredentials
+
+service_account = pytest.importorskip("google.oauth2.service_account")
+rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+
+NAMES = ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_API_KEY", "GEMINI_API_KEY")
+
+
+@pytest.fixture(autouse=True)
+def nothing_around(monkeypatch, tmp_path):
+    """No credentials of this machine, and no metadata server."""
+    for name in (*NAMES, "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_QUOTA_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def private_key():
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+class TokenEndpoint(ThreadingHTTPServer):
+    """Gives a token for an assertion that is signed; what it was asked is kept."""
+
+    def __init__(self, status=200, lifetime_s=3600):
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.status, self.lifetime_s = status, lifetime_s
+        self.asked = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/token"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        server = self.server
+        server.asked.append((parse_qs(body), threading.current_thread()))
+        if server.status == 200:
+            number = len(server.asked)
+            answer = {"access_token": f"token-{number}", "expires_in": server.lifetime_s}
+        else:
+            answer = {"error": "invalid_grant", "error_description": f"Not you: {body}"}
+        data = json.dumps(answer).encode()
+        self.send_response(server.status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def endpoint(**settings):
+    server = TokenEndpoint(**settings)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def account(private_key, url, **more):
+    return {
+        "type": "service_account",
+        "client_email": "robot@example.com",
+        "private_key": private_key,
+        "private_key_id": "1",
+        "token_uri": url,
+        "project_id": "project-of-the-account",
+        **more,
+    }
+
+
+@pytest.fixture
+def adc(private_key, monkeypatch, tmp_path):
+    """Application Default Credentials in a file, and who gives their tokens."""
+    with endpoint() as server:
+        file = tmp_path / "account.json"
+        file.write_text(json.dumps(account(private_key, server.url)))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        yield server
+
+
+def resolve(backend):
+    return asyncio.run(backend.resolve(asyncio.to_thread))
+
+
+def test_application_default_credentials_give_token_and_project(adc):
+    backend = VertexAI()
+    ready = resolve(backend)
+    assert ready.headers()["Authorization"] == "Bearer token-1"
+    assert "x-goog-user-project" not in ready.headers()
+    assert ready.model_name("m") == (
+        "projects/project-of-the-account/locations/us-central1/publishers/google/models/m"
+    )
+    (form, thread) = adc.asked[0]
+    assert form["assertion"]
+    assert thread is not threading.main_thread()
+
+
+def test_the_environment_names_project_location_and_who_pays(adc, monkeypatch):
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "europe-west4")
+    monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "payer")
+    ready = resolve(VertexAI())
+    assert ready.url().startswith("wss://europe-west4-aiplatform.googleapis.com/")
+    assert ready.model_name("m").startswith("projects/p/locations/europe-west4/")
+    assert ready.headers()["x-goog-user-project"] == "payer"
+    assert resolve(VertexAI(quota_project="other")).headers()["x-goog-user-project"] == "other"
+    named = resolve(VertexAI(project="q", location="us"))
+    assert named.model_name("m").startswith("projects/q/locations/us/")
+
+
+def test_a_token_is_kept_until_it_is_about_to_end(adc):
+    backend = VertexAI()
+    assert [resolve(backend).access_token for _ in range(3)] == [resolve(backend).access_token] * 3
+    assert len(adc.asked) == 1
+    adc.lifetime_s = 60  # less than google-auth wants to be left
+    short = VertexAI()
+    with pytest.raises(AuthError, match="no valid token"):
+        resolve(short)
+
+
+def test_many_sessions_ask_once(adc):
+    backend = VertexAI()
+
+    async def main():
+        got = await asyncio.gather(*(backend.resolve(asyncio.to_thread) for _ in range(20)))
+        return {ready.headers()["Authorization"] for ready in got}
+
+    assert asyncio.run(main()) == {"Bearer token-1"}
+    assert len(adc.asked) == 1
+
+
+def test_the_loop_goes_on_while_a_token_is_fetched(adc, monkeypatch):
+    may_answer = threading.Event()
+    answer = _Answer.do_POST
+
+    def slowly(self):
+        assert may_answer.wait(10)
+        answer(self)
+
+    monkeypatch.setattr(_Answer, "do_POST", slowly)
+
+    async def main():
+        fetching = asyncio.create_task(VertexAI().resolve(asyncio.to_thread))
+        await asyncio.sleep(0)
+        may_answer.set()  # only a loop that is not held up comes here
+        return (await fetching).headers()["Authorization"]
+
+    assert asyncio.run(main()) == "Bearer token-1"
+
+
+def test_credentials_of_an_application(private_key):
+    with endpoint() as server:
+        credentials = service_account.Credentials.from_service_account_info(
+            account(private_key, server.url)
+        )
+        ready = resolve(VertexAI(credentials=credentials))
+        assert ready.headers()["Authorization"] == "Bearer token-1"
+        assert ready.model_name("m").startswith("projects/project-of-the-account/")
+
+
+def test_no_credentials_say_what_to_do():
+    with pytest.raises(AuthError, match="gcloud auth application-default login") as caught:
+        resolve(VertexAI(project="p"))
+    assert caught.value.hint
+    assert caught.value.__context__ is None
+
+
+def test_a_file_that_is_none(monkeypatch, tmp_path):
+    file = tmp_path / "account.json"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    for text in (None, "no json", "{}"):
+        if text is not None:
+            file.write_text(text)
+        with pytest.raises(AuthError, match="GOOGLE_APPLICATION_CREDENTIALS"):
+            resolve(VertexAI())
+
+
+def test_credentials_that_are_refused(adc):
+    adc.status = 400
+    with pytest.raises(AuthError, match="were refused: invalid_grant") as caught:
+        resolve(VertexAI())
+    assert caught.value.__context__ is None
+
+
+def test_an_endpoint_that_is_not_there(private_key):
+    credentials = service_account.Credentials.from_service_account_info(
+        account(private_key, "http://127.0.0.1:1/token")
+    )
+    with pytest.raises(ConnectError) as caught:
+        resolve(VertexAI(credentials=credentials))
+    assert caught.value.cause == "network"
+
+
+def test_without_google_auth_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "google.auth.transport.requests", None)
+    with pytest.raises(AuthError, match=r"pip install 'antiphon\[vertex\]'"):
+        resolve(VertexAI(project="p"))
+
+
+def test_one_token_for_all_copies_of_a_backend(adc):
+    backend = VertexAI()
+    other = __import__("msgspec").structs.replace(backend, location="us")
+    resolve(backend)
+    resolve(other)
+    assert len(adc.asked) == 1
+    assert isinstance(other.credentials, GoogleCredentials)
