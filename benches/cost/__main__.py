@@ -30,7 +30,7 @@ from benches.peers.measured import circumstances
 
 PACKAGES = ("google-genai", "websockets", "orjson", "pybase64", "soxr", "numpy", "msgspec")
 QUICK_OUT = Path("target/bench-cost")
-TOGETHER = 10
+TOGETHER = 40
 # The server's core must have time to spare, or it is what is measured.
 MAX_BUSY = 0.7
 

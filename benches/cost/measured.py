@@ -51,6 +51,19 @@ class Measured(msgspec.Struct, frozen=True):
     pacing_together_us: list[float]
     parts_us: dict[str, float]
 
+    def alone_us(self, row: Row) -> list[float]:
+        """A session-second in real time of one session, without the bench's clock."""
+        return _less(row.alone_us, self.pacing_alone_us)
+
+    def together_us(self, row: Row) -> list[float]:
+        """Likewise, of several sessions."""
+        return _less(row.together_us, self.pacing_together_us)
+
+
+def _less(gross_us: list[float], pacing_us: list[float]) -> list[float]:
+    pacing = statistics.median(pacing_us)
+    return [gross - pacing for gross in gross_us]
+
 
 def ratio(theirs: list[float], ours: list[float]) -> float:
     """The median over the rounds of how many times as much they take."""

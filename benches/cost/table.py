@@ -19,10 +19,11 @@ in an order that changes.
 
 * **up, down**: of one message, while as many come as can be.
 * **burst**: {UP_PER_S} up and {DOWN_PER_S} down of these, a second of a session.
-* **paced**: of a session-second in real time, both ways at once; what the bench's own clock takes
-  of it is in its row. A process that wakes up for each message pays more for the wake (caches,
-  scheduler, selector) than for the message; that is the same for everyone.
-* **×**: how many times as much as ours, the median over the rounds.
+* **paced**: of a session-second in real time, both ways at once. A process that wakes up for each
+  message pays more for the wake (clock speed, scheduler, selector) than for the message; that is
+  the same for everyone, and with more sessions there are fewer wakes for each.
+* **×**: how many times as much as ours, the median over the rounds; of what is paced, without the
+  bench's own clock, which wakes up for every block and has a row of its own.
 """
 
 
@@ -58,14 +59,14 @@ def _rows(measured: Measured) -> str:
         "paced, one, ms/s",
         "×",
     )
-    rows = [_row(row, ours) for row in measured.rows]
+    rows = [_row(row, ours, measured) for row in measured.rows]
     together = _shown(measured.pacing_together_us, 1000)
     alone = _shown(measured.pacing_alone_us, 1000)
     rows.append(("the bench's clock", "", "", "", "", together, "", alone, ""))
     return _table(header, rows)
 
 
-def _row(row: Row, ours: Row) -> tuple[str, ...]:
+def _row(row: Row, ours: Row, run: Measured) -> tuple[str, ...]:
     return (
         row.name,
         _shown(row.up_us, 1),
@@ -73,9 +74,9 @@ def _row(row: Row, ours: Row) -> tuple[str, ...]:
         _shown(row.burst_us, 1000),
         f"{ratio(row.burst_us, ours.burst_us):.2f}",
         _shown(row.together_us, 1000),
-        f"{ratio(row.together_us, ours.together_us):.2f}",
+        f"{ratio(run.together_us(row), run.together_us(ours)):.2f}",
         _shown(row.alone_us, 1000),
-        f"{ratio(row.alone_us, ours.alone_us):.2f}",
+        f"{ratio(run.alone_us(row), run.alone_us(ours)):.2f}",
     )
 
 
