@@ -8,15 +8,15 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import numpy as np
 
 from benches.cost.contestants import Block, Contestant
+from benches.cost.measured import DOWN_PER_S, UP_PER_S
 
-UP_PER_S = 50
-DOWN_PER_S = 25
+PACED_S = 2.0
 
 
 class BenchServer:
@@ -78,16 +78,31 @@ async def hear(row: Contestant, number: int) -> None:
         await row.hear()
 
 
-async def speak_paced(row: Contestant, number: int) -> None:
-    """Blocks in real time."""
-    await paced(row.speak, number)
+async def in_real_time(row: Sequence[Contestant]) -> None:
+    """Each session speaks and hears for `PACED_S` in real time, all of them evenly apart."""
+    apart_s = 1 / UP_PER_S / len(row)
+    async with asyncio.TaskGroup() as tasks:
+        for at, session in enumerate(row):
+            tasks.create_task(_paced(session.speak, at * apart_s))
+            tasks.create_task(hear(session, int(PACED_S * DOWN_PER_S)))
 
 
-async def paced(speak: Callable[[Block], Coroutine[Any, Any, None]], number: int) -> None:
-    """Give out blocks in real time."""
+async def pacing(sessions: int) -> None:
+    """The clock of `in_real_time` by itself."""
+
+    async def nothing(block: Block) -> None:
+        pass
+
+    apart_s = 1 / UP_PER_S / sessions
+    async with asyncio.TaskGroup() as tasks:
+        for at in range(sessions):
+            tasks.create_task(_paced(nothing, at * apart_s))
+
+
+async def _paced(speak: Callable[[Block], Coroutine[Any, Any, None]], after_s: float) -> None:
     loop = asyncio.get_running_loop()
-    began_s = loop.time()
-    for at in range(number):
+    began_s = loop.time() + after_s
+    for at in range(int(PACED_S * UP_PER_S)):
         await asyncio.sleep(began_s + at / UP_PER_S - loop.time())
         await speak(BLOCKS[at % len(BLOCKS)])
 

@@ -41,10 +41,10 @@ def chunks() -> list[bytes]:
 
 def frames() -> list[bytes]:
     """The same as the service sends it: indented JSON in binary frames."""
-    return [_frame(2, _audio_message(chunk)) for chunk in chunks()]
+    return [_frame(2, audio_message(chunk)) for chunk in chunks()]
 
 
-def _audio_message(pcm: bytes) -> bytes:
+def audio_message(pcm: bytes) -> bytes:
     data = {"mimeType": f"audio/pcm;rate={RATE_HZ}", "data": base64.b64encode(pcm).decode()}
     content = {"modelTurn": {"parts": [{"inlineData": data}]}}
     return json.dumps({"serverContent": content}, indent=2).encode() + b"\n"
@@ -132,6 +132,8 @@ class Connection:
             elif opcode in (_PING, _CLOSE):
                 answer = 10 if opcode == _PING else _CLOSE
                 self.sock.sendall(_frame(answer, _unmasked(buffer[at + head : end])))
+                if opcode == _CLOSE:
+                    self.sock.shutdown(socket.SHUT_WR)
             at = end
         self._buffer = buffer[at:]
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from antiphon.wire import FunctionResponse
 
@@ -19,8 +21,7 @@ __all__ = ["Journal"]
 _Results: TypeAlias = Sequence[FunctionResponse]
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, gc=False):
     message: bytes
     live_s: float = 0.0
     """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""

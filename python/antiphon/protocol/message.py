@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerCut", "LiveServerMessage"]
 
+_NOTHING = ServerMessage()
 _NO_CONTENT = ServerContent()
 _NO_MARKS = TurnMarks()
 
@@ -66,6 +67,7 @@ class LiveServerMessage:
 
     __slots__ = (
         "_decoded",
+        "_shown",
         "_speech_as_text",
         "answer_cut",
         "audio_duration_s",
@@ -87,6 +89,8 @@ class LiveServerMessage:
         self.answer_cut: AnswerCut | None = None
         self.provoked = False
         self._decoded = decoded
+        # What is nothing but audio need not be parsed to know what is not in it.
+        self._shown = _NOTHING if decoded.only_audio else decoded.message
         self._speech_as_text = speech_as_text
         self.received_s = received_s
         self.turn = marks.turn
@@ -111,7 +115,7 @@ class LiveServerMessage:
 
     @property
     def _content(self) -> ServerContent:
-        return self._decoded.message.server_content or _NO_CONTENT
+        return self._shown.server_content or _NO_CONTENT
 
     @property
     def text(self) -> str:
@@ -121,7 +125,7 @@ class LiveServerMessage:
         """
         if self._speech_as_text:
             return self.output_transcription or ""
-        return self._decoded.message.text
+        return self._shown.text
 
     @property
     def thought(self) -> str:
@@ -225,32 +229,32 @@ class LiveServerMessage:
     @property
     def tool_call(self) -> ToolCall | None:
         """Functions that the model calls."""
-        return self._decoded.message.tool_call
+        return self._shown.tool_call
 
     @property
     def tool_call_cancellation(self) -> ToolCallCancellation | None:
         """Calls that need no answer any more."""
-        return self._decoded.message.tool_call_cancellation
+        return self._shown.tool_call_cancellation
 
     @property
     def usage(self) -> UsageMetadata | None:
         """Token counts of this report, as the service sent them; see `LiveSession.usage`."""
-        return self._decoded.message.usage_metadata
+        return self._shown.usage_metadata
 
     @property
     def go_away(self) -> GoAway | None:
         """The connection will be cut soon."""
-        return self._decoded.message.go_away
+        return self._shown.go_away
 
     @property
     def resumption(self) -> SessionResumptionUpdate | None:
         """A handle with which the session can be resumed."""
-        return self._decoded.message.session_resumption_update
+        return self._shown.session_resumption_update
 
     @property
     def voice_activity(self) -> VoiceActivity | None:
         """The service heard the user begin or end to speak."""
-        return self._decoded.message.voice_activity
+        return self._shown.voice_activity
 
     @property
     def vad_signal(self) -> str:
@@ -258,7 +262,7 @@ class LiveServerMessage:
 
         The older form of `voice_activity`; asked for with ``explicit_vad_signal``.
         """
-        signal = self._decoded.message.voice_activity_detection_signal
+        signal = self._shown.voice_activity_detection_signal
         return signal.vad_signal_type if signal is not None else ""
 
     @classmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import struct
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -63,6 +64,7 @@ class LiveConnection(ClientConnection):
         self._in_pieces = False
         self._pieces: list[bytes] = []
         self._deadline: asyncio.TimerHandle | None = None
+        self._max_message_bytes = protocol.max_message_size or sys.maxsize
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It begins."""
@@ -79,8 +81,8 @@ class LiveConnection(ClientConnection):
         """Whether the kernel would take something now, and the peer wants it."""
         return not self.paused and self.protocol.state is State.OPEN and not self.lost
 
-    def write_text(self, text: bytes) -> None:
-        """Send a text message in one piece; only while `ready`."""
+    def write_text(self, text: bytes) -> bool:
+        """Send a text message in one piece; only while `ready`. Whether it is so afterwards."""
         size = len(text)
         if size < 126:
             head = struct.pack("!BB", _WHOLE[0], 0x80 | size)
@@ -90,6 +92,7 @@ class LiveConnection(ClientConnection):
             head = struct.pack("!BBQ", _WHOLE[0], 0x80 | 127, size)
         key = self._mask_key()
         self.transport.write(b"".join((head, key, apply_mask(text, key))))
+        return not self.paused and self.protocol.state is State.OPEN
 
     def _mask_key(self) -> bytes:
         """Four bytes that nobody can foresee; the system is asked for many at a time."""
@@ -120,7 +123,8 @@ class LiveConnection(ClientConnection):
                     self._head = data[at:]
                     return
                 first = data[at]
-                if first in _WHOLE and end <= size and self._fits(end - payload):
+                fits = end <= size and end - payload <= self._max_message_bytes
+                if first in _WHOLE and fits and not self._in_pieces:
                     self._deliver(data[payload:end])
                     at = end
                     continue
@@ -177,11 +181,6 @@ class LiveConnection(ClientConnection):
             # A peer that says goodbye and stays is not waited for.
             wait_s = self.close_timeout or 0.0
             self._deadline = self.loop.call_later(wait_s, self.transport.abort)
-
-    def _fits(self, size: int) -> bool:
-        """Whether a message in one piece may come now, and of this size."""
-        most = self.protocol.max_message_size
-        return not self._in_pieces and (most is None or size <= most)
 
     def _deliver(self, message: bytes) -> None:
         if self.on_message is not None:
@@ -242,8 +241,7 @@ class WebSocketChannel:
 
     def send_now(self, data: bytes) -> bool:
         """Send one text message; only while `ready`. Whether it has left."""
-        self._connection.write_text(data)
-        return self._connection.ready
+        return self._connection.write_text(data)
 
     async def send(self, data: bytes) -> None:
         """Send one text message; returns when it has left."""

@@ -81,6 +81,11 @@ class SessionDriver:
         """How the session ended; None while it has not."""
         return self.protocol.closure
 
+    @property
+    def now_us(self) -> int:
+        """The time of the loop, in microseconds."""
+        return int(self._loop.time() * 1e6)
+
     async def open(self) -> None:
         """Send the setup and wait until it is accepted.
 
@@ -280,9 +285,7 @@ class _Line:
     def send_now(self) -> None:
         """Write what leaves without waiting."""
         prompt, protocol = self._prompt, self._driver.protocol
-        if prompt is None or self._leaving:
-            return
-        if not prompt.ready:
+        if prompt is None or self._leaving or not prompt.ready:
             return
         while (data := protocol.next_message()) is not None:
             if not prompt.send_now(data):

@@ -27,16 +27,16 @@ class Outbox:
         self._open = True
 
     @property
-    def has_room(self) -> bool:
-        """Whether a message can be sent without waiting."""
-        return not self._waiting and self._protocol.unsent < self._max_messages
+    def waits(self) -> bool:
+        """Whether anything in it waits for the connection, or anyone for room."""
+        return self._waiting > 0 or self._protocol.unsent > 0
 
     async def room(self) -> None:
         """Wait until it is this sender's turn and there is room, or the box is shut.
 
         Next, before anything else is awaited: send.
         """
-        if self.has_room:
+        if not self._waiting and self._protocol.unsent < self._max_messages:
             return
         self._waiting += 1
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
 from types import TracebackType
@@ -97,6 +98,7 @@ class LiveSession:
         self._uplink: _native.Uplink | None = None
         self._uplink_format = (0, 0)
         self._audio_turnstile = asyncio.Lock()
+        self._audio_senders = 0
 
     async def open(self, history: ContentInput | None = None) -> None:
         """Send the setup, wait for its acceptance, and send the history. Called by `connect`."""
@@ -146,6 +148,8 @@ class LiveSession:
         """
         import numpy as np
 
+        if self._send_at_once(pcm, rate_hz):
+            return
         if not isinstance(pcm, np.ndarray):
             raw = bytes(pcm)
             if len(raw) % 2:
@@ -159,8 +163,8 @@ class LiveSession:
                 "of shape (frames,) or (frames, channels). Nothing was sent."
             )
         channels = 1 if pcm.ndim == 1 else pcm.shape[1]
-        now_us = int(asyncio.get_running_loop().time() * 1e6)
-        async with self._audio_turnstile:
+        now_us = self._driver.now_us
+        async with self._audio_turn():
             uplink = await self._uplink_for(rate_hz, channels)
             step = max(1, int(rate_hz * _SLICE_S))
             for start in range(0, len(pcm), step):
@@ -448,6 +452,38 @@ class LiveSession:
     async def _send(self, command: Callable[[], None]) -> None:
         await self._driver.send(command)
 
+    def _send_at_once(self, pcm: Pcm, rate_hz: int) -> bool:
+        """Send a short block if nothing is in its way: what a microphone does all the time.
+
+        Returns:
+            Whether it was sent; else it has to wait, or is to be looked at more closely.
+        """
+        shape: tuple[int, ...] = getattr(pcm, "shape", ())
+        if (
+            self._uplink is None
+            or self._audio_senders
+            or self._driver.outbox.waits
+            or len(shape) not in (1, 2)
+            or self._uplink_format != (rate_hz, shape[1] if len(shape) == 2 else 1)
+            or shape[0] > rate_hz * _SLICE_S
+            or isinstance(pcm, memoryview)
+        ):
+            return False
+        for packet in self._uplink.push(pcm, now_us=self._driver.now_us):
+            self._protocol.send_audio_message(packet)
+        self._driver.pump()
+        return True
+
+    @asynccontextmanager
+    async def _audio_turn(self) -> AsyncIterator[None]:
+        """One sender of audio after the other."""
+        self._audio_senders += 1
+        try:
+            async with self._audio_turnstile:
+                yield
+        finally:
+            self._audio_senders -= 1
+
     async def _send_packets(self, packets: list[bytes]) -> None:
         for packet in packets:
             await self._driver.outbox.room()
@@ -463,7 +499,7 @@ class LiveSession:
         return self._uplink
 
     async def _flush_audio(self) -> None:
-        async with self._audio_turnstile:
+        async with self._audio_turn():
             if self._uplink is not None:
                 await self._send_packets(self._uplink.flush())
 

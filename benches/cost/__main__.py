@@ -1,0 +1,145 @@
+"""Measure what a session costs beside others, and write the table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benches.cost import measured, parts, table, targets
+from benches.cost.checking import Wrong, check_downlink, check_uplink
+from benches.cost.contestants import Contestant, everyone
+from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row
+from benches.cost.measuring import (
+    BLOCKS,
+    PACED_S,
+    BenchServer,
+    cpu_s,
+    hear,
+    in_real_time,
+    pacing,
+    speak_burst,
+)
+from benches.cost.server import chunks
+from benches.peers.measured import circumstances
+
+PACKAGES = ("google-genai", "websockets", "orjson", "pybase64", "soxr", "numpy", "msgspec")
+QUICK_OUT = Path("target/bench-cost")
+TOGETHER = 40
+# The server's core must have time to spare, or it is what is measured.
+MAX_BUSY = 0.7
+
+
+def main() -> None:
+    """Parse the command line; measure; write; show what was asked."""
+    parser = argparse.ArgumentParser(prog="python -m benches.cost", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help=f"two rounds, into {QUICK_OUT}: to see if it works"
+    )
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="ahead of everything else on the machine, as root: where others work on it, too",
+    )
+    parser.add_argument("--rounds", type=int, default=11)
+    options = parser.parse_args()
+    out = QUICK_OUT if options.quick else targets.RESULTS
+    out.mkdir(parents=True, exist_ok=True)
+    if options.alone:  # the server inherits it
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    run = asyncio.run(measure(rounds=2 if options.quick else options.rounds))
+    measured.save(run, out / "cost.json")
+    (out / "cost.md").write_text(table.render(run))
+    print(targets.render(targets.check(run)))
+    print(f"written: {out}/cost.md and cost.json")
+
+
+async def measure(*, rounds: int) -> Measured:
+    """A whole run: some twenty seconds for each round."""
+    ours_core, servers_core = _two_cores()
+    os.sched_setaffinity(0, {ours_core})
+    server = BenchServer(servers_core)
+    # The first session of each row is the one that is alone.
+    rows = [[row, *(type(row)() for _ in range(TOGETHER - 1))] for row in everyone()]
+    taken = {row[0].name: Row(row[0].name, [], [], [], []) for row in rows}
+    alone_us: list[float] = []
+    together_us: list[float] = []
+    try:
+        for row in rows:
+            for session in row:
+                await session.open(server.port)
+        for at, row in enumerate(rows):
+            await _check(row[0], server, at * TOGETHER)
+        dice = random.Random(7)
+        for number in range(rounds):
+            print(f"{time.strftime('%X')} round {number + 1} of {rounds}", flush=True)
+            for at in dice.sample(range(len(rows)), len(rows)):
+                await _round(rows[at], server, at * TOGETHER, taken[rows[at][0].name])
+            alone_us.append(1e6 * await cpu_s(pacing(1)) / PACED_S)
+            together_us.append(1e6 * await cpu_s(pacing(TOGETHER)) / PACED_S / TOGETHER)
+    finally:
+        server.close()
+        await asyncio.gather(*(session.close() for row in rows for session in row))
+    return Measured(
+        circumstances=circumstances(sys.argv[1:], program="benches.cost", packages=PACKAGES),
+        rounds=rounds,
+        together=TOGETHER,
+        rows=list(taken.values()),
+        pacing_alone_us=alone_us,
+        pacing_together_us=together_us,
+        parts_us=parts.measure(),
+    )
+
+
+_BURST = 1_000
+
+
+async def _round(row: Sequence[Contestant], server: BenchServer, first: int, taken: Row) -> None:
+    """Everything once, of one row, whose first session is the server's connection ``first``."""
+    server.stats()
+    up_s = await cpu_s(speak_burst(row[0], _BURST))
+    server.tell("play", first, _BURST, 0)
+    down_s = await cpu_s(hear(row[0], _BURST))
+    server.stats()  # in a burst, a busy server is none that slows us down
+    taken.up_us.append(1e6 * up_s / _BURST)
+    taken.down_us.append(1e6 * down_s / _BURST)
+    for sessions, into in ((row[:1], taken.alone_us), (row, taken.together_us)):
+        for at in range(len(sessions)):
+            server.tell("play", first + at, int(PACED_S * DOWN_PER_S), DOWN_PER_S)
+        spent_s = await cpu_s(in_real_time(sessions))
+        if (busy := server.stats()["busy"]) > MAX_BUSY:
+            raise Wrong(f"the server's core was {busy:.0%} busy, so it is what was measured")
+        into.append(1e6 * spent_s / PACED_S / len(sessions))
+
+
+async def _check(row: Contestant, server: BenchServer, connection: int) -> None:
+    """Two seconds both ways, looked at as they are.
+
+    Raises:
+        Wrong: They are not right.
+    """
+    server.tell("keep", connection, UP_PER_S * 2)
+    await speak_burst(row, len(BLOCKS))
+    await asyncio.sleep(0.5)
+    kept = server.stats()["connections"][connection]["kept"]
+    snr_db = check_uplink(row.name, kept, BLOCKS)
+    sent = chunks()
+    server.tell("play", connection, len(sent), 0)
+    check_downlink(row.name, [await row.hear() for _ in sent], sent)
+    print(f"{row.name}: {len(kept)} packets, {snr_db:.0f} dB; {len(sent)} chunks as sent")
+
+
+def _two_cores() -> tuple[int, int]:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("bench-cost: needs two cores, one for the server.")
+    return cores[0], cores[1]
+
+
+if __name__ == "__main__":
+    main()
