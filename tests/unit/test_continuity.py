@@ -129,6 +129,7 @@ def test_our_own_close_is_not_mended_but_a_silent_service_is():
         ("give_up_after_s", 0),
         ("give_up_after_s", float("nan")),
         ("connect_timeout_s", -1),
+        ("live_again_s", -1),
     ],
 )
 def test_limits_that_allow_nothing_are_refused(name, value):

@@ -605,6 +605,16 @@ def test_a_long_answer_under_an_open_microphone_is_asked_again():
     assert session.connect()[1][0] == text("one")
 
 
+def test_of_live_audio_so_much_is_sent_again_as_is_wished():
+    session = Session(live_again_s=2.0)
+    session.feed(handle("h"))
+    for _ in range(5):
+        session.protocol.send_audio_message(AUDIO, live_s=1.0)
+        session.sent()
+    session.lose()
+    assert session.connect()[1] == [json.loads(AUDIO)] * 2
+
+
 def test_an_answer_that_had_not_begun_is_cut_only_if_nobody_asks_again():
     session = Session(send_again=False)
     session.say("one")

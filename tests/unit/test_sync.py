@@ -296,3 +296,14 @@ print(session.ask("hello").text)
     )
     assert out.stdout.strip()
     assert not out.stderr  # an open session does not hold up the end
+
+
+def test_a_token_is_created_and_used(model):
+    with small_server(api_key="the-server-key") as emulator:
+        backend = antiphon.GoogleAI(api_key="the-server-key", base_url=emulator.url)
+        token = antiphon.sync.create_token(backend=backend)
+        opened = antiphon.GoogleAI(api_key=token, base_url=emulator.url)
+        with antiphon.sync.connect(backend=opened, continuity=None) as session:
+            assert not session.closed
+        of_model = antiphon.sync.LiveModel(TEXT_MODEL, backend=backend, config=model.config)
+        assert antiphon.sync.create_token(of_model) != token

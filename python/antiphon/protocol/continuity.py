@@ -47,9 +47,12 @@ class Continuity:
             when the service says so.
         send_again: After a break, send again what the resumed session may not have heard: the
             question that was not answered to its end, and what followed, of live audio the last
-            30 s. A word may then be heard twice (at least once); False: never twice, but what
-            was on the way is lost (at most once). In Vertex's transparent mode, and for what
-            had not left this machine, nothing is lost or doubled either way.
+            ``live_again_s``. A word may then be heard twice (at least once); False: never twice,
+            but what was on the way is lost (at most once). In Vertex's transparent mode, and for
+            what had not left this machine, nothing is lost or doubled either way.
+        live_again_s: How much live audio is sent again at most, the question apart. Less of it
+            makes a slow link ready sooner; a connection that was dead for longer before that
+            was noticed loses more.
         history: Where there is no handle, tell the new session what was said, as text.
         seed: Of the jitter between attempts.
     """
@@ -59,12 +62,15 @@ class Continuity:
     connect_timeout_s: float = 10.0
     move_after_s: float | None = 540.0
     send_again: bool = True
+    live_again_s: float = 30.0
     history: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
             raise ValueError(f"max_attempts is {self.max_attempts}; it must be 1 or more.")
+        if not self.live_again_s >= 0:
+            raise ValueError(f"live_again_s is {self.live_again_s!r}; it must be 0 s or more.")
         for name in ("give_up_after_s", "connect_timeout_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0 s.")

@@ -6,6 +6,7 @@ It does no I/O and reads no clock. A driver feeds it bytes and times, writes wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import Enum
 
@@ -132,7 +133,8 @@ class SessionProtocol:
         self._continuity = continuity
         self._attempts = Attempts(continuity or DEFAULT_CONTINUITY)
         self._transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
-        self._journal = Journal(max_kept_live_s=float("inf") if self._transparent else 30.0)
+        kept_live_s = math.inf if self._transparent else self._attempts.policy.live_again_s
+        self._journal = Journal(max_kept_live_s=kept_live_s)
         self._history = History()
         self._calls = Calls(profile_of(setup.model), setup.tools or ())
         self._hold_ends_at_s: float | None = None

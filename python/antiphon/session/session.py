@@ -99,6 +99,7 @@ class LiveSession:
         self._uplink_format = (0, 0)
         self._audio_turnstile = asyncio.Lock()
         self._audio_senders = 0
+        self._sent_audio_packets = 0
 
     async def open(self, history: ContentInput | None = None) -> None:
         """Send the setup, wait for its acceptance, and send the history. Called by `connect`."""
@@ -135,7 +136,8 @@ class LiveSession:
 
         It is averaged to mono, resampled to 16 kHz, and cut into messages of the session's
         packet duration; what does not fill one waits for the next call (or
-        `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets.
+        `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets;
+        `sent_audio_packets` tells how many.
 
         Args:
             pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
@@ -385,6 +387,14 @@ class LiveSession:
         return self._protocol.turns.dropped_audio_frames
 
     @property
+    def sent_audio_packets(self) -> int:
+        """Messages that `send_audio_realtime` has made and sent, since the start.
+
+        What a cancelled call has sent is the difference, times the session's packet duration.
+        """
+        return self._sent_audio_packets
+
+    @property
     def dropped_user_audio_s(self) -> float:
         """Live audio that had to wait for a connection for too long and was dropped."""
         return self._protocol.dropped_user_audio_s
@@ -471,6 +481,7 @@ class LiveSession:
             return False
         for packet in self._uplink.push(pcm, now_us=self._driver.now_us):
             self._protocol.send_audio_message(packet)
+            self._sent_audio_packets += 1
         self._driver.pump()
         return True
 
@@ -488,6 +499,7 @@ class LiveSession:
         for packet in packets:
             await self._driver.outbox.room()
             self._protocol.send_audio_message(packet)
+            self._sent_audio_packets += 1
             self._driver.pump()
 
     async def _uplink_for(self, rate_hz: int, channels: int) -> _native.Uplink:

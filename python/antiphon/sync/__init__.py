@@ -23,7 +23,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from antiphon.session import Reply
-from antiphon.sync.portal import close
+from antiphon.session.tokens import create_token as create
+from antiphon.sync.portal import close, open_portal
 from antiphon.sync.session import (
     LiveModel,
     LiveSession,
@@ -47,7 +48,17 @@ __all__ = [
     "ask",
     "close",
     "connect",
+    "create_token",
 ]
+
+
+def create_token(model: LiveModel | None = None, **settings: Any) -> str:
+    """Create an ephemeral token of the Gemini API: see `antiphon.create_token`.
+
+    ``settings`` are its keyword arguments.
+    """
+    asynchronous = None if model is None else model._asynchronous  # noqa: SLF001 - a twin's
+    return open_portal().call(lambda: create(asynchronous, **settings))
 
 
 def ask(content: ContentInput, model: str = DEFAULT_MODEL, **settings: Any) -> Reply:

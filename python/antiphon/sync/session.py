@@ -186,7 +186,8 @@ class LiveSession(Twin[AsyncLiveSession]):
 
         It is averaged to mono, resampled to 16 kHz, and cut into messages of the session's
         packet duration; what does not fill one waits for the next call (or
-        `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets.
+        `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets;
+        `sent_audio_packets` tells how many.
 
         Args:
             pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
@@ -350,6 +351,14 @@ class LiveSession(Twin[AsyncLiveSession]):
     def dropped_audio_frames(self) -> int:
         """Audio of interrupted turns that came too late and was dropped, in frames."""
         return self._asynchronous.dropped_audio_frames
+
+    @property
+    def sent_audio_packets(self) -> int:
+        """Messages that `send_audio_realtime` has made and sent, since the start.
+
+        What a cancelled call has sent is the difference, times the session's packet duration.
+        """
+        return self._asynchronous.sent_audio_packets
 
     @property
     def dropped_user_audio_s(self) -> float:
