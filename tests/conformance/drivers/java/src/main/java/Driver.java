@@ -173,7 +173,6 @@ public final class Driver {
     }
 
     private void take(LiveServerMessage message) {
-      message.serverContent().ifPresent(this::takeContent);
       message
           .toolCall()
           .flatMap(LiveServerToolCall::functionCalls)
@@ -201,6 +200,8 @@ public final class Driver {
           .goAway()
           .flatMap(LiveServerGoAway::timeLeft)
           .ifPresent(left -> events.show("go_away", Map.of("left_s", left.toMillis() / 1000.0)));
+      // Last: at the end of a turn the scenario may end, and this is a thread of its own.
+      message.serverContent().ifPresent(this::takeContent);
     }
 
     private void takeContent(LiveServerContent content) {
