@@ -1,9 +1,10 @@
 """The session without I/O and without a clock: bytes and times in, bytes and events out.
 
 Read in this order: `machine` (the state machine), `turns` (which message belongs to which model
-turn), `message` (what an application sees), `calls` (of functions), `closure` (how a session
-ends), `events`; then how a session outlives its connections: `continuity` (the rules), `journal`
-(what is sent, and what again), `history` (what was said).
+turn), `message` (what an application sees), `calls` (of functions) and `held_input` (which waits
+for them), `closure` (how a session ends), `events`; then how a session outlives its connections:
+`reconnecting` (when there is another, and when no more) by the rules of `continuity`, `carryover`
+(what it is told) out of `journal` (what is sent, and what again) and `history` (what was said).
 """
 
 from antiphon.protocol.closure import Closure

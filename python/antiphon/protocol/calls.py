@@ -12,9 +12,20 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from antiphon.wire import Content, FunctionCall, FunctionResponse, ModelProfile, Part, Tool
+from antiphon.wire import (
+    ClientContent,
+    ClientMessage,
+    Content,
+    FunctionCall,
+    FunctionResponse,
+    ModelProfile,
+    Part,
+    Tool,
+    ToolResponse,
+    encode_client_message,
+)
 
-__all__ = ["Calls", "told_in_words"]
+__all__ = ["Calls", "wants_answer"]
 
 _MAX_CALLS = 256
 
@@ -117,12 +128,12 @@ class Calls:
         call = self._calls.get(call_id)
         return call is not None and call.lost and call.asked_again
 
-    def split(
+    def messages(
         self, responses: Sequence[FunctionResponse]
-    ) -> tuple[list[FunctionResponse], list[FunctionResponse]]:
-        """Results that the session takes as such, and those that are to be told in words.
+    ) -> list[tuple[bytes, Sequence[FunctionResponse]]]:
+        """The messages that tell results, with the results in each.
 
-        Those of calls that will be made anew are neither, nor is the empty end of a stream.
+        Those of calls that will be made anew are in none, nor is the empty end of a stream.
         """
         known, told = [], []
         for response in responses:
@@ -131,10 +142,23 @@ class Calls:
                 known.append(response)
             elif not call.asked_again and response.response:
                 told.append(response)
-        return known, told
+        messages: list[tuple[bytes, Sequence[FunctionResponse]]] = []
+        if known:
+            message = ClientMessage(tool_response=ToolResponse(function_responses=known))
+            messages.append((encode_client_message(message), known))
+        if told:
+            turns = list(map(_in_words, told))
+            content = ClientContent(turns=turns, turn_complete=wants_answer(told))
+            messages.append((encode_client_message(ClientMessage(client_content=content)), told))
+        return messages
 
 
-def told_in_words(response: FunctionResponse) -> Content:
+def wants_answer(responses: Iterable[FunctionResponse]) -> bool:
+    """Whether the model says something to one of these results."""
+    return any(response.scheduling != "SILENT" for response in responses)
+
+
+def _in_words(response: FunctionResponse) -> Content:
     """A result for a session that does not know the call."""
     result = json.dumps(response.response, ensure_ascii=False)
     return Content(role="user", parts=[Part(text=f"[Result of {response.name}: {result}]")])

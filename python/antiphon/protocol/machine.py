@@ -13,16 +13,10 @@ from enum import Enum
 import msgspec
 
 from antiphon.errors import ConnectError, ProtocolViolation
-from antiphon.protocol.calls import Calls, told_in_words
+from antiphon.protocol.calls import Calls, wants_answer
+from antiphon.protocol.carryover import Carryover
 from antiphon.protocol.closure import Closure
-from antiphon.protocol.continuity import (
-    DEFAULT_CONTINUITY,
-    MOVING_MARGIN_S,
-    Attempts,
-    Continuity,
-    EndNotice,
-    can_be_mended,
-)
+from antiphon.protocol.continuity import DEFAULT_CONTINUITY, Continuity
 from antiphon.protocol.events import (
     AttemptFailed,
     Closed,
@@ -34,12 +28,13 @@ from antiphon.protocol.events import (
     Notice,
     Ready,
     Reconnect,
-    Resumed,
     UserAudioDropped,
 )
+from antiphon.protocol.held_input import HeldInput
 from antiphon.protocol.history import History
 from antiphon.protocol.journal import Journal
-from antiphon.protocol.message import AnswerCut, LiveServerMessage
+from antiphon.protocol.message import LiveServerMessage
+from antiphon.protocol.reconnecting import Reconnecting
 from antiphon.protocol.turns import TurnMarks, TurnTracker
 from antiphon.protocol.usage import Usage
 from antiphon.wire import (
@@ -54,11 +49,9 @@ from antiphon.wire import (
     RealtimeInput,
     ServerContent,
     ServerMessage,
-    SessionResumption,
     SessionResumptionUpdate,
     Setup,
     Tool,
-    ToolResponse,
     ToolsUpdate,
     bytes_to_base64,
     decode_server_message,
@@ -68,9 +61,6 @@ from antiphon.wire import (
 
 __all__ = ["SessionProtocol", "State"]
 
-# The longest that the user's voice waits for the result of a function: as long as a function may
-# take, if nobody says otherwise.
-_LONGEST_HOLD_S = 60.0
 _NOTHING = ServerMessage()
 _EMPTY_CONTENT = ServerMessage(server_content=ServerContent())
 
@@ -120,35 +110,32 @@ class SessionProtocol:
         """Stands for the recorded consent to a cloned voice, once the service has given it."""
         self.turns = TurnTracker()
         self.usage = Usage()
-        self.resumption: SessionResumptionUpdate | None = None
-        """The last resumption handle that was usable."""
-        self.go_away_s: float | None = None
-        """When the service said it will cut the connection; None if it did not."""
         self.violations = 0
         """How many notices there were."""
         self._setup = setup
         self._setup_timeout_s = setup_timeout_s
         self._close_timeout_s = close_timeout_s
         self._speech_as_text = speech_as_text
-        self._continuity = continuity
-        self._attempts = Attempts(continuity or DEFAULT_CONTINUITY)
-        self._transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
-        kept_live_s = math.inf if self._transparent else self._attempts.policy.live_again_s
+        policy = continuity or DEFAULT_CONTINUITY
+        transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
+        kept_live_s = math.inf if transparent else policy.live_again_s
         self._journal = Journal(max_kept_live_s=kept_live_s)
         self._history = History()
         self._calls = Calls(profile_of(setup.model), setup.tools or ())
-        self._hold_ends_at_s: float | None = None
-        self._provoked_turn = 0
-        self._loss: Closure | None = None
-        self._sent_again = 0
+        self._held_input = HeldInput(self._calls, self._journal)
+        self._reconnecting = Reconnecting(setup, continuity)
+        self._carryover = Carryover(
+            self.turns,
+            self._calls,
+            self._journal,
+            self._history,
+            policy=policy,
+            transparent=transparent,
+        )
         self._connected = False
         self._setup_message: bytes | None = None
-        self._setup_handle = ""
-        self._end_notice: EndNotice | None = None
-        self._end_notice_before: EndNotice | None = None
-        self._session_ends = False
-        self._move_at_s: float | None = None
         self._timeout_at_s: float | None = None
+        self._provoked_turn = 0
         self._events: list[Event] = []
         self._early_reported = False
 
@@ -161,15 +148,8 @@ class SessionProtocol:
         self._connected = True
         setup, timeout_s = self._setup, self._setup_timeout_s
         if self.state is State.RECONNECTING:
-            timeout_s = self._attempts.policy.connect_timeout_s
-            if self._session_ends:
-                self.resumption = None
-            self._setup_handle = self.resumption.new_handle if self.resumption else ""
-            wish = SessionResumption(
-                handle=self._setup_handle or None, transparent=self._transparent or None
-            )
-            # What was said before is told in another way, if at all.
-            setup = msgspec.structs.replace(setup, session_resumption=wish, history_config=None)
+            setup = self._reconnecting.setup()
+            timeout_s = self._reconnecting.attempt_timeout_s
         self._timeout_at_s = now + timeout_s
         self._setup_message = encode_client_message(ClientMessage(setup=setup))
 
@@ -203,7 +183,8 @@ class SessionProtocol:
             received = self._hear(decoded, now, marks)
             received.provoked = received.interrupted and self._provoked_turn == marks.turn
             self._history.take(received)
-        self._settle_turn(message)
+        if message.server_content is not None and message.server_content.turn_complete:
+            self._carryover.answered()
         self._move_at_a_pause(now)
 
     def connection_lost(self, code: int | None, reason: str, now: float) -> None:
@@ -242,6 +223,16 @@ class SessionProtocol:
             self._journal.handed_over()
 
     @property
+    def resumption(self) -> SessionResumptionUpdate | None:
+        """The last resumption handle that was usable."""
+        return self._reconnecting.resumption
+
+    @property
+    def go_away_s(self) -> float | None:
+        """When the service said it will cut the connection; None if it did not."""
+        return self._reconnecting.go_away_s
+
+    @property
     def unsent(self) -> int:
         """Messages that no connection has taken."""
         return len(self._journal)
@@ -267,23 +258,22 @@ class SessionProtocol:
     def next_timeout(self) -> float | None:
         """When `handle_timeout` must be called at the latest; None: never."""
         moves_at_s = self._moves_at()
-        if self._timeout_at_s is None and self._hold_ends_at_s is None and moves_at_s is None:
+        hold_ends_at_s = self._held_input.ends_at_s
+        if self._timeout_at_s is None and hold_ends_at_s is None and moves_at_s is None:
             return None  # as nearly always; this is asked after every message
-        times = (self._timeout_at_s, self._hold_ends_at_s, moves_at_s)
+        times = (self._timeout_at_s, hold_ends_at_s, moves_at_s)
         return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Time passed. Next: take `events`; if the session is closed now, close the connection."""
         self._move_at_a_pause(now)
-        if self._hold_ends_at_s is not None and now >= self._hold_ends_at_s:
-            self._calls.stop_holding()
-            self._hold_input(now)
+        self._held_input.handle_timeout(now)
         if self._timeout_at_s is None or now < self._timeout_at_s:
             return
         if self.state is State.OPENING:
             self._end(Closure.of_setup_timeout(self._setup_timeout_s), now)
         elif self.state is State.RECONNECTING:
-            waited_s = self._attempts.policy.connect_timeout_s
+            waited_s = self._reconnecting.attempt_timeout_s
             self._attempt_failed(Closure.of_setup_timeout(waited_s), now)
         else:
             self.connection_lost(1006, "no answer to our close", now)
@@ -298,8 +288,7 @@ class SessionProtocol:
             self._end(Closure.of_ours(None, "", during_setup=False), now)
         elif self.state in (State.OPENING, State.READY):
             self.state = State.CLOSING
-            self._journal.release()
-            self._hold_ends_at_s = self._move_at_s = None
+            self._held_input.release()
             self._timeout_at_s = now + self._close_timeout_s
 
     def give_up_on_consumer(self, unread: int, now: float) -> None:
@@ -365,18 +354,18 @@ class SessionProtocol:
         the model will call again because it is asked again, not at all.
         """
         self._check_ready()
-        for message, results in self._results(responses):
-            self._journal.put(message, asks=any(map(_asks, results)), results=results)
+        for message, results in self._calls.messages(responses):
+            self._journal.put(message, asks=wants_answer(results), results=results)
         if any(response.scheduling == "INTERRUPT" for response in responses):
             self._provoke()
         self._calls.answered(responses)
         if not self._calls.hold_input:
-            self._release_input()
+            self._held_input.release()
 
     @property
     def holds_input(self) -> bool:
         """Whether realtime input waits for the result of a function."""
-        return self._hold_ends_at_s is not None
+        return self._held_input.ends_at_s is not None
 
     def is_asked_again(self, call_id: str) -> bool:
         """Whether a call was lost with its connection, and the model will make it anew."""
@@ -416,7 +405,7 @@ class SessionProtocol:
 
     def _command(self, message: ClientMessage, *, asks: bool = True) -> None:
         self._check_ready()
-        self._send(message, asks=asks)
+        self._journal.put(encode_client_message(message), asks=asks)
 
     def _input(self, given: RealtimeInput, *, asks: bool = True) -> None:
         self._check_ready()
@@ -435,24 +424,6 @@ class SessionProtocol:
         if self.state is State.OPENING:
             raise RuntimeError("The session is not ready: wait for the Ready event.")
 
-    def _send(self, message: ClientMessage, *, asks: bool = True) -> None:
-        self._journal.put(encode_client_message(message), asks=asks)
-
-    def _results(
-        self, responses: Sequence[FunctionResponse]
-    ) -> list[tuple[bytes, Sequence[FunctionResponse]]]:
-        """The messages that tell results of functions, with the results in each."""
-        known, told = self._calls.split(responses)
-        messages: list[tuple[bytes, Sequence[FunctionResponse]]] = []
-        if known:
-            message = ClientMessage(tool_response=ToolResponse(function_responses=known))
-            messages.append((encode_client_message(message), known))
-        if told:
-            turns = list(map(told_in_words, told))
-            content = ClientContent(turns=turns, turn_complete=any(map(_asks, told)))
-            messages.append((encode_client_message(ClientMessage(client_content=content)), told))
-        return messages
-
     def _setup_completed(self, message: ServerMessage, now: float) -> None:
         assert message.setup_complete is not None
         if self.state in (State.OPENING, State.RECONNECTING):
@@ -462,9 +433,11 @@ class SessionProtocol:
             self.session_id = message.setup_complete.session_id
             if (consent := message.setup_complete.voice_consent_signature) is not None:
                 self.voice_consent_signature = consent.signature
-            if self._continuity is not None and self._continuity.move_after_s is not None:
-                self._move_at_s = now + self._continuity.move_after_s
-            self._events.append(self._resumed(now) if again else Ready(self.session_id))
+            self._reconnecting.accepted(now)
+            if again:
+                self._resume(now)
+            else:
+                self._events.append(Ready(self.session_id))
         elif self.state is State.READY:
             self._notice(ProtocolViolation("The service accepted the setup a second time."))
 
@@ -488,21 +461,12 @@ class SessionProtocol:
             self.usage = self.usage.plus(message.usage_metadata)
         if message.go_away is not None:
             left_s = message.go_away.time_left_s
-            self.go_away_s = now + left_s
             self._events.append(GoingAway(left_s))
-            if self._continuity is not None:
-                self._move_at_s = self._attempts.when_to_move(now, left_s)
-            self._end_notice = EndNotice(now, self.go_away_s)
-            if self._setup_handle and (before := self._end_notice_before) is not None:
-                # It is the session whose time is up: the next one begins anew.
-                self._session_ends = before.is_of_the_same_end(self._end_notice)
+            self._reconnecting.going_away(left_s, now)
         update = message.session_resumption_update
         if update is not None and update.resumable and update.new_handle:
-            self.resumption = update
-            self._history.mark_remembered()
-            self._calls.mark_remembered()
-            if self._transparent:
-                self._journal.acknowledge(update.last_consumed_client_message_index)
+            self._reconnecting.resumption = update
+            self._carryover.remembered(update)
 
     def _hear(self, decoded: DecodedMessage, now: float, marks: TurnMarks) -> LiveServerMessage:
         received = LiveServerMessage(
@@ -517,31 +481,7 @@ class SessionProtocol:
         if message.tool_call_cancellation is not None:
             self._calls.cancelled(message.tool_call_cancellation.ids)
         if message.tool_call is not None or message.tool_call_cancellation is not None:
-            self._hold_input(now)
-
-    def _hold_input(self, now: float) -> None:
-        """Hold the user's input back while the model must not get it, or let it go."""
-        if not self._calls.hold_input:
-            self._release_input()
-        elif self._hold_ends_at_s is None:
-            self._hold_ends_at_s = now + _LONGEST_HOLD_S
-            self._journal.hold()
-
-    def _release_input(self) -> None:
-        self._hold_ends_at_s = None
-        self._journal.release()
-
-    def _settle_turn(self, message: ServerMessage) -> None:
-        """What an answered turn means for what would be sent again."""
-        content = message.server_content
-        if content is None or not content.turn_complete:
-            return
-        self._answered()
-
-    def _answered(self) -> None:
-        self._history.mark_answered()
-        if not self._transparent:
-            self._journal.forget_question()
+            self._held_input.follow(now)
 
     # ------------------------------------------------------------------ continuity
 
@@ -550,119 +490,69 @@ class SessionProtocol:
         due_s = self._moves_at()
         if due_s is None or now < due_s:
             return
-        if (at_s := self._attempts.begin(now)) is None:
-            self._move_at_s = None  # no attempt is left: this connection is used to its end
-            return
-        self._events.append(Moving())
-        self._reconnect(at_s)
+        if (at_s := self._reconnecting.move(now)) is not None:
+            self._events.append(Moving())
+            self._carryover.leave()
+            self._await_connection(at_s)
 
     def _moves_at(self) -> float | None:
         """When to move, as things are: never while something is open that a move would cut."""
-        if self._move_at_s is None or self.state is not State.READY:
-            return None
-        if self.turns.open or self._calls.open:
+        if self.state is not State.READY or self.turns.open or self._calls.open:
             return None
         if not self._journal.unanswered:
-            return self._move_at_s
+            return self._reconnecting.move_at_s
         # A question is on its way: it is waited for, but not longer than there is time.
-        if self.go_away_s is None or not (self._transparent or self._attempts.policy.send_again):
-            return None
-        return max(self._move_at_s, self.go_away_s - MOVING_MARGIN_S)
+        return self._reconnecting.latest_move_s if self._carryover.asks_again else None
 
     def _lost(self, closure: Closure, now: float) -> None:
         """A connection ended that nobody closed here."""
-        if self._continuity is None or self.state is State.OPENING:
+        if self.state is State.OPENING:
             self._end(closure, now)
         elif self.state is State.RECONNECTING:
             self._attempt_failed(closure, now)
-        elif not can_be_mended(closure):
-            self._end(closure, now)
         else:
             self._mend(closure, now)
 
     def _mend(self, closure: Closure, now: float) -> None:
-        """A connection was lost that another one can stand for."""
-        self._loss = closure
-        if closure.cause == "limit":
-            self.resumption = None  # the limit is that of the session it stands for
-        at_s = self._attempts.begin(now)
-        if at_s is None:
-            self._end(Closure.of_no_return(closure, closure, attempts=self._attempts.number), now)
+        """A connection was lost; another one may stand for it."""
+        at_s = self._reconnecting.lost(closure, now)
+        if isinstance(at_s, Closure):
+            self._end(at_s, now)
             return
         self._events.append(ConnectionLost(closure))
-        if self.turns.generated or (self.turns.open and self.turns.interrupted):
-            self._answered()
-        unanswered = self.turns.open or self._journal.unanswered
-        self._reconnect(at_s)
-        if self.turns.generated or (self.turns.open and self.turns.interrupted):
-            # All of it came that is wanted; what is missing is its end, which the service holds
-            # back.
-            ended = ServerContent(turn_complete=True)
-            self._tell(LiveServerMessage.local(ended, self.turns.end(), now=now))
-        elif self.turns.open or (unanswered and not self._sent_again):
-            self._cut_answer(now)
-
-    def _reconnect(self, at_s: float) -> None:
-        """Leave the connection, if there is one, for another."""
-        was_ready = self.state is State.READY
-        self.state = State.RECONNECTING
-        self._release_input()
-        if self._connected:
-            again = self._transparent or self._attempts.policy.send_again
-            if was_ready:
-                turn = self.turns.turn if self.turns.open else 0
-                self._calls.leave(again, None if self._transparent else turn)
-            self._sent_again += self._journal.rewind(send_again=again)
-        self._connected = False
-        self._setup_message = None
-        self._timeout_at_s = self._move_at_s = self.go_away_s = None
-        self._end_notice_before = self._end_notice or self._end_notice_before
-        self._end_notice = None
-        self._events.append(Reconnect(at_s))
-
-    def _cut_answer(self, now: float) -> None:
-        """An answer will not go on, or not come at all."""
-        turns = self.turns
-        turn, received_s = (turns.turn, turns.received_s) if turns.open else (None, 0.0)
-        cut = AnswerCut(turn, round(received_s, 6), asked_again=self._sent_again > 0)
-        marks = turns.end() if turns.open else TurnMarks()
-        message = LiveServerMessage.local(ServerContent(), marks, now=now)
-        message.answer_cut = cut
-        self._events.append(cut)
-        self._tell(message)
-
-    def _tell(self, message: LiveServerMessage) -> None:
-        self._events.append(MessageReceived(message))
+        answer = self._carryover.break_off(now)
+        self._await_connection(at_s)
+        if answer is None:
+            return
+        if answer.answer_cut is not None:
+            self._events.append(answer.answer_cut)
+        self._tell(answer)
 
     def _attempt_failed(self, closure: Closure, now: float) -> None:
         """Another connection was not made, or refused the setup."""
-        number = self._attempts.number
-        if self._setup_handle and closure.code in (1007, 1008):
-            # The handle is not good any more, or never was: begin anew with what was said.
-            self.resumption = None
-            at_s = self._attempts.next(now)
-        else:
-            at_s = self._attempts.next(now) if can_be_mended(closure) else None
-        if at_s is None:
-            self._end(Closure.of_no_return(self._loss, closure, attempts=number), now)
+        number = self._reconnecting.attempt
+        at_s = self._reconnecting.failed(closure, now)
+        if isinstance(at_s, Closure):
+            self._end(at_s, now)
             return
         self._events.append(AttemptFailed(number, closure.meaning, round(at_s - now, 6)))
-        self._reconnect(at_s)
+        self._await_connection(at_s)
 
-    def _resumed(self, now: float) -> Resumed:
-        attempts = self._attempts.number
-        with_handle = bool(self._setup_handle)
-        self._calls.resume(with_handle=with_handle)
-        self._sent_again -= self._journal.rewrite_results(self._results)
-        self._hold_input(now)
-        resumed = Resumed(self._attempts.succeed(now), attempts, with_handle, self._sent_again)
-        self._loss, self._sent_again, self._session_ends = None, 0, False
-        told = self._history.unremembered(with_handle=with_handle)
-        if told and self._attempts.policy.history and not (with_handle and self._transparent):
-            content = ClientContent(turns=list(told), turn_complete=False)
-            message = encode_client_message(ClientMessage(client_content=content))
-            self._journal.put_first(message)
-        return resumed
+    def _await_connection(self, at_s: float) -> None:
+        """There is none, or it is to be closed: another one is needed."""
+        self.state = State.RECONNECTING
+        self._held_input.release()
+        self._connected = False
+        self._setup_message = self._timeout_at_s = None
+        self._events.append(Reconnect(at_s))
+
+    def _resume(self, now: float) -> None:
+        sent_again = self._carryover.resume(with_handle=self._reconnecting.with_handle)
+        self._held_input.follow(now)
+        self._events.append(self._reconnecting.resumed(now, sent_again=sent_again))
+
+    def _tell(self, message: LiveServerMessage) -> None:
+        self._events.append(MessageReceived(message))
 
     def _notice(self, error: ProtocolViolation) -> None:
         self.violations += 1
@@ -674,7 +564,8 @@ class SessionProtocol:
         self.state = State.CLOSED
         self.closure = closure
         self.closed_s = now
-        self._timeout_at_s = self._hold_ends_at_s = self._move_at_s = None
+        self._timeout_at_s = None
+        self._held_input.release()
         self._connected = False
         self._journal.clear()
         self._events.append(Closed(closure))
@@ -691,8 +582,3 @@ def _says_nothing(decoded: DecodedMessage) -> bool:
         return False
     bare = ServerMessage(setup_complete=message.setup_complete)
     return message == bare and decoded.raw == msgspec.to_builtins(bare)
-
-
-def _asks(response: FunctionResponse) -> bool:
-    """Whether the model says something to a result."""
-    return response.scheduling != "SILENT"

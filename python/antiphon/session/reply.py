@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Reply", "TurnStream"]
+__all__ = ["Reply", "TurnStream", "first_reply"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,3 +158,25 @@ class TurnStream:
     def close(self) -> None:
         """Give up the subscription."""
         self._messages.close()
+
+
+async def first_reply(messages: MessageStream, *, after: int, unfinished: bool) -> Reply | None:
+    """The first turn whose number is above ``after``; None: the session ended before.
+
+    Args:
+        messages: Read up to the end of that turn.
+        after: Number of an earlier turn.
+        unfinished: The end of that one is still to come.
+    """
+    builder = ReplyBuilder()
+    async for message in messages:
+        of_earlier = message.turn is not None and message.turn <= after
+        if message.answer_cut is not None:
+            unfinished = False  # whatever was open is over, and what was asked may be lost
+        elif of_earlier and (unfinished or not message.turn_complete):
+            unfinished = (unfinished or message.interrupted) and not message.turn_complete
+            continue
+        if (reply := builder.add(message)) is not None:
+            # A turn that ended without having begun: the answer was empty.
+            return replace(reply, turn=None) if of_earlier else reply
+    return None

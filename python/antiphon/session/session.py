@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from antiphon import _native
-from antiphon.errors import AudioFormatError
 from antiphon.protocol import (
     Closure,
     LiveServerMessage,
@@ -22,10 +18,11 @@ from antiphon.protocol import (
 )
 from antiphon.session.driver import SessionDriver
 from antiphon.session.feed import Subscription
-from antiphon.session.reply import Reply, ReplyBuilder, TurnStream
+from antiphon.session.reply import Reply, TurnStream, first_reply
 from antiphon.session.subscription import MessageStream
 from antiphon.session.tool_runner import ToolRunner
 from antiphon.session.tools import Toolbox, ToolInput
+from antiphon.session.user_audio import UserAudio
 from antiphon.wire import (
     ClientMessage,
     Content,
@@ -36,24 +33,16 @@ from antiphon.wire import (
 )
 
 if TYPE_CHECKING:
-    from typing import Self, TypeAlias
-
-    import numpy as np
-    from numpy.typing import NDArray
-    from typing_extensions import Buffer
+    from typing import Self
 
     from antiphon.channel import Channel
     from antiphon.conversation import Conversation
     from antiphon.devices import Device
     from antiphon.errors import RecordingError
     from antiphon.session.timing import TimingRecorder
-
-    Pcm: TypeAlias = NDArray[np.int16] | NDArray[np.float32] | Buffer
+    from antiphon.session.user_audio import Pcm
 
 __all__ = ["LiveSession", "as_instruction"]
-
-# One slice of a long input: what a cancelled send may leave unsent stays unconsumed.
-_SLICE_S = 0.5
 
 
 class LiveSession:
@@ -80,7 +69,6 @@ class LiveSession:
     ) -> None:
         self.notes: list[str] = list(notes)
         self._protocol = protocol
-        self._packet_ms = packet_ms
         self._timing = timing
         self._tools = ToolRunner(
             toolbox,
@@ -95,11 +83,7 @@ class LiveSession:
             on_message=self._on_message,
             on_end=self._on_end,
         )
-        self._uplink: _native.Uplink | None = None
-        self._uplink_format = (0, 0)
-        self._audio_turnstile = asyncio.Lock()
-        self._audio_senders = 0
-        self._sent_audio_packets = 0
+        self._user_audio = UserAudio(self._driver, packet_ms=packet_ms)
 
     async def open(self, history: ContentInput | None = None) -> None:
         """Send the setup, wait for its acceptance, and send the history. Called by `connect`."""
@@ -148,34 +132,8 @@ class LiveSession:
             AudioFormatError: Another dtype, shape or rate, or an odd number of bytes.
             SessionClosed: The session is over.
         """
-        import numpy as np
-
-        if self._send_at_once(pcm, rate_hz):
-            return
-        if not isinstance(pcm, np.ndarray):
-            raw = bytes(pcm)
-            if len(raw) % 2:
-                raise AudioFormatError(
-                    f"{len(raw)} bytes are not a whole number of 16-bit samples; nothing was sent."
-                )
-            pcm = np.frombuffer(raw, dtype="<i2")
-        if pcm.ndim not in (1, 2) or pcm.dtype not in (np.int16, np.float32):
-            raise AudioFormatError(
-                f"Audio of shape {pcm.shape} and dtype {pcm.dtype}; it must be int16 or float32 "
-                "of shape (frames,) or (frames, channels). Nothing was sent."
-            )
-        channels = 1 if pcm.ndim == 1 else pcm.shape[1]
-        now_us = self._driver.now_us
-        async with self._audio_turn():
-            uplink = await self._uplink_for(rate_hz, channels)
-            step = max(1, int(rate_hz * _SLICE_S))
-            for start in range(0, len(pcm), step):
-                if start:
-                    await asyncio.sleep(0)  # long audio is no reason to hold up others
-                block: NDArray[Any] = np.ascontiguousarray(pcm[start : start + step])
-                await self._send_packets(
-                    uplink.push(block, now_us=now_us + start * 1_000_000 // rate_hz)
-                )
+        if not self._user_audio.send_at_once(pcm, rate_hz):
+            await self._user_audio.send(pcm, rate_hz)
 
     async def send_audio_message(self, message: bytes) -> None:
         """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
@@ -194,7 +152,7 @@ class LiveSession:
 
     async def end_audio_stream(self) -> None:
         """The microphone pauses: the service works on what it has heard so far."""
-        await self._flush_audio()
+        await self._user_audio.flush()
         await self._send(self._protocol.audio_stream_end)
 
     async def send_video_realtime(self, data: bytes, mime_type: str = "image/jpeg") -> None:
@@ -211,7 +169,7 @@ class LiveSession:
 
     async def end_activity(self) -> None:
         """The user has ended; only with ``VAD(disabled=True)``. The model answers now."""
-        await self._flush_audio()
+        await self._user_audio.flush()
         await self._send(self._protocol.activity_end)
 
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
@@ -304,23 +262,11 @@ class LiveSession:
 
         await self._send(command)
         try:
-            return await self._answer(streams[0], before, unfinished=unfinished)
+            reply = await first_reply(streams[0], after=before, unfinished=unfinished)
         finally:
             streams[0].close()
-
-    async def _answer(self, messages: MessageStream, before: int, *, unfinished: bool) -> Reply:
-        """The first turn after ``before``; ``unfinished``: the end of that one is still to come."""
-        builder = ReplyBuilder()
-        async for message in messages:
-            of_earlier = message.turn is not None and message.turn <= before
-            if message.answer_cut is not None:
-                unfinished = False  # whatever was open is over, and what was asked may be lost
-            elif of_earlier and (unfinished or not message.turn_complete):
-                unfinished = (unfinished or message.interrupted) and not message.turn_complete
-                continue
-            if (reply := builder.add(message)) is not None:
-                # A turn that ended without having begun: the answer was empty.
-                return replace(reply, turn=None) if of_earlier else reply
+        if reply is not None:
+            return reply
         closure = self.closure
         assert closure is not None
         raise closure.error()
@@ -392,7 +338,7 @@ class LiveSession:
 
         What a cancelled call has sent is the difference, times the session's packet duration.
         """
-        return self._sent_audio_packets
+        return self._user_audio.sent_packets
 
     @property
     def dropped_user_audio_s(self) -> float:
@@ -461,59 +407,6 @@ class LiveSession:
 
     async def _send(self, command: Callable[[], None]) -> None:
         await self._driver.send(command)
-
-    def _send_at_once(self, pcm: Pcm, rate_hz: int) -> bool:
-        """Send a short block if nothing is in its way: what a microphone does all the time.
-
-        Returns:
-            Whether it was sent; else it has to wait, or is to be looked at more closely.
-        """
-        shape: tuple[int, ...] = getattr(pcm, "shape", ())
-        if (
-            self._uplink is None
-            or self._audio_senders
-            or self._driver.outbox.waits
-            or len(shape) not in (1, 2)
-            or self._uplink_format != (rate_hz, shape[1] if len(shape) == 2 else 1)
-            or shape[0] > rate_hz * _SLICE_S
-            or isinstance(pcm, memoryview)
-        ):
-            return False
-        for packet in self._uplink.push(pcm, now_us=self._driver.now_us):
-            self._protocol.send_audio_message(packet)
-            self._sent_audio_packets += 1
-        self._driver.pump()
-        return True
-
-    @asynccontextmanager
-    async def _audio_turn(self) -> AsyncIterator[None]:
-        """One sender of audio after the other."""
-        self._audio_senders += 1
-        try:
-            async with self._audio_turnstile:
-                yield
-        finally:
-            self._audio_senders -= 1
-
-    async def _send_packets(self, packets: list[bytes]) -> None:
-        for packet in packets:
-            await self._driver.outbox.room()
-            self._protocol.send_audio_message(packet)
-            self._sent_audio_packets += 1
-            self._driver.pump()
-
-    async def _uplink_for(self, rate_hz: int, channels: int) -> _native.Uplink:
-        if self._uplink is None or self._uplink_format != (rate_hz, channels):
-            fresh = _native.Uplink(rate_hz, channels, packet_ms=self._packet_ms)
-            if self._uplink is not None:  # the tail of the old format is still to be heard
-                await self._send_packets(self._uplink.flush())
-            self._uplink, self._uplink_format = fresh, (rate_hz, channels)
-        return self._uplink
-
-    async def _flush_audio(self) -> None:
-        async with self._audio_turn():
-            if self._uplink is not None:
-                await self._send_packets(self._uplink.flush())
 
 
 def as_instruction(content: ContentInput) -> Content:

@@ -44,7 +44,7 @@ from antiphon.wire import (
 
 if TYPE_CHECKING:
     from antiphon.devices import Device
-    from antiphon.session.session import Pcm
+    from antiphon.session.user_audio import Pcm
     from antiphon.sync.conversation import Conversation
 __all__ = [
     "LiveModel",

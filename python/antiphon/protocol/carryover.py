@@ -1,0 +1,116 @@
+"""What a session takes along from one connection to the next.
+
+The next one may remember more or less of it: so the question that was not answered to its end is
+asked again, results of functions are told as it understands them, and what it does not know of
+the conversation is told as text.
+"""
+
+from __future__ import annotations
+
+from antiphon.protocol.calls import Calls
+from antiphon.protocol.continuity import Continuity
+from antiphon.protocol.history import History
+from antiphon.protocol.journal import Journal
+from antiphon.protocol.message import AnswerCut, LiveServerMessage
+from antiphon.protocol.turns import TurnMarks, TurnTracker
+from antiphon.wire import (
+    ClientContent,
+    ClientMessage,
+    ServerContent,
+    SessionResumptionUpdate,
+    encode_client_message,
+)
+
+__all__ = ["Carryover"]
+
+
+class Carryover:
+    """Brings what was said, asked and called from one connection to the next.
+
+    Args:
+        turns: The model's turns.
+        calls: Its calls of functions.
+        journal: What is sent, and what of it again.
+        history: What was said.
+        policy: What of it may be told twice.
+        transparent: The service tells what it has taken, so that nothing is.
+    """
+
+    def __init__(
+        self,
+        turns: TurnTracker,
+        calls: Calls,
+        journal: Journal,
+        history: History,
+        *,
+        policy: Continuity,
+        transparent: bool,
+    ) -> None:
+        self.asks_again = transparent or policy.send_again
+        """Whether a question that was cut off is asked again."""
+        self._turns = turns
+        self._calls = calls
+        self._journal = journal
+        self._history = history
+        self._tells_history = policy.history
+        self._transparent = transparent
+        self._sent_again = 0
+
+    def remembered(self, update: SessionResumptionUpdate) -> None:
+        """A handle came: whoever has it remembers all this."""
+        self._history.mark_remembered()
+        self._calls.mark_remembered()
+        if self._transparent:
+            self._journal.acknowledge(update.last_consumed_client_message_index)
+
+    def answered(self) -> None:
+        """A turn is complete: what it answers is not asked again."""
+        self._history.mark_answered()
+        if not self._transparent:
+            self._journal.forget_question()
+
+    def leave(self) -> None:
+        """The connection is given up, or gone."""
+        turn = self._turns.turn if self._turns.open else 0
+        self._calls.leave(self.asks_again, None if self._transparent else turn)
+        self._sent_again += self._journal.rewind(send_again=self.asks_again)
+
+    def break_off(self, now: float) -> LiveServerMessage | None:
+        """The connection broke. Returns what that means for the answer under way, if any."""
+        turns = self._turns
+        # All of it came that is wanted; what is missing is its end, which the service holds back.
+        complete = turns.generated or (turns.open and turns.interrupted)
+        if complete:
+            self.answered()
+        unanswered = self._journal.unanswered
+        self.leave()
+        if complete:
+            ended = ServerContent(turn_complete=True)
+            return LiveServerMessage.local(ended, turns.end(), now=now)
+        if turns.open or (unanswered and not self._sent_again):
+            return self._cut_answer(now)
+        return None
+
+    def resume(self, *, with_handle: bool) -> int:
+        """There is a connection again, which remembers what its handle does.
+
+        Returns:
+            How many messages it is sent that an earlier one had taken.
+        """
+        self._calls.resume(with_handle=with_handle)
+        sent_again = self._sent_again - self._journal.rewrite_results(self._calls.messages)
+        self._sent_again = 0
+        told = self._history.unremembered(with_handle=with_handle)
+        if told and self._tells_history and not (with_handle and self._transparent):
+            content = ClientContent(turns=told, turn_complete=False)
+            self._journal.put_first(encode_client_message(ClientMessage(client_content=content)))
+        return sent_again
+
+    def _cut_answer(self, now: float) -> LiveServerMessage:
+        """An answer will not go on, or not come at all."""
+        turns = self._turns
+        turn, received_s = (turns.turn, turns.received_s) if turns.open else (None, 0.0)
+        marks = turns.end() if turns.open else TurnMarks()
+        message = LiveServerMessage.local(ServerContent(), marks, now=now)
+        message.answer_cut = AnswerCut(turn, round(received_s, 6), self._sent_again > 0)
+        return message

@@ -1,0 +1,139 @@
+"""The user's voice on its way out: blocks of any format and length become whole packets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from antiphon import _native
+from antiphon.errors import AudioFormatError
+from antiphon.session.driver import SessionDriver
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
+
+    Pcm: TypeAlias = NDArray[np.int16] | NDArray[np.float32] | Buffer
+
+__all__ = ["UserAudio"]
+
+# One slice of a long input: what a cancelled send may leave unsent stays unconsumed.
+_SLICE_S = 0.5
+
+
+class UserAudio:
+    """Sends audio in the order of the calls, each packet when there is room for it.
+
+    Args:
+        driver: Of the session.
+        packet_ms: Duration of a packet.
+    """
+
+    def __init__(self, driver: SessionDriver, *, packet_ms: int) -> None:
+        self.sent_packets = 0
+        """Packets that were sent so far."""
+        self._driver = driver
+        self._packet_ms = packet_ms
+        self._uplink: _native.Uplink | None = None
+        self._format = (0, 0)
+        self._turnstile = asyncio.Lock()
+        self._senders = 0
+
+    def send_at_once(self, pcm: Pcm, rate_hz: int) -> bool:
+        """Send a short block if nothing is in its way: what a microphone does all the time.
+
+        Returns:
+            Whether it was sent; else it has to wait, or is to be looked at more closely: `send`.
+        """
+        shape: tuple[int, ...] = getattr(pcm, "shape", ())
+        if (
+            self._uplink is None
+            or self._senders
+            or self._driver.outbox.waits
+            or len(shape) not in (1, 2)
+            or self._format != (rate_hz, shape[1] if len(shape) == 2 else 1)
+            or shape[0] > rate_hz * _SLICE_S
+            or isinstance(pcm, memoryview)
+        ):
+            return False
+        for packet in self._uplink.push(pcm, now_us=self._driver.now_us):
+            self._driver.protocol.send_audio_message(packet)
+            self.sent_packets += 1
+        self._driver.pump()
+        return True
+
+    async def send(self, pcm: Pcm, rate_hz: int) -> None:
+        """Send a block of any length; what does not fill a packet waits for the next.
+
+        Raises:
+            AudioFormatError: Another dtype, shape or rate, or an odd number of bytes.
+            SessionClosed: The session is over.
+        """
+        import numpy as np
+
+        samples = _samples(pcm)
+        channels = 1 if samples.ndim == 1 else samples.shape[1]
+        now_us = self._driver.now_us
+        async with self._turn():
+            uplink = await self._uplink_for(rate_hz, channels)
+            step = max(1, int(rate_hz * _SLICE_S))
+            for start in range(0, len(samples), step):
+                if start:
+                    await asyncio.sleep(0)  # long audio is no reason to hold up others
+                block: NDArray[Any] = np.ascontiguousarray(samples[start : start + step])
+                at_us = now_us + start * 1_000_000 // rate_hz
+                await self._send_packets(uplink.push(block, now_us=at_us))
+
+    async def flush(self) -> None:
+        """Send what waits for the rest of its packet."""
+        async with self._turn():
+            if self._uplink is not None:
+                await self._send_packets(self._uplink.flush())
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One sender after the other."""
+        self._senders += 1
+        try:
+            async with self._turnstile:
+                yield
+        finally:
+            self._senders -= 1
+
+    async def _uplink_for(self, rate_hz: int, channels: int) -> _native.Uplink:
+        if self._uplink is None or self._format != (rate_hz, channels):
+            fresh = _native.Uplink(rate_hz, channels, packet_ms=self._packet_ms)
+            if self._uplink is not None:  # the tail of the old format is still to be heard
+                await self._send_packets(self._uplink.flush())
+            self._uplink, self._format = fresh, (rate_hz, channels)
+        return self._uplink
+
+    async def _send_packets(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            await self._driver.outbox.room()
+            self._driver.protocol.send_audio_message(packet)
+            self.sent_packets += 1
+            self._driver.pump()
+
+
+def _samples(pcm: Pcm) -> NDArray[Any]:
+    import numpy as np
+
+    if not isinstance(pcm, np.ndarray):
+        raw = bytes(pcm)
+        if len(raw) % 2:
+            raise AudioFormatError(
+                f"{len(raw)} bytes are not a whole number of 16-bit samples; nothing was sent."
+            )
+        pcm = np.frombuffer(raw, dtype="<i2")
+    if pcm.ndim not in (1, 2) or pcm.dtype not in (np.int16, np.float32):
+        raise AudioFormatError(
+            f"Audio of shape {pcm.shape} and dtype {pcm.dtype}; it must be int16 or float32 "
+            "of shape (frames,) or (frames, channels). Nothing was sent."
+        )
+    return pcm
