@@ -137,6 +137,7 @@ class SessionProtocol:
         self._timeout_at_s: float | None = None
         self._provoked_turn = 0
         self._events: list[Event] = []
+        self._heard: LiveServerMessage | None = None
         self._early_reported = False
 
     # ------------------------------------------------------------------ the driver's side
@@ -164,7 +165,11 @@ class SessionProtocol:
             return
         if decoded.only_audio and self.turns.open and self.state is State.READY:
             # Most of what comes; nothing else changes by it.
-            self._hear(decoded, now, self.turns.go_on(decoded.audio))
+            heard = self._received(decoded, now, self.turns.go_on(decoded.audio))
+            if self._events or self._heard is not None:
+                self._tell(heard)
+            else:
+                self._heard = heard
             return
         message = decoded.message
         if message.setup_complete is not None:
@@ -180,7 +185,8 @@ class SessionProtocol:
             self._journal.mark_question()
         self._follow_calls(message, now)
         if not _says_nothing(decoded):
-            received = self._hear(decoded, now, marks)
+            received = self._received(decoded, now, marks)
+            self._tell(received)
             received.provoked = received.interrupted and self._provoked_turn == marks.turn
             self._history.take(received)
         if message.server_content is not None and message.server_content.turn_complete:
@@ -250,9 +256,19 @@ class SessionProtocol:
             data.append(message)
         return data
 
+    def heard(self) -> LiveServerMessage | None:
+        """Take the message of the last `receive`, if that was audio and nothing else happened.
+
+        A short way past `events`, `next_message` and `next_timeout`, which need not be asked then.
+        """
+        heard, self._heard = self._heard, None
+        return heard
+
     def events(self) -> list[Event]:
         """Take what happened since the last call, in order."""
         events, self._events = self._events, []
+        if (heard := self.heard()) is not None:
+            events.insert(0, MessageReceived(heard))
         return events
 
     def next_timeout(self) -> float | None:
@@ -468,12 +484,10 @@ class SessionProtocol:
             self._reconnecting.resumption = update
             self._carryover.remembered(update)
 
-    def _hear(self, decoded: DecodedMessage, now: float, marks: TurnMarks) -> LiveServerMessage:
-        received = LiveServerMessage(
+    def _received(self, decoded: DecodedMessage, now: float, marks: TurnMarks) -> LiveServerMessage:
+        return LiveServerMessage(
             decoded, received_s=now, marks=marks, speech_as_text=self._speech_as_text
         )
-        self._tell(received)
-        return received
 
     def _follow_calls(self, message: ServerMessage, now: float) -> None:
         if message.tool_call is not None:

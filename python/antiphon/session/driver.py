@@ -121,6 +121,18 @@ class SessionDriver:
         command()
         self.pump()
 
+    def send_audio(self, message: bytes, live_s: float = 0.0) -> None:
+        """Give the protocol a packet of the user's audio; it needs no room, or makes some."""
+        waits = self.outbox.waits
+        self.protocol.send_audio_message(message, live_s=live_s)
+        if waits:
+            self.pump()
+            return
+        # Nothing was in its way: no event comes of it, and no timer changes.
+        self._line.send_now()
+        if self.protocol.unsent:
+            self.outbox.wake()
+
     async def close(self) -> None:
         """Send what waits, say goodbye, and end every task. Harmless if already closed."""
         if self._closer is None:
@@ -135,7 +147,12 @@ class SessionDriver:
     def received(self, data: bytes) -> None:
         """A message came on the present line."""
         self.protocol.receive(data, self._loop.time())
-        self.pump()
+        if (heard := self.protocol.heard()) is None:
+            self.pump()
+            return
+        self._deliver(heard)
+        if self.protocol.state is State.CLOSED:  # a consumer had to be given up on
+            self.pump()
 
     def sent(self) -> None:
         """The present line has taken a message."""

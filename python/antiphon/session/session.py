@@ -148,7 +148,7 @@ class LiveSession:
         Raises:
             SessionClosed: The session is over.
         """
-        self._driver.send_now(lambda: self._protocol.send_audio_message(message, live_s=duration_s))
+        self._driver.send_audio(message, live_s=duration_s)
 
     async def end_audio_stream(self) -> None:
         """The microphone pauses: the service works on what it has heard so far."""

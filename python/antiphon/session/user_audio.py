@@ -62,9 +62,8 @@ class UserAudio:
         ):
             return False
         for packet in self._uplink.push(pcm, now_us=self._driver.now_us):
-            self._driver.protocol.send_audio_message(packet)
+            self._driver.send_audio(packet)
             self.sent_packets += 1
-        self._driver.pump()
         return True
 
     async def send(self, pcm: Pcm, rate_hz: int) -> None:
@@ -116,9 +115,8 @@ class UserAudio:
     async def _send_packets(self, packets: list[bytes]) -> None:
         for packet in packets:
             await self._driver.outbox.room()
-            self._driver.protocol.send_audio_message(packet)
+            self._driver.send_audio(packet)
             self.sent_packets += 1
-            self._driver.pump()
 
 
 def _samples(pcm: Pcm) -> NDArray[Any]:
