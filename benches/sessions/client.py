@@ -19,6 +19,7 @@ import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -132,7 +133,9 @@ async def hold(name: str, sessions: int, *, warm_up_s: float, seconds: float) ->
         gc.freeze()
         plan = Plan(asyncio.get_running_loop().time() + 0.5, warm_up_s, seconds)
         shares = _Shares(sink)
+        began_s, waited_s = time.monotonic(), _waited_s()
         gave_up = not await _talk(talks, plan, sink, shares)
+        waited_share = (_waited_s() - waited_s) / (time.monotonic() - began_s)
         measured = _measured(talks, plan, gave_up=gave_up)
         up = sessions * packets(kind, plan.number(UP_PER_S))
         run = Run(
@@ -144,6 +147,7 @@ async def hold(name: str, sessions: int, *, warm_up_s: float, seconds: float) ->
             up_missing=up - await shares.came(0 if gave_up else up),
             down=sessions * plan.number(DOWN_PER_S),
             client_share=shares.client,
+            waited_share=waited_share,
             sink_share=shares.sink["busy"],
             arrived_late_p99_ms=shares.sink["late_p99_ms"],
             sink_behind_p99_ms=shares.sink["behind_p99_ms"],
@@ -224,6 +228,11 @@ class _Shares:
             stats = self._server.stats()
         self._came += sum(each["messages"] for each in stats["connections"])
         return stats
+
+
+def _waited_s() -> float:
+    """How long this thread could have run so far, while something else had its core."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
 
 
 def packets(kind: type[Contestant], blocks: int) -> int:

@@ -14,12 +14,16 @@ from benches.rust_programs import ROOT
 MAX_LATE_MS = 10.0
 #: A sink that has more of its core than this is what is measured.
 MAX_SINK_SHARE = 0.7
+#: A client that had to wait for its core for more of the time was disturbed by something else.
+MAX_WAITED_SHARE = 0.005
 #: The search ends when the least that is too many is so close to the most that is not.
 STEP = 0.05
 
 _START = 25
 #: Of three tries: what else runs here may spoil one, and luck may hold one.
 _MAJORITY = 2
+#: With so many disturbed runs of one number, the next one counts.
+_MAX_DISTURBED = 4
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -34,6 +38,7 @@ class Run(msgspec.Struct, frozen=True):
         up, up_missing: Messages that were to come at the sink, and those of them that did not.
         down, down_missing, down_wrong: Chunks that were to be heard; looked at, some were others.
         client_share, sink_share: Of a core.
+        waited_share: Of the time, the client could have run, and something else had its core.
         sink_behind_p99_ms: How late the sink sent.
     """
 
@@ -52,6 +57,7 @@ class Run(msgspec.Struct, frozen=True):
     down_missing: int
     down_wrong: int
     client_share: float
+    waited_share: float
     sink_share: float
     sink_behind_p99_ms: float
     load_average: float
@@ -72,10 +78,17 @@ class Run(msgspec.Struct, frozen=True):
         return self.complete and self.late_p99_ms <= MAX_LATE_MS
 
     @property
+    def disturbed(self) -> bool:
+        """Whether it may be for somebody else that it was not held."""
+        return not self.held and self.waited_share > MAX_WAITED_SHARE
+
+    @property
     def word(self) -> str:
         """For people."""
         if not self.valid:
             return "discarded"
+        if self.disturbed:
+            return "disturbed"
         if self.held:
             return "held"
         return "too late" if self.gave_up or self.complete else "incomplete"
@@ -97,6 +110,7 @@ class Ramp:
         self.sink_was_short = False
         self._start = start
         self._tries: list[bool] = []
+        self._disturbed = 0
 
     @property
     def next(self) -> int | None:
@@ -109,12 +123,18 @@ class Ramp:
 
     def add(self, run: Run) -> None:
         """What came of trying that many. A discarded run shows nothing, so it holds nothing."""
+        if run.disturbed and self._disturbed < _MAX_DISTURBED:
+            self._disturbed += 1
+            return
         self._tries.append(run.held and run.valid)
         if self._tries.count(True) == _MAJORITY:
-            self.held, self._tries = run.sessions, []
+            self.held = run.sessions
         elif self._tries.count(False) == _MAJORITY:
-            self.failed, self._tries = run.sessions, []
+            self.failed = run.sessions
             self.sink_was_short = not run.valid
+        else:
+            return
+        self._tries, self._disturbed = [], 0
 
 
 def ramp(
@@ -154,5 +174,5 @@ def summary(run: Run) -> str:
     return (
         f"{run.sessions} of {run.row}: {run.word}, p99 {run.late_p99_ms:.1f} ms; "
         f"{run.up_missing} of {run.up} up and {run.down_missing} of {run.down} down missing; "
-        f"cores {run.client_share:.0%} and {run.sink_share:.0%}"
+        f"cores {run.client_share:.0%} and {run.sink_share:.0%}, waited {run.waited_share:.1%}"
     )

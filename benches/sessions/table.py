@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benches.peers.targets import render as targets_table
 from benches.sessions import targets
 from benches.sessions.measured import Measured, Memory
-from benches.sessions.ramp import MAX_LATE_MS, MAX_SINK_SHARE, STEP, Run
+from benches.sessions.ramp import MAX_LATE_MS, MAX_SINK_SHARE, MAX_WAITED_SHARE, STEP, Run
 
 RUNS_NOTE = f"""\
 All sessions are in one process on one core; `live-sink`, a program in Rust, is the other end and
@@ -29,6 +29,8 @@ and freezes what is left.
   number are from that. It decides nothing.
 * **cores**: the shares that the two processes had. A run counts only if the sink had at most
   {MAX_SINK_SHARE:.0%}. **gave up**: a send was a second late; nothing was waited for.
+* **waited**: of the time, the client could have run while something else had its core. A run that
+  was not held with more than {MAX_WAITED_SHARE:.1%} of that was **disturbed**, and is tried again.
 * **load average**: of the machine, afterwards; much above two, others wanted the cores, too.
 """
 
@@ -71,6 +73,7 @@ def _runs(runs: Sequence[Run]) -> str:
         "down, missing, wrong",
         "client's core",
         "sink's core",
+        "waited",
         "sink late: p99 ms",
         "load average",
     )
@@ -80,7 +83,8 @@ def _runs(runs: Sequence[Run]) -> str:
 def _run(run: Run) -> tuple[str, ...]:
     late = f"{run.late_p50_ms:.1f}, {run.late_p99_ms:.1f}, {run.late_max_ms:.0f}"
     if run.gave_up:
-        return (run.row, f"{run.sessions}", f"{run.word}, gave up", late, *[""] * 7, _load(run))
+        seen = ("", f"{run.waited_share:.1%}", "", f"{run.load_average:.1f}")
+        return (run.row, f"{run.sessions}", f"{run.word}, gave up", late, *[""] * 5, *seen)
     return (
         run.row,
         f"{run.sessions}",
@@ -92,13 +96,10 @@ def _run(run: Run) -> tuple[str, ...]:
         f"{run.down:,}, {run.down_missing:,}, {run.down_wrong:,}",
         f"{run.client_share:.0%}",
         f"{run.sink_share:.0%}",
+        f"{run.waited_share:.1%}",
         f"{run.sink_behind_p99_ms:.1f}",
-        _load(run),
+        f"{run.load_average:.1f}",
     )
-
-
-def _load(run: Run) -> str:
-    return f"{run.load_average:.1f}"
 
 
 def _memory(taken: Sequence[Memory]) -> str:

@@ -12,7 +12,9 @@ AT = Circumstances("2026-01-01", "python -m benches.sessions", "a machine", "non
 FLAT = Memory(2, 1_000_000, 80 << 20, 81 << 20, 82 << 20)
 
 
-def a_run(row, sessions, *, late_ms=1.0, sink=0.2, gave_up=False, missing=(0, 0), wrong=0):
+def a_run(
+    row, sessions, *, late_ms=1.0, sink=0.2, gave_up=False, missing=(0, 0), wrong=0, waited=0.0
+):
     return Run(
         row=row,
         sessions=sessions,
@@ -29,6 +31,7 @@ def a_run(row, sessions, *, late_ms=1.0, sink=0.2, gave_up=False, missing=(0, 0)
         down_missing=missing[1],
         down_wrong=wrong,
         client_share=0.5,
+        waited_share=waited,
         sink_share=sink,
         sink_behind_p99_ms=1.0,
         load_average=1.0,
@@ -78,6 +81,22 @@ def test_two_of_three_tries_decide():
     assert (lucky.held, lucky.failed, lucky.next) == (0, 25, 12)
 
 
+def test_disturbed_runs_are_tried_again_but_not_for_ever():
+    search = Ramp(OURS)
+    for _ in range(5):
+        search.add(a_run(OURS, 25, late_ms=30.0, waited=0.1))
+        assert search.next == 25
+    search.add(a_run(OURS, 25, late_ms=30.0, waited=0.1))
+    assert (search.held, search.failed) == (0, 25)
+
+
+def test_a_run_that_is_held_in_spite_of_others_counts():
+    search = Ramp(OURS)
+    for _ in range(2):
+        search.add(a_run(OURS, 25, waited=0.1))
+    assert search.held == 25
+
+
 @pytest.mark.parametrize(
     ("fault", "word"),
     [
@@ -88,6 +107,7 @@ def test_two_of_three_tries_decide():
         ({"missing": (0, 1)}, "incomplete"),
         ({"wrong": 1}, "incomplete"),
         ({"sink": 0.71}, "discarded"),
+        ({"waited": 0.006, "late_ms": 10.1}, "disturbed"),
     ],
 )
 def test_what_holds(fault, word):
