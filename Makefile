@@ -4,11 +4,12 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+COST := .venv-cost
 # Rust sources decide whether the native module is built again; Python is used in place.
 RUST := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo storm test test-hostile test-rust test-loom fuzz test-python test-conformance test-wheel types lint fmt bench bench-peers bench-jitter bench-emulator lock wheel clean
+.PHONY: help demo storm test test-hostile test-rust test-loom fuzz test-python test-conformance test-wheel types lint fmt bench bench-peers bench-jitter bench-emulator bench-cost bench-sessions lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -87,6 +88,12 @@ bench-jitter: $(PEERS)/.wheel ## Have the judge score our jitter buffer beside o
 bench-emulator: $(VENV)/.test $(VENV)/.native ## Load the local server, and let it simulate ten minutes (ARGS=--quick)
 	$(BIN)/python -m benches.emulator $(ARGS)
 
+bench-cost: $(COST)/.wheel ## Measure what a session costs beside others' (ARGS=--quick)
+	$(COST)/bin/python -m benches.cost $(ARGS)
+
+bench-sessions: $(COST)/.wheel ## Search for the most sessions that one core carries (ARGS=--quick)
+	$(COST)/bin/python -m benches.sessions $(ARGS)
+
 wheel: $(VENV)/.demo ## Build the wheel into dist/
 	$(BIN)/maturin build --release --locked --out dist
 
@@ -94,7 +101,7 @@ lock: ## Pin the Python packages anew (needs uv)
 	tools/lock.sh
 
 clean: ## Remove everything that was set up or built
-	rm -rf $(VENV) $(PEERS) target dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(COST) target dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environments. A stamp is the time of the last successful set-up. The test packages
 # contain the demo's, so setting up for the tests serves both.
@@ -113,16 +120,21 @@ $(VENV)/.native: $(VENV)/.demo $(RUST)
 	VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
-# The peers have an environment of their own, and our wheel is in it as users get it.
-$(PEERS)/.peers: benches/peers/requirements.txt tools/find-toolchain.sh
-	@python=$$(tools/find-toolchain.sh) && { test -x $(PEERS)/bin/python || $$python -m venv $(PEERS); }
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benches/peers/requirements.txt
+# The peers have environments of their own, and our wheel is in them as users get it.
+$(PEERS)/.packages: benches/peers/requirements.txt
+$(COST)/.packages: benches/cost/requirements.txt
+$(PEERS)/.packages $(COST)/.packages: tools/find-toolchain.sh
+	@python=$$(tools/find-toolchain.sh) && { test -x $(@D)/bin/python || $$python -m venv $(@D); }
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(filter %.txt,$^)
 	@touch $@
 
-$(PEERS)/.wheel: $(PEERS)/.peers $(VENV)/.demo $(RUST) $(wildcard python/antiphon/audio/*.py)
-	rm -rf target/peers-wheel
-	$(BIN)/maturin build --release --locked --quiet --out target/peers-wheel
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/peers-wheel/*.whl
+target/bench-wheel/.built: $(VENV)/.demo $(RUST) $(shell find python -name '*.py' 2>/dev/null)
+	rm -rf $(@D)
+	$(BIN)/maturin build --release --locked --quiet --out $(@D)
+	@touch $@
+
+$(PEERS)/.wheel $(COST)/.wheel: %/.wheel: %/.packages target/bench-wheel/.built
+	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/bench-wheel/*.whl
 	@touch $@
 
 # The clients that `make test-conformance` drives.

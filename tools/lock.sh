@@ -1,5 +1,5 @@
 #!/usr/bin/env sh
-# Pin every Python package that `make demo`, `make test`, `make bench-peers` and `make test-conformance`
+# Pin every Python package that `make demo`, `make test`, `make bench-*` and `make test-conformance`
 # install, with hashes, for every platform and Python at once. Needs uv; run it by `make lock`.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,6 +16,7 @@ lock requirements/demo.txt --group build --extra cli --extra plot --extra speech
 lock requirements/test.txt --group build --group test --group lint \
   --extra cli --extra plot --extra speech --extra espeak --extra tls --extra vertex
 lock benches/peers/requirements.txt --group peers
+lock benches/cost/requirements.txt --group cost
 # The clients that are driven each have an environment of their own, without ours.
 for client in tests/conformance/requirements/*.in; do
   compile "$client" --output-file "${client%.in}.txt"

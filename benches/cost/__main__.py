@@ -18,14 +18,13 @@ from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row
 from benches.cost.measuring import (
     BLOCKS,
     PACED_S,
-    BenchServer,
     cpu_s,
     hear,
     in_real_time,
     pacing,
     speak_burst,
 )
-from benches.cost.server import chunks
+from benches.cost.server import BenchServer, chunks
 from benches.peers.measured import circumstances
 
 PACKAGES = ("google-genai", "websockets", "orjson", "pybase64", "soxr", "numpy", "msgspec")

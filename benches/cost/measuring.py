@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -17,41 +14,6 @@ from benches.cost.contestants import Block, Contestant
 from benches.cost.measured import DOWN_PER_S, UP_PER_S
 
 PACED_S = 2.0
-
-
-class BenchServer:
-    """The program on the other core."""
-
-    def __init__(self, core: int | None) -> None:
-        where = [] if core is None else [str(core)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benches.cost.server", *where],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self.port: int = self._answer()["port"]
-
-    def tell(self, *words: object) -> None:
-        """Give it a command."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
-        self._process.stdin.flush()
-
-    def stats(self) -> dict[str, Any]:
-        """What came, and how busy it was since the last time."""
-        self.tell("stats")
-        return self._answer()
-
-    def close(self) -> None:
-        """End it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(5)
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
 
 
 def blocks() -> list[Block]:

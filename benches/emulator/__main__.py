@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from benches import rust_programs
 from benches.emulator import capacity, measured, table, targets, ten_minutes
 from benches.emulator.measured import Measured, Twice
 from benches.peers.measured import circumstances
@@ -56,15 +57,15 @@ def measure(*, quick: bool, arguments: list[str]) -> Measured:
     loads: list[capacity.Load] = []
     idle = None
     try:
-        capacity.two_cores()
-        generator = capacity.build()
+        rust_programs.two_cores()
+        generator = rust_programs.build("live-load")
         say("sessions in real time")
         counts = (20, 60) if quick else range(100, 2_000, 50)
         seconds = 3 if quick else 20
         loads += capacity.ramp(generator, counts, warm_up_s=4, seconds=seconds, say=say)
         say(f"the limit is {capacity.limit(loads)} sessions")
         idle = capacity.idle(generator, 500)
-    except capacity.NotBuiltError as error:
+    except rust_programs.NotBuiltError as error:
         absent["sessions in real time"] = str(error)
     return Measured(
         circumstances=circumstances(arguments, program="benches.emulator", packages=PACKAGES),

@@ -26,9 +26,7 @@ from antiphon.audio.wav import read_wav
 from antiphon.emulator import Emulator
 from antiphon.wire import bytes_to_base64
 from benches.emulator.served import CHUNK_MS, Served
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+from benches.rust_programs import ROOT, two_cores
 
 PACKET_MS = 20
 #: The worst of a hundred messages may be so late.
@@ -86,33 +84,6 @@ class Idle(msgspec.Struct, frozen=True):
 
     sessions: int
     bytes_per_session: int
-
-
-class NotBuiltError(Exception):
-    """What cargo says about it."""
-
-
-def build() -> Path:
-    """Build the generator."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet"]
-    command += ["--package", "antiphon-live-load"]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise NotBuiltError(f"live-load cannot be built: {said[0] if said else done.returncode}")
-    return TARGET / "release" / "live-load"
-
-
-def two_cores() -> tuple[int, int]:
-    """One for the server, one for the load.
-
-    Raises:
-        NotBuiltError: There is only one.
-    """
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise NotBuiltError("The server and its load need a core each, and there is one.")
-    return cores[0], cores[1]
 
 
 def under_load(generator: Path, sessions: int, *, warm_up_s: float, seconds: float) -> Load:

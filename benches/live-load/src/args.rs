@@ -5,9 +5,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::frames::masked_text;
-
-pub(crate) type Fault = Box<dyn std::error::Error>;
+use live_load::Fault;
+use live_load::frames::masked_text;
 
 /// What one kind of client sends, as frames.
 pub(crate) struct Script {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// The arrivals of one session, turn by turn, against a grid through the earliest of each turn.
-pub(crate) struct Grid {
+pub struct Grid {
     chunk: Duration,
     first: Option<Instant>,
     count: u32,
@@ -15,7 +15,8 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    pub(crate) fn new(chunk: Duration) -> Self {
+    /// Nothing came yet, and nothing is measured yet.
+    pub fn new(chunk: Duration) -> Self {
         Self {
             chunk,
             first: None,
@@ -26,11 +27,13 @@ impl Grid {
         }
     }
 
-    pub(crate) fn begin_measuring(&mut self) {
+    /// What comes from now on counts.
+    pub fn begin_measuring(&mut self) {
         self.measured_from = Some(self.turn.len());
     }
 
-    pub(crate) fn arrived(&mut self, now: Instant) {
+    /// One came.
+    pub fn arrived(&mut self, now: Instant) {
         let first = *self.first.get_or_insert(now);
         let due = self.chunk * self.count;
         let beside = (now - first).as_secs_f32() - due.as_secs_f32();
@@ -38,7 +41,8 @@ impl Grid {
         self.count += 1;
     }
 
-    pub(crate) fn end_turn(&mut self) {
+    /// The next one to come begins a grid of its own.
+    pub fn end_turn(&mut self) {
         let earliest = self.turn.iter().copied().fold(f32::INFINITY, f32::min);
         if let Some(from) = self.measured_from {
             self.late
@@ -50,14 +54,14 @@ impl Grid {
     }
 
     /// How late every chunk came since `begin_measuring`, in ms.
-    pub(crate) fn take_lateness(&mut self, into: &mut Vec<f32>) {
+    pub fn take_lateness(&mut self, into: &mut Vec<f32>) {
         self.end_turn();
         into.append(&mut self.late);
     }
 }
 
 /// The value that so many of a hundred do not exceed; 0 of nothing. Sorts them.
-pub(crate) fn percentile(values: &mut [f32], percent: usize) -> f32 {
+pub fn percentile(values: &mut [f32], percent: usize) -> f32 {
     values.sort_by(f32::total_cmp);
     let count = (values.len() * percent).div_ceil(100);
     values.get(count.saturating_sub(1)).copied().unwrap_or(0.0)

@@ -7,17 +7,16 @@
 //! one line of JSON says what came of it.
 
 mod args;
-mod frames;
-mod grid;
 mod session;
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
+use live_load::grid::percentile;
+use live_load::{Fault, own_cpu_ns, say};
 use mio::{Events, Interest, Poll, Token};
 
-use args::{Args, Fault};
-use grid::percentile;
+use args::Args;
 use session::Session;
 
 /// Connects that may take longer than this are given up.
@@ -35,12 +34,6 @@ fn main() -> Result<(), Fault> {
     }
     let measured = load.run(&args)?;
     say(&measured)
-}
-
-fn say(line: &str) -> Result<(), Fault> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
 }
 
 struct Load {
@@ -150,11 +143,4 @@ impl Load {
             percentile(&mut late, 100),
         )
     }
-}
-
-/// What this process has had of its core.
-fn own_cpu_ns() -> Result<u64, Fault> {
-    let text = std::fs::read_to_string("/proc/self/schedstat")?;
-    let first = text.split(' ').next().unwrap_or_default();
-    Ok(first.parse()?)
 }

@@ -4,11 +4,12 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use live_load::Fault;
+use live_load::frames::{self, BINARY, CLOSE, PING, PONG};
+use live_load::grid::Grid;
 use mio::net::TcpStream;
 
-use crate::args::{Args, Fault, Script};
-use crate::frames::{self, BINARY, CLOSE, PING, PONG};
-use crate::grid::Grid;
+use crate::args::{Args, Script};
 
 /// Messages with 40 ms of audio are larger than any other.
 const AUDIO_BYTES: usize = 1_500;
