@@ -123,6 +123,7 @@ async def _check(row: Contestant, server: BenchServer, connection: int) -> None:
         Wrong: They are not right.
     """
     server.tell("keep", connection, UP_PER_S * 2)
+    await asyncio.sleep(0.2)  # it reads that beside its sockets, in no order
     await speak_burst(row, len(BLOCKS))
     await asyncio.sleep(0.5)
     kept = server.stats()["connections"][connection]["kept"]
