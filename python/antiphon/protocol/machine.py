@@ -123,7 +123,7 @@ class SessionProtocol:
         self._history = History()
         self._calls = Calls(profile_of(setup.model), setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
-        self._reconnecting = Reconnecting(setup, continuity)
+        self._reconnecting = Reconnecting(continuity)
         self._carryover = Carryover(
             self.turns,
             self._calls,
@@ -149,7 +149,7 @@ class SessionProtocol:
         self._connected = True
         setup, timeout_s = self._setup, self._setup_timeout_s
         if self.state is State.RECONNECTING:
-            setup = self._reconnecting.setup()
+            setup = self._reconnecting.setup(self._setup)
             timeout_s = self._reconnecting.attempt_timeout_s
         self._timeout_at_s = now + timeout_s
         self._setup_message = encode_client_message(ClientMessage(setup=setup))
@@ -201,7 +201,7 @@ class SessionProtocol:
         if self.state is State.CLOSING:
             self._end(Closure.of_ours(code, reason, during_setup=False), now)
             return
-        if self.state is State.RECONNECTING and not self._connected:
+        if self.state is State.CLOSED or (self.state is State.RECONNECTING and not self._connected):
             return  # it was given up before
         during_setup = self.state in (State.OPENING, State.RECONNECTING)
         self._lost(Closure.of_close(code, reason, during_setup=during_setup), now)
@@ -396,7 +396,13 @@ class SessionProtocol:
             tools=None if tools is None else ToolsUpdate(tools=list(tools)),
         )
         self._command(ClientMessage(context_update=update), asks=False)
+        # A later connection may be to a session that never heard of this.
+        if system_instruction is not None:
+            self._setup = msgspec.structs.replace(
+                self._setup, system_instruction=system_instruction
+            )
         if tools is not None:
+            self._setup = msgspec.structs.replace(self._setup, tools=list(tools) or None)
             self._calls.declare(tools)
 
     def send_raw(self, message: ClientMessage | bytes) -> None:
