@@ -58,6 +58,7 @@ from antiphon.wire import (
     encode_client_message,
     profile_of,
 )
+from antiphon.wire.secret import redact
 
 __all__ = ["SessionProtocol", "State"]
 
@@ -112,6 +113,8 @@ class SessionProtocol:
         self.usage = Usage()
         self.violations = 0
         """How many notices there were."""
+        self.secrets: tuple[str, ...] = ()
+        """What must not show, should the service say it."""
         self._setup = setup
         self._setup_timeout_s = setup_timeout_s
         self._close_timeout_s = close_timeout_s
@@ -465,7 +468,8 @@ class SessionProtocol:
 
     def _refused(self, error: dict[str, object], now: float) -> None:
         """An error object instead of a close: some proxies in front of the service do this."""
-        reason = str(error.get("message") or error.get("status") or error)[:500]
+        reason = redact(str(error.get("message") or error.get("status") or error), self.secrets)
+        reason = reason[:500]
         self._lost(Closure.of_close(None, reason, during_setup=True), now)
 
     def _early(self, decoded: DecodedMessage) -> None:
@@ -576,7 +580,7 @@ class SessionProtocol:
 
     def _notice(self, error: ProtocolViolation) -> None:
         self.violations += 1
-        self._events.append(Notice(error))
+        self._events.append(Notice(ProtocolViolation(redact(str(error), self.secrets))))
 
     def _end(self, closure: Closure, now: float) -> None:
         if self.closure is not None:

@@ -7,7 +7,7 @@ import contextvars
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +28,9 @@ _REMEMBERED_IDS = 1000
 _REMEMBERED_RESULTS = 64
 _MAX_RESULTS = 1000
 _MAX_THREADS = 8
+_MAX_AT_ONCE = 2_000
+# A function that is cancelled may tidy up for so long before it is left alone.
+_END_TIMEOUT_S = 5.0
 
 
 @dataclass
@@ -97,6 +100,19 @@ class ToolRunner:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
+    async def ended(self) -> None:
+        """After `cancel_all`: wait until every function has tidied up, or has had time enough."""
+        tasks: set[asyncio.Task[Any]] = {*self._running.values()}
+        if (caller := asyncio.current_task()) in tasks:  # a function that hangs up
+            tasks.discard(caller)
+        else:
+            tasks |= self._answering
+        if not tasks:
+            return
+        _, left = await asyncio.wait(tasks, timeout=_END_TIMEOUT_S)
+        for task in left:
+            logger.warning("%s does not end though it was cancelled", task.get_name())
+
     def _is_ours(self, call: FunctionCall) -> bool:
         if self.toolbox.is_manual(call.name):
             return False
@@ -112,7 +128,9 @@ class ToolRunner:
 
     def _start(self, calls: list[FunctionCall]) -> None:
         together: list[asyncio.Task[FunctionResponse]] = []
-        for call in calls:
+        room = max(0, _MAX_AT_ONCE - len(self._running))
+        self._refuse(calls[room:])
+        for call in calls[:room]:
             function = self.toolbox.functions.get(call.name)
             if self.toolbox.is_blocking(call.name):
                 together.append(self._run(call))
@@ -123,8 +141,20 @@ class ToolRunner:
         if together:
             self._answer_later(together)
 
+    def _refuse(self, calls: list[FunctionCall]) -> None:
+        if not calls:
+            return
+        error = ToolError(f"More than {_MAX_AT_ONCE:,} calls are open at once.")
+        logger.warning("%d calls are refused: %s", len(calls), error)
+        if len(self._answering) < 2 * _MAX_AT_ONCE:  # else nobody reads the answers either
+            refused = ToolResult({"error": str(error)})
+            self._later(self._send([self._response(call, refused) for call in calls]))
+
     def _answer_later(self, tasks: list[asyncio.Task[FunctionResponse]]) -> None:
-        answering = asyncio.create_task(self._answer_all(tasks), name="antiphon-tool-answer")
+        self._later(self._answer_all(tasks))
+
+    def _later(self, answer: Coroutine[Any, Any, None]) -> None:
+        answering = asyncio.create_task(answer, name="antiphon-tool-answer")
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
 
@@ -171,7 +201,9 @@ class ToolRunner:
 
     async def _answer_all(self, tasks: list[asyncio.Task[FunctionResponse]]) -> None:
         done = await asyncio.gather(*tasks, return_exceptions=True)
-        await self._send([each for each in done if isinstance(each, FunctionResponse)])
+        # A function may go on though it was cancelled; what it returns is not wanted any more.
+        wanted = [each for task, each in zip(tasks, done, strict=True) if not task.cancelling()]
+        await self._send([each for each in wanted if isinstance(each, FunctionResponse)])
 
     async def _answer_stream(self, stream: _Stream) -> None:
         number = 0
@@ -187,8 +219,8 @@ class ToolRunner:
                     response = self._response(stream.call, result)
                     response.will_continue = True
                     await self._send([response])
-        except Exception as error:
-            last = self._response(stream.call, _told(stream.call, error))
+        except (Exception, asyncio.CancelledError) as error:
+            last = self._response(stream.call, _told(stream.call, _failure(error)))
         else:
             # An empty result ends the call; it is nothing to talk about.
             last = FunctionResponse(id=stream.call.id, name=stream.call.name, scheduling="SILENT")
@@ -212,8 +244,8 @@ class ToolRunner:
                 known = ", ".join(self.toolbox.functions) or "none"
                 raise ToolError(f"There is no function {call.name!r}; the functions are: {known}.")
             result = await self._call(function, call.args)
-        except Exception as error:
-            result = _told(call, error)
+        except (Exception, asyncio.CancelledError) as error:
+            result = _told(call, _failure(error))
         return self._response(call, result)
 
     def _response(self, call: FunctionCall, result: ToolResult) -> FunctionResponse:
@@ -249,8 +281,15 @@ class ToolRunner:
             self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="antiphon-tool")
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: context.run(function.function, **values)
+            self._threads, lambda: context.run(_in_thread, function, values)
         )
+
+
+def _in_thread(function: FunctionTool, values: dict[str, Any]) -> Any:
+    try:
+        return function.function(**values)
+    except StopIteration as error:  # which no future can carry
+        raise RuntimeError(f"{function.name} raised StopIteration") from error
 
 
 async def _again(call: FunctionCall, earlier: asyncio.Task[FunctionResponse]) -> FunctionResponse:
@@ -287,11 +326,26 @@ def _plain(function: FunctionTool, result: Any) -> ToolResult:
     """A result as JSON values."""
     given = result if isinstance(result, ToolResult) else ToolResult(result)
     try:
-        return ToolResult({"output": msgspec.to_builtins(given.output)}, given.scheduling)
-    except (TypeError, ValueError) as error:
+        output = msgspec.json.decode(msgspec.json.encode(given.output))
+        return ToolResult({"output": output}, given.scheduling)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ToolError(
             f"{function.name} returned a {type(given.output).__name__}, which JSON cannot say."
         ) from error
+
+
+def _failure(error: Exception | asyncio.CancelledError) -> Exception:
+    """What a function failed with; cancelled is only who was cancelled from outside.
+
+    Raises:
+        CancelledError: That is the case.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    return ToolError("Something that the function waited for was cancelled.")
 
 
 def _told(call: FunctionCall, error: Exception) -> ToolResult:
@@ -300,7 +354,11 @@ def _told(call: FunctionCall, error: Exception) -> ToolResult:
         logger.warning("Tool call refused: %s", error)
         return ToolResult({"error": str(error)})
     logger.error("The tool %s failed", call.name, exc_info=error)
-    return ToolResult({"error": f"{type(error).__name__}: {error}"})
+    try:
+        words = str(error).encode(errors="replace").decode()  # the name of a file may be no text
+    except Exception:
+        words = "an error that cannot be told"
+    return ToolResult({"error": f"{type(error).__name__}: {words}"})
 
 
 def _wish(call: FunctionCall) -> str:
