@@ -178,9 +178,14 @@ class LiveModel:
 
         # Making a file may take a while, so it is not for the loop.
         start_s = asyncio.get_running_loop().time()
-        timing = await asyncio.to_thread(
-            TimingRecorder, timing_trace, start_s=start_s, model=self.name
+        making = asyncio.ensure_future(
+            asyncio.to_thread(TimingRecorder, timing_trace, start_s=start_s, model=self.name)
         )
+        try:
+            timing = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(_end_unwanted)  # the thread makes it all the same
+            raise
         try:
             return await self._open_session(history, timeout_s, timing)
         except BaseException:
@@ -266,6 +271,11 @@ class LiveModel:
 
             self._connector = WebSocketConnector()
         return self._connector
+
+
+def _end_unwanted(making: asyncio.Future[TimingRecorder]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        making.result().end()
 
 
 class Connecting:
