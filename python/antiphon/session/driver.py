@@ -168,9 +168,10 @@ class SessionDriver:
     # ------------------------------------------------------------------ tasks
 
     async def _reconnect(self, at_s: float) -> None:
-        async with asyncio.timeout(_LEAVE_TIMEOUT_S) as leaving:
-            await self._line.stop()
-        if leaving.expired():
+        try:
+            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+                await self._line.stop()
+        except TimeoutError:
             logger.warning("The connection that is left does not close; going on without it")
         await asyncio.sleep(at_s - self._loop.time())
         try:
