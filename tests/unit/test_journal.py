@@ -60,7 +60,7 @@ class JournalAgainstAList(RuleBasedStateMachine):
 
     @rule()
     def put_first(self):
-        entry = self.fresh(0.0, audio=False)
+        entry = self.fresh(0.0, audio=True)
         self.journal.put_first(str(entry[0]).encode())
         self.unsent.insert(0, entry)
 

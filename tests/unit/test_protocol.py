@@ -274,6 +274,15 @@ def test_speech_as_text_gives_the_transcription_and_no_audio():
     assert got[-1].turn_complete
 
 
+def test_a_peer_that_makes_up_modalities_does_not_fill_the_memory():
+    protocol = ready()
+    for number in range(500):
+        details = [{"modality": f"M{number}", "tokenCount": 1}, {"modality": "AUDIO"}]
+        feed(protocol, DONE | {"usageMetadata": {"promptTokensDetails": details}})
+    assert protocol.usage.reports == 500
+    assert len(protocol.usage.prompt) == 32
+
+
 def test_usage_adds_up_over_reports():
     protocol = ready()
     report = {"promptTokenCount": 3, "responseTokenCount": 4, "totalTokenCount": 7}

@@ -24,11 +24,13 @@ from antiphon.protocol import (
 )
 from antiphon.wire import (
     Content,
+    FunctionDeclaration,
     FunctionResponse,
     HistoryConfig,
     Part,
     SessionResumption,
     Setup,
+    Tool,
 )
 
 AUDIO = b'{"realtimeInput":{"audio":{}}}'
@@ -243,6 +245,57 @@ def test_what_came_after_the_handle_is_told_and_no_more():
     assert [turn["parts"][0]["text"] for turn in turns] == ["two", "second"]
 
 
+@pytest.mark.parametrize("losses", [1, 3])
+def test_each_new_session_is_told_once_what_was_said(losses):
+    session = Session()
+    session.say("one")
+    session.feed(spoken("first"), DONE)
+    for _ in range(losses):
+        session.wait(20.0)
+        session.lose()
+        _, (told,) = session.connect()
+        assert [turn["parts"][0]["text"] for turn in told["clientContent"]["turns"]] == [
+            "one",
+            "first",
+        ]
+
+
+def test_what_was_told_asks_nothing():
+    session = Session(send_again=False)
+    session.say("one")
+    session.feed(spoken("first"), DONE)
+    session.lose()
+    session.connect()
+    session.wait(20.0)
+    session.happened()
+    session.feed(go_away(50))
+    assert Moving in session.kinds()
+    session.connect()
+    session.lose()
+    assert AnswerCut not in session.kinds()
+
+
+def test_a_new_connection_is_set_up_with_the_context_as_it_is_now():
+    old = Tool(function_declarations=[FunctionDeclaration(name="old")])
+    new = Tool(function_declarations=[FunctionDeclaration(name="new")])
+    instruction = Content(role="user", parts=[Part(text="Be brief.")])
+    session = Session(setup=Setup(model="models/m", system_instruction=instruction, tools=[old]))
+    session.protocol.update_context(tools=[new])
+    session.say("one")
+    session.feed(written("1"), DONE)
+    session.lose()
+    setup, _ = session.connect()
+    assert setup["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+    assert setup["tools"] == [{"functionDeclarations": [{"name": "new"}]}]
+    other = Content(role="user", parts=[Part(text="Be long.")])
+    session.protocol.update_context(system_instruction=other, tools=[])
+    session.sent()
+    session.lose()
+    setup, _ = session.connect()
+    assert setup["systemInstruction"]["parts"] == [{"text": "Be long."}]
+    assert "tools" not in setup
+
+
 def test_the_history_can_be_left_out():
     session = Session(history=False)
     session.say("one")
@@ -358,6 +411,41 @@ def test_a_setup_that_is_not_answered_is_a_failed_attempt():
     session.wait(5.0)
     assert session.kinds() == [AttemptFailed, Reconnect]
     assert session.open()[0]["sessionResumption"] == {"handle": "h"}  # still good
+
+
+def test_patience_is_not_limited_by_arithmetic():
+    session = Session(max_attempts=5_000, give_up_after_s=1e9)
+    session.lose()
+    for _ in range(1_200):
+        session.protocol.connect_failed(ConnectError("x", cause="network"), session.now)
+        session.now = session.happened()[-1].at_s
+    assert session.protocol.state is State.RECONNECTING
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_waits_too_long_for_another_connection_has_a_closed_session(answers):
+    session = Session(max_attempts=1)
+    session.lose(1011, "Internal error")
+    if answers:
+        session.open()
+        session.wait(30.0)
+    else:
+        error = ConnectError("Not connected: no answer", cause="timeout", hint="Wait.")
+        session.protocol.connect_failed(error, session.now)
+    error = session.protocol.closure.error()
+    assert type(error) is SessionClosed
+    assert error.cause == "timeout"
+    assert "the service failed" in str(error)
+    assert "answer" in str(error)
+
+
+def test_a_session_that_has_ended_is_not_mended():
+    session = Session()
+    session.protocol.give_up_on_consumer(10_001, session.now)
+    session.happened()
+    session.lose()
+    assert session.happened() == []
+    assert session.protocol.state is State.CLOSED
 
 
 def test_connections_that_do_not_last_end_the_session_at_last():

@@ -5,6 +5,7 @@ import base64
 import gc
 import json
 import logging
+import math
 import tracemalloc
 
 import numpy as np
@@ -745,3 +746,122 @@ def test_ten_minutes_of_voice_hold_no_memory():
 
     held_bytes, _ = in_session(talkative, use)
     assert held_bytes < 2_000_000
+
+
+# ---------------------------------------------------------------------- careless and hostile
+
+
+@pytest.mark.parametrize("pcm", [4, 5, [1, 2, 3, 4], "abcd", None, 1.5, object()])
+def test_what_is_no_audio_is_not_sent_as_zeros(pcm):
+    async def use(session):
+        with pytest.raises(AudioFormatError, match="Nothing was sent"):
+            await session.send_audio_realtime(pcm)
+
+    assert len(in_session(accept_and_wait, use)[1]) == 1
+
+
+@pytest.mark.parametrize("rate_hz", [44_100.5, "x", None, math.nan])
+def test_a_rate_is_a_whole_number(rate_hz):
+    async def use(session):
+        for _ in range(2):
+            with pytest.raises(AudioFormatError):
+                await session.send_audio_realtime(np.zeros(10, np.int16), rate_hz)
+            await session.send_audio_realtime(np.zeros(10, np.int16))
+
+    in_session(accept_and_wait, use)
+
+
+@pytest.mark.parametrize("duration_s", [0.0, -1.0, math.nan, math.inf])
+def test_live_audio_that_lasts_no_time_could_never_be_dropped(duration_s):
+    async def use(session):
+        with pytest.raises(ValueError, match="more than 0 s"):
+            session.send_live_audio_message(b"{}", duration_s)
+
+    in_session(accept_and_wait, use)
+
+
+@pytest.mark.parametrize("message", ["{}", None, {"setup": {}}])
+def test_raw_is_bytes_or_a_message(message):
+    async def use(session):
+        with pytest.raises(TypeError, match="ClientMessage"):
+            await session.send_raw(message)
+
+    in_session(accept_and_wait, use)
+
+
+@pytest.mark.parametrize("settings", [{"system_instruction": "\ud800"}, {"extra": {"x": object()}}])
+def test_a_setup_that_json_cannot_say_is_refused_before_any_connection(settings):
+    instruction = settings.pop("system_instruction", None)
+    with pytest.raises((TypeError, ValueError)):
+        model_for(
+            accept_and_wait,
+            system_instruction=instruction,
+            config=LiveGenerationConfig(**settings),
+        )
+
+
+def test_interrupt_does_not_wait_behind_what_waits():
+    """A voice that is held back while a function runs, or by a slow connection."""
+
+    async def script(server):
+        await server.accept()
+        await server.say(audio())
+        await asyncio.sleep(30)
+        await server.say(audio())
+        await server.hear_all()
+
+    async def use(session):
+        await asyncio.sleep(1)
+        voice = asyncio.create_task(session.send_audio_realtime(bytes(320_000)))
+        await asyncio.sleep(1)
+        assert session.unsent_messages == 64
+        async with asyncio.timeout(1):
+            await session.interrupt()
+        await asyncio.sleep(40)
+        assert session.dropped_audio_frames == 240
+        await voice
+
+    _, received = in_session(script, use, max_messages=1)
+    assert {"clientContent": {}} in received
+
+
+def test_a_peer_that_sends_nonsense_does_not_fill_the_log(caplog):
+    async def script(server):
+        await server.accept()
+        for _ in range(5_000):
+            await server.say(b"{nonsense")
+        await server.say(written("Still here."), DONE)
+        await server.hear_all()
+
+    async def use(session):
+        return (await anext(session.turns())).text
+
+    assert in_session(script, use)[0] == "Still here."
+    assert 100 <= len(caplog.records) <= 120
+
+
+def test_a_key_that_the_service_says_shows_nowhere(caplog):
+    async def refuse(server):
+        await server.hear()
+        await server.say({"error": {"code": 400, "message": f"API key not valid: {KEY}."}})
+        await server.hear_all()
+
+    async def main():
+        with pytest.raises(AuthError) as caught:
+            await model_for(refuse).connect()
+        return caught.value
+
+    error = run_in_virtual_time(main())
+    assert error.reason == "API key not valid: ***."
+
+    async def echo(server):
+        await server.hear()
+        await server.say(written(KEY), READY, f'{{"x: {KEY}'.encode(), {"toolCall": KEY})
+        await server.hear_all()
+
+    async def use(session):
+        await asyncio.sleep(1)
+
+    in_session(echo, use)
+    assert len(caplog.records) == 3
+    assert KEY not in caplog.text + str(error)

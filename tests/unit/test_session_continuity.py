@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from live_script import nothing_left_behind
+from live_script import ScriptedConnector, model_for, nothing_left_behind
 from world_support import SETTINGS, in_memory, over_sockets, small_server
 
 from antiphon import Continuity, LiveModel, ToolResult
@@ -312,6 +312,37 @@ def test_close_does_not_wait_for_a_connection_that_is_being_made():
     watched, took_s, _ = with_connector(hang, close, Drop(session=0, at_s=20.0))
     assert took_s == 0.0
     assert watched.session.closed
+
+
+def test_a_connection_that_does_not_close_holds_no_move_up(caplog):
+    async def script(server):
+        first = connector.servers == [server]
+        await server.accept()
+        if first:
+            await server.say({"goAway": {"timeLeft": "50s"}})
+        await server.hear_all()
+
+    async def connect(url, headers, *, timeout_s):
+        channel = await ScriptedConnector.connect(connector, url, headers, timeout_s=timeout_s)
+        if len(connector.servers) == 1:
+            channel.close = lambda _: asyncio.Event().wait()  # its peer says nothing more
+        return channel
+
+    model = model_for(script, continuity=Continuity())
+    connector = model._connector
+    connector.connect = connect
+
+    async def listen(watched):
+        await watched.until(Resumed)
+        return watched.only(Resumed).gap_s
+
+    async def main():
+        _, gap_s = await use(model, listen)
+        connector.tasks[0].cancel()
+        return gap_s
+
+    assert run_in_virtual_time(main()) == 2.0
+    assert "going on without it" in caplog.text
 
 
 def test_senders_wait_for_room_while_there_is_no_connection():

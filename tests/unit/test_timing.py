@@ -1,5 +1,6 @@
 """The timing trace: its format, what it leaves out, and that no disk disturbs anyone."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -10,7 +11,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live_script import DONE, audio, content, spoken, written
+from live_script import DONE, accept_and_wait, audio, content, model_for, spoken, written
 
 from antiphon.errors import RecordingError
 from antiphon.protocol import LiveServerMessage, TurnTracker
@@ -417,3 +418,32 @@ def test_the_judge_reads_the_same(feed, shared, monkeypatch):
     assert traces.load(feed.path) == ours
     for name in ("jlab", "jlab.traces"):
         sys.modules.pop(name)
+
+
+def test_a_trace_that_nobody_wants_any_more_is_closed(tmp_path, monkeypatch):
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(TimingRecorder):
+        def __init__(self, *args, **kwargs):
+            begun.set()
+            go_on.wait()
+            super().__init__(*args, **kwargs)
+
+        def end(self):
+            super().end()
+            self.wait()
+            ended.set()
+
+    monkeypatch.setattr(timing, "TimingRecorder", Slow)
+
+    async def main():
+        model = model_for(accept_and_wait)
+        opening = asyncio.ensure_future(model._open(None, 30.0, tmp_path / "trace.ndjson"))
+        await asyncio.to_thread(begun.wait)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        go_on.set()
+        assert await asyncio.to_thread(ended.wait, 10.0)
+
+    asyncio.run(main())

@@ -103,7 +103,9 @@ class Carryover:
         told = self._history.unremembered(with_handle=with_handle)
         if told and self._tells_history and not (with_handle and self._transparent):
             content = ClientContent(turns=told, turn_complete=False)
-            self._journal.put_first(encode_client_message(ClientMessage(client_content=content)))
+            message = encode_client_message(ClientMessage(client_content=content))
+            # The connection after this one is told anew, unless its handle remembers.
+            self._journal.put_first(message, once=not self._transparent)
         return sent_again
 
     def _cut_answer(self, now: float) -> LiveServerMessage:

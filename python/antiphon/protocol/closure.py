@@ -111,7 +111,7 @@ class Closure:
         kind = self._kind()
         told = "" if self.code is None else f" with code {self.code}"
         told += f" and said {self.reason!r}" if self.reason else ""
-        if self.cause == "timeout":
+        if self.cause == "timeout" and self.during_setup:
             text = f"The setup got {self.reason}: {self.meaning}."
         elif self.cause == "slow_consumer":
             text = f"The session was closed: {self.meaning} ({self.reason})."
@@ -131,7 +131,7 @@ class Closure:
         )
 
     def _kind(self) -> type[SessionClosed | SetupRejected | ConnectError]:
-        if self.cause == "timeout":
+        if self.cause == "timeout" and self.during_setup:
             return ConnectError
         if self.cause == "slow_consumer":
             return ConsumerTooSlow

@@ -23,6 +23,7 @@ __all__ = [
 
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
+_MAX_DOUBLINGS = 10  # long enough for the longest wait; a power of all attempts has no float
 # Half of a wait is the same for everyone, the other half is not: clients that were cut at the
 # same moment do not come back at the same moment.
 _JITTER = 0.5
@@ -119,7 +120,8 @@ class Attempts:
     def next(self, now: float) -> float | None:
         """The attempt failed. Returns when to try again; None: no more."""
         assert self.lost_at_s is not None
-        wait_s = min(_FIRST_WAIT_S * 2.0 ** (self.number - 1), _LONGEST_WAIT_S)
+        doublings = min(self.number - 1, _MAX_DOUBLINGS)
+        wait_s = min(_FIRST_WAIT_S * 2.0**doublings, _LONGEST_WAIT_S)
         wait_s *= 1 - _JITTER * self._rng.random()
         too_late = now + wait_s - self.lost_at_s > self.policy.give_up_after_s
         if too_late or self.number >= self.policy.max_attempts:

@@ -118,9 +118,9 @@ class Journal:
         while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
             pass
 
-    def put_first(self, message: bytes) -> None:
-        """Send a message before all others."""
-        self._unsent.appendleft(_Entry(message))
+    def put_first(self, message: bytes, *, once: bool = False) -> None:
+        """Send a message that asks nothing before all others; ``once``: see `put`."""
+        self._unsent.appendleft(_Entry(message, asks=False, once=once))
 
     def hold(self) -> None:
         """Hold realtime input back that has not left, until `release`."""

@@ -58,6 +58,7 @@ from antiphon.wire import (
     encode_client_message,
     profile_of,
 )
+from antiphon.wire.secret import redact
 
 __all__ = ["SessionProtocol", "State"]
 
@@ -112,6 +113,8 @@ class SessionProtocol:
         self.usage = Usage()
         self.violations = 0
         """How many notices there were."""
+        self.secrets: tuple[str, ...] = ()
+        """What must not show, should the service say it."""
         self._setup = setup
         self._setup_timeout_s = setup_timeout_s
         self._close_timeout_s = close_timeout_s
@@ -123,7 +126,7 @@ class SessionProtocol:
         self._history = History()
         self._calls = Calls(profile_of(setup.model), setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
-        self._reconnecting = Reconnecting(setup, continuity)
+        self._reconnecting = Reconnecting(continuity)
         self._carryover = Carryover(
             self.turns,
             self._calls,
@@ -149,7 +152,7 @@ class SessionProtocol:
         self._connected = True
         setup, timeout_s = self._setup, self._setup_timeout_s
         if self.state is State.RECONNECTING:
-            setup = self._reconnecting.setup()
+            setup = self._reconnecting.setup(self._setup)
             timeout_s = self._reconnecting.attempt_timeout_s
         self._timeout_at_s = now + timeout_s
         self._setup_message = encode_client_message(ClientMessage(setup=setup))
@@ -201,7 +204,7 @@ class SessionProtocol:
         if self.state is State.CLOSING:
             self._end(Closure.of_ours(code, reason, during_setup=False), now)
             return
-        if self.state is State.RECONNECTING and not self._connected:
+        if self.state is State.CLOSED or (self.state is State.RECONNECTING and not self._connected):
             return  # it was given up before
         during_setup = self.state in (State.OPENING, State.RECONNECTING)
         self._lost(Closure.of_close(code, reason, during_setup=during_setup), now)
@@ -396,7 +399,13 @@ class SessionProtocol:
             tools=None if tools is None else ToolsUpdate(tools=list(tools)),
         )
         self._command(ClientMessage(context_update=update), asks=False)
+        # A later connection may be to a session that never heard of this.
+        if system_instruction is not None:
+            self._setup = msgspec.structs.replace(
+                self._setup, system_instruction=system_instruction
+            )
         if tools is not None:
+            self._setup = msgspec.structs.replace(self._setup, tools=list(tools) or None)
             self._calls.declare(tools)
 
     def send_raw(self, message: ClientMessage | bytes) -> None:
@@ -459,7 +468,8 @@ class SessionProtocol:
 
     def _refused(self, error: dict[str, object], now: float) -> None:
         """An error object instead of a close: some proxies in front of the service do this."""
-        reason = str(error.get("message") or error.get("status") or error)[:500]
+        reason = redact(str(error.get("message") or error.get("status") or error), self.secrets)
+        reason = reason[:500]
         self._lost(Closure.of_close(None, reason, during_setup=True), now)
 
     def _early(self, decoded: DecodedMessage) -> None:
@@ -570,7 +580,7 @@ class SessionProtocol:
 
     def _notice(self, error: ProtocolViolation) -> None:
         self.violations += 1
-        self._events.append(Notice(error))
+        self._events.append(Notice(ProtocolViolation(redact(str(error), self.secrets))))
 
     def _end(self, closure: Closure, now: float) -> None:
         if self.closure is not None:

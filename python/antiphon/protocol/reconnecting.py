@@ -29,18 +29,16 @@ class Reconnecting:
     ends with it. All times are seconds of the session's clock.
 
     Args:
-        setup: The first message on the first connection.
         policy: None: there is no other connection.
     """
 
-    def __init__(self, setup: Setup, policy: Continuity | None) -> None:
+    def __init__(self, policy: Continuity | None) -> None:
         self.resumption: SessionResumptionUpdate | None = None
         """The last handle that was usable."""
         self.go_away_s: float | None = None
         """When the service said it will cut the connection; None if it did not."""
         self.move_at_s: float | None = None
         """From when on a pause is good for moving to another connection; None: not yet."""
-        self._setup = setup
         self._policy = policy
         self._attempts = Attempts(policy or DEFAULT_CONTINUITY)
         self._handle = ""
@@ -111,17 +109,21 @@ class Reconnecting:
         again = handle_refused or can_be_mended(closure)
         return self._again(self._attempts.next(now) if again else None, closure)
 
-    def setup(self) -> Setup:
-        """The first message on another connection, now that it is open."""
+    def setup(self, setup: Setup) -> Setup:
+        """The first message on another connection, now that it is open.
+
+        Args:
+            setup: It was that on the first one, but for what has changed since.
+        """
         if self._session_ends:
             self.resumption = None
         self._handle = self.resumption.new_handle if self.resumption else ""
-        before = self._setup.session_resumption
+        before = setup.session_resumption
         wish = SessionResumption(
             handle=self._handle or None, transparent=(before and before.transparent) or None
         )
         # What was said before is told in another way, if at all.
-        return msgspec.structs.replace(self._setup, session_resumption=wish, history_config=None)
+        return msgspec.structs.replace(setup, session_resumption=wish, history_config=None)
 
     @property
     def with_handle(self) -> bool:

@@ -9,6 +9,9 @@ from antiphon.wire import ModalityTokens, UsageMetadata
 
 __all__ = ["Usage"]
 
+# The service has five; a sum over what a peer makes up must not grow for ever.
+_MAX_MODALITIES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -96,6 +99,6 @@ def _by_modality(details: Sequence[ModalityTokens]) -> Mapping[str, int]:
 
 
 def _added(ours: Mapping[str, int], theirs: Mapping[str, int], sign: int) -> Mapping[str, int]:
-    names = dict.fromkeys((*ours, *theirs))
+    names = list(dict.fromkeys((*ours, *theirs)))[:_MAX_MODALITIES]
     sums = {name: ours.get(name, 0) + sign * theirs.get(name, 0) for name in names}
     return {name: count for name, count in sums.items() if count}

@@ -2,8 +2,8 @@
 
 Read in this order: `model`, `session` (what applications hold), `config`, `tools`, `tokens`; then
 what is underneath: `driver`, `outbox`, `user_audio`, `subscription`, `reply`, `tool_runner`,
-`timing`, `backends`, `websocket`. Time comes only from ``loop.time()``, bytes only from a
-`Channel`.
+`invocation`, `timing`, `backends`, `websocket`. Time comes only from ``loop.time()``, bytes only
+from a `Channel`.
 """
 
 from antiphon.protocol import (

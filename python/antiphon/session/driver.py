@@ -33,6 +33,7 @@ __all__ = ["SessionDriver"]
 
 logger = logging.getLogger("antiphon.session")
 
+_LOGGED_VIOLATIONS = 100  # of a session; later ones at every power of two
 _DRAIN_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 10.0
 # A connection that is left has to be closed before the next one resumes the session; one that is
@@ -167,9 +168,10 @@ class SessionDriver:
     # ------------------------------------------------------------------ tasks
 
     async def _reconnect(self, at_s: float) -> None:
-        async with asyncio.timeout(_LEAVE_TIMEOUT_S) as leaving:
-            await self._line.stop()
-        if leaving.expired():
+        try:
+            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+                await self._line.stop()
+        except TimeoutError:
             logger.warning("The connection that is left does not close; going on without it")
         await asyncio.sleep(at_s - self._loop.time())
         try:
@@ -226,7 +228,10 @@ class SessionDriver:
             case MessageReceived():
                 self._deliver(event.message)
             case Notice(error):
-                logger.warning("%s", error)
+                # A peer that sends nothing else must not fill the log.
+                count = self.protocol.violations
+                if count <= _LOGGED_VIOLATIONS or count.bit_count() == 1:
+                    logger.warning("%s", error)
             case Ready():
                 self._settled.set()
             case Reconnect(at_s):

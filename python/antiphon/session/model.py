@@ -22,6 +22,7 @@ from antiphon.wire import (
     AS_OF,
     DEFAULT_MODEL,
     Backend,
+    ClientMessage,
     ContentInput,
     FirebaseAI,
     GoogleAI,
@@ -29,9 +30,11 @@ from antiphon.wire import (
     Setup,
     VertexAI,
     check_setup,
+    encode_client_message,
     profile_of,
     service_of,
 )
+from antiphon.wire.secret import secrets_in
 
 if TYPE_CHECKING:
     from antiphon.session.timing import TimingRecorder
@@ -59,7 +62,8 @@ class LiveModel:
         ToolError: A function cannot be declared.
         UnsupportedSetup: The service is known to refuse something of this for the model;
             ``strict=False`` in the configuration sends it all the same.
-        TypeError, ValueError: A system instruction that is no content.
+        TypeError, ValueError: A system instruction that is no content, or something that JSON
+            cannot say.
     """
 
     def __init__(
@@ -95,6 +99,8 @@ class LiveModel:
             transparent = True if isinstance(self.backend, VertexAI) else None
             self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
         self._doubts = self._checked()
+        # What JSON cannot say is told now, not to a connection.
+        encode_client_message(ClientMessage(setup=self._plan.setup))
 
     @property
     def setup(self) -> Setup:
@@ -172,9 +178,14 @@ class LiveModel:
 
         # Making a file may take a while, so it is not for the loop.
         start_s = asyncio.get_running_loop().time()
-        timing = await asyncio.to_thread(
-            TimingRecorder, timing_trace, start_s=start_s, model=self.name
+        making = asyncio.ensure_future(
+            asyncio.to_thread(TimingRecorder, timing_trace, start_s=start_s, model=self.name)
         )
+        try:
+            timing = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(_end_unwanted)  # the thread makes it all the same
+            raise
         try:
             return await self._open_session(history, timeout_s, timing)
         except BaseException:
@@ -186,13 +197,14 @@ class LiveModel:
     ) -> LiveSession:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
-        model, channel = await self._connect(timeout_s)
+        model, secrets, channel = await self._connect(timeout_s)
         protocol = SessionProtocol(
             replace(self._plan.setup, model=model),
             setup_timeout_s=max(deadline_s - loop.time(), 0.0),
             speech_as_text=self._plan.speech_as_text,
             continuity=self.continuity,
         )
+        protocol.secrets = secrets
         again_s = (self.continuity or DEFAULT_CONTINUITY).connect_timeout_s
         session = LiveSession(
             protocol,
@@ -200,7 +212,7 @@ class LiveModel:
             toolbox=self._toolbox,
             notes=self.notes,
             packet_ms=self.packet_ms,
-            connect=lambda: self._connect_again(again_s),
+            connect=lambda: self._connect_again(protocol, again_s),
             timing=timing,
             streams_results=not self._is_vertex,
         )
@@ -212,28 +224,38 @@ class LiveModel:
         firebase = isinstance(self.backend, FirebaseAI) and self.backend.location is not None
         return firebase or isinstance(self.backend, VertexAI)
 
-    async def _connect(self, timeout_s: float) -> tuple[str, Channel]:
-        """What the model is called there, and a connection; anew for each: credentials expire."""
+    async def _connect(self, timeout_s: float) -> tuple[str, tuple[str, ...], Channel]:
+        """What the model is called there, what must not show, and a connection.
+
+        All anew for each: credentials expire.
+        """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
         backend = await resolve(self.backend, timeout_s)
         model, url, headers = backend.model_name(self.name), backend.url(), backend.headers()
         if backend is not self.backend:  # something was fetched, which took time
             timeout_s = max(deadline_s - loop.time(), 0.0)
-        return model, await self._get_connector().connect(url, headers, timeout_s=timeout_s)
+        channel = await self._get_connector().connect(url, headers, timeout_s=timeout_s)
+        return model, secrets_in(headers), channel
 
-    async def _connect_again(self, timeout_s: float) -> Channel:
+    async def _connect_again(self, protocol: SessionProtocol, timeout_s: float) -> Channel:
         """Another connection. Whatever fails is told to the session, which then decides.
 
         Raises:
             ConnectError: It did not come about.
         """
         try:
-            _, channel = await self._connect(timeout_s)
+            _, protocol.secrets, channel = await self._connect(timeout_s)
         except ConnectError:
             raise
         except SetupRejected as error:  # of the credentials
-            raise ConnectError(str(error), cause=error.cause, hint=error.hint) from error
+            raise ConnectError(
+                str(error),
+                code=error.code,
+                reason=error.reason,
+                cause=error.cause,
+                hint=error.hint,
+            ) from error
         except Exception as error:
             logger.exception("The backend or the connector failed")
             raise ConnectError(
@@ -249,6 +271,11 @@ class LiveModel:
 
             self._connector = WebSocketConnector()
         return self._connector
+
+
+def _end_unwanted(making: asyncio.Future[TimingRecorder]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        making.result().end()
 
 
 class Connecting:

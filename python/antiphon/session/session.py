@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from types import TracebackType
@@ -147,7 +148,10 @@ class LiveSession:
 
         Raises:
             SessionClosed: The session is over.
+            ValueError: The duration is not more than 0 s.
         """
+        if not 0.0 < duration_s < math.inf:
+            raise ValueError(f"duration_s is {duration_s!r}; it must be more than 0 s.")
         self._driver.send_audio(message, live_s=duration_s)
 
     async def end_audio_stream(self) -> None:
@@ -213,11 +217,24 @@ class LiveSession:
         await self._send(command)
 
     async def send_raw(self, message: ClientMessage | bytes) -> None:
-        """Send any message of the Live API as it is."""
+        """Send any message of the Live API as it is.
+
+        Raises:
+            TypeError: Neither a `ClientMessage` nor JSON as bytes.
+            SessionClosed: The session is over.
+        """
+        if not isinstance(message, ClientMessage | bytes):
+            raise TypeError(
+                f"message is a {type(message).__name__}; it must be a ClientMessage, or JSON as "
+                "bytes."
+            )
         await self._send(lambda: self._protocol.send_raw(message))
 
     async def interrupt(self) -> None:
-        """Cut the running answer; the rest of its audio is dropped. Nothing if none is running."""
+        """Cut the running answer; the rest of its audio is dropped. Nothing if none is running.
+
+        What is dropped here is dropped at once, also where messages wait for the connection.
+        """
 
         def command() -> None:
             cuts = self._protocol.turns.open
@@ -225,7 +242,8 @@ class LiveSession:
             if cuts and self._timing is not None:
                 self._timing.interrupt(asyncio.get_running_loop().time())
 
-        await self._send(command)
+        # It takes no room: there is one for each turn at most.
+        self._driver.send_now(command)
 
     # ------------------------------------------------------------------ receiving
 
@@ -379,6 +397,7 @@ class LiveSession:
         What was received stays readable: iterations end after their last message.
         """
         await self._driver.close()
+        await self._tools.ended()
         if self._timing is not None:
             await asyncio.to_thread(self._timing.wait)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ import msgspec
 
 from antiphon.errors import AntiphonError, ToolError
 from antiphon.protocol import LiveServerMessage
+from antiphon.session.invocation import MAX_RESULTS, Invoker, in_words, stream_of
 from antiphon.session.tools import FunctionTool, Toolbox, ToolResult
 from antiphon.wire import FunctionCall, FunctionResponse
 
@@ -26,8 +25,9 @@ logger = logging.getLogger("antiphon.tools")
 
 _REMEMBERED_IDS = 1000
 _REMEMBERED_RESULTS = 64
-_MAX_RESULTS = 1000
-_MAX_THREADS = 8
+_MAX_AT_ONCE = 2_000
+# A function that is cancelled may tidy up for so long before it is left alone.
+_END_TIMEOUT_S = 5.0
 
 
 @dataclass
@@ -70,7 +70,7 @@ class ToolRunner:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._results: OrderedDict[str, tuple[str, asyncio.Task[FunctionResponse]]] = OrderedDict()
         self._flowing: list[_Stream] = []
-        self._threads: ThreadPoolExecutor | None = None
+        self._invoker = Invoker()
 
     @property
     def behavior(self) -> str:
@@ -94,8 +94,20 @@ class ToolRunner:
         """Whatever runs is not wanted any more: the session has ended."""
         for task in (*self._running.values(), *self._answering):
             task.cancel()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._invoker.shut()
+
+    async def ended(self) -> None:
+        """After `cancel_all`: wait until every function has tidied up, or has had time enough."""
+        tasks: set[asyncio.Task[Any]] = {*self._running.values()}
+        if (caller := asyncio.current_task()) in tasks:  # a function that hangs up
+            tasks.discard(caller)
+        else:
+            tasks |= self._answering
+        if not tasks:
+            return
+        _, left = await asyncio.wait(tasks, timeout=_END_TIMEOUT_S)
+        for task in left:
+            logger.warning("%s does not end though it was cancelled", task.get_name())
 
     def _is_ours(self, call: FunctionCall) -> bool:
         if self.toolbox.is_manual(call.name):
@@ -112,7 +124,9 @@ class ToolRunner:
 
     def _start(self, calls: list[FunctionCall]) -> None:
         together: list[asyncio.Task[FunctionResponse]] = []
-        for call in calls:
+        room = max(0, _MAX_AT_ONCE - len(self._running))
+        self._refuse(calls[room:])
+        for call in calls[:room]:
             function = self.toolbox.functions.get(call.name)
             if self.toolbox.is_blocking(call.name):
                 together.append(self._run(call))
@@ -123,8 +137,20 @@ class ToolRunner:
         if together:
             self._answer_later(together)
 
+    def _refuse(self, calls: list[FunctionCall]) -> None:
+        if not calls:
+            return
+        error = ToolError(f"More than {_MAX_AT_ONCE:,} calls are open at once.")
+        logger.warning("%d calls are refused: %s", len(calls), error)
+        if len(self._answering) < 2 * _MAX_AT_ONCE:  # else nobody reads the answers either
+            refused = ToolResult({"error": str(error)})
+            self._later(self._send([self._response(call, refused) for call in calls]))
+
     def _answer_later(self, tasks: list[asyncio.Task[FunctionResponse]]) -> None:
-        answering = asyncio.create_task(self._answer_all(tasks), name="antiphon-tool-answer")
+        self._later(self._answer_all(tasks))
+
+    def _later(self, answer: Coroutine[Any, Any, None]) -> None:
+        answering = asyncio.create_task(answer, name="antiphon-tool-answer")
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
 
@@ -171,24 +197,26 @@ class ToolRunner:
 
     async def _answer_all(self, tasks: list[asyncio.Task[FunctionResponse]]) -> None:
         done = await asyncio.gather(*tasks, return_exceptions=True)
-        await self._send([each for each in done if isinstance(each, FunctionResponse)])
+        # A function may go on though it was cancelled; what it returns is not wanted any more.
+        wanted = [each for task, each in zip(tasks, done, strict=True) if not task.cancelling()]
+        await self._send([each for each in wanted if isinstance(each, FunctionResponse)])
 
     async def _answer_stream(self, stream: _Stream) -> None:
         number = 0
         self._flowing.append(stream)
         try:
-            async with aclosing(_results(stream.function, stream.call.args)) as results:
+            async with aclosing(stream_of(stream.function, stream.call.args)) as results:
                 async for result in results:
                     number += 1
-                    if number > _MAX_RESULTS:
+                    if number > MAX_RESULTS:
                         raise ToolError(
-                            f"{stream.call.name} gave more than {_MAX_RESULTS:,} results."
+                            f"{stream.call.name} gave more than {MAX_RESULTS:,} results."
                         )
                     response = self._response(stream.call, result)
                     response.will_continue = True
                     await self._send([response])
-        except Exception as error:
-            last = self._response(stream.call, _told(stream.call, error))
+        except (Exception, asyncio.CancelledError) as error:
+            last = self._response(stream.call, in_words(stream.call.name, error))
         else:
             # An empty result ends the call; it is nothing to talk about.
             last = FunctionResponse(id=stream.call.id, name=stream.call.name, scheduling="SILENT")
@@ -211,9 +239,9 @@ class ToolRunner:
             if function is None:
                 known = ", ".join(self.toolbox.functions) or "none"
                 raise ToolError(f"There is no function {call.name!r}; the functions are: {known}.")
-            result = await self._call(function, call.args)
-        except Exception as error:
-            result = _told(call, error)
+            result = await self._invoker.call(function, call.args)
+        except (Exception, asyncio.CancelledError) as error:
+            result = in_words(call.name, error)
         return self._response(call, result)
 
     def _response(self, call: FunctionCall, result: ToolResult) -> FunctionResponse:
@@ -228,79 +256,11 @@ class ToolRunner:
             scheduling=None if self.toolbox.is_blocking(call.name) else scheduling,
         )
 
-    async def _call(self, function: FunctionTool, args: dict[str, Any]) -> ToolResult:
-        if function.is_stream:  # and the service does not take streams
-            async with aclosing(_results(function, args)) as results:
-                outputs = [result.output["output"] async for result in results]
-            return ToolResult({"output": outputs[-_MAX_RESULTS:]})
-        values = function.check(args)
-        async with _limit(function):
-            if function.is_async:
-                result = await function.function(**values)
-            elif function.inline:
-                result = function.function(**values)
-            else:
-                result = await self._call_in_thread(function, values)
-        return _plain(function, result)
-
-    async def _call_in_thread(self, function: FunctionTool, values: dict[str, Any]) -> Any:
-        # Not the loop's own threads: a function that hangs there would hold up the loop's end.
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="antiphon-tool")
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: context.run(function.function, **values)
-        )
-
 
 async def _again(call: FunctionCall, earlier: asyncio.Task[FunctionResponse]) -> FunctionResponse:
     """The answer of the earlier call, to this one."""
     response = await earlier  # and it is cancelled with this one
     return msgspec.structs.replace(response, id=call.id)
-
-
-async def _results(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:
-    values = function.check(args)
-    async with aclosing(function.function(**values)) as results:
-        while True:
-            try:
-                async with _limit(function):
-                    result = await anext(results)
-            except StopAsyncIteration:
-                return
-            yield _plain(function, result)
-
-
-@asynccontextmanager
-async def _limit(function: FunctionTool) -> AsyncIterator[None]:
-    """The time limit of a function; a `TimeoutError` of its own is left alone."""
-    try:
-        async with asyncio.timeout(function.timeout_s) as limit:
-            yield
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise ToolError(f"{function.name} took longer than {function.timeout_s:g} s.") from error
-
-
-def _plain(function: FunctionTool, result: Any) -> ToolResult:
-    """A result as JSON values."""
-    given = result if isinstance(result, ToolResult) else ToolResult(result)
-    try:
-        return ToolResult({"output": msgspec.to_builtins(given.output)}, given.scheduling)
-    except (TypeError, ValueError) as error:
-        raise ToolError(
-            f"{function.name} returned a {type(given.output).__name__}, which JSON cannot say."
-        ) from error
-
-
-def _told(call: FunctionCall, error: Exception) -> ToolResult:
-    """A failure, in words for the model; the traceback is for us."""
-    if isinstance(error, ToolError):
-        logger.warning("Tool call refused: %s", error)
-        return ToolResult({"error": str(error)})
-    logger.error("The tool %s failed", call.name, exc_info=error)
-    return ToolResult({"error": f"{type(error).__name__}: {error}"})
 
 
 def _wish(call: FunctionCall) -> str:

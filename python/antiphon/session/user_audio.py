@@ -75,6 +75,10 @@ class UserAudio:
         """
         import numpy as np
 
+        if not hasattr(rate_hz, "__index__"):
+            raise AudioFormatError(
+                f"rate_hz is {rate_hz!r}; it must be a whole number. Nothing was sent."
+            )
         samples = _samples(pcm)
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         now_us = self._driver.now_us
@@ -123,7 +127,7 @@ def _samples(pcm: Pcm) -> NDArray[Any]:
     import numpy as np
 
     if not isinstance(pcm, np.ndarray):
-        raw = bytes(pcm)
+        raw = _bytes_of(pcm)
         if len(raw) % 2:
             raise AudioFormatError(
                 f"{len(raw)} bytes are not a whole number of 16-bit samples; nothing was sent."
@@ -135,3 +139,13 @@ def _samples(pcm: Pcm) -> NDArray[Any]:
             "of shape (frames,) or (frames, channels). Nothing was sent."
         )
     return pcm
+
+
+def _bytes_of(pcm: Buffer) -> bytes:
+    try:
+        return bytes(memoryview(pcm))  # of a number, `bytes` would make so many zeros
+    except TypeError:
+        raise AudioFormatError(
+            f"Audio is a {type(pcm).__name__}; it must be an array of int16 or float32, or bytes "
+            "of int16. Nothing was sent."
+        ) from None

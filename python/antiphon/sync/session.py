@@ -213,6 +213,7 @@ class LiveSession(Twin[AsyncLiveSession]):
 
         Raises:
             SessionClosed: The session is over.
+            ValueError: The duration is not more than 0 s.
         """
         self._call(lambda it: it.send_live_audio_message(message, duration_s))
 
@@ -264,11 +265,19 @@ class LiveSession(Twin[AsyncLiveSession]):
         )
 
     def send_raw(self, message: ClientMessage | bytes, *, timeout_s: float | None = None) -> None:
-        """Send any message of the Live API as it is."""
+        """Send any message of the Live API as it is.
+
+        Raises:
+            TypeError: Neither a `ClientMessage` nor JSON as bytes.
+            SessionClosed: The session is over.
+        """
         self._wait(lambda it: it.send_raw(message), timeout_s)
 
     def interrupt(self, *, timeout_s: float | None = None) -> None:
-        """Cut the running answer; the rest of its audio is dropped. Nothing if none is running."""
+        """Cut the running answer; the rest of its audio is dropped. Nothing if none is running.
+
+        What is dropped here is dropped at once, also where messages wait for the connection.
+        """
         self._wait(lambda it: it.interrupt(), timeout_s)
 
     def receive(self, *, audio: bool = True, timeout_s: float | None = None) -> MessageStream:
@@ -429,7 +438,8 @@ class LiveModel(Twin[AsyncLiveModel]):
         ToolError: A function cannot be declared.
         UnsupportedSetup: The service is known to refuse something of this for the model;
             ``strict=False`` in the configuration sends it all the same.
-        TypeError, ValueError: A system instruction that is no content.
+        TypeError, ValueError: A system instruction that is no content, or something that JSON
+            cannot say.
     """
 
     @property
