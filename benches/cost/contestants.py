@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import warnings
 from collections.abc import AsyncIterator
@@ -90,6 +91,12 @@ class _OverWebsockets:
         await self._socket.close()
 
 
+@functools.cache
+def _client() -> genai.Client:
+    """One for all sessions: each takes tens of milliseconds to make."""
+    return genai.Client(api_key="a-key")
+
+
 class GoogleGenAI(_OverWebsockets):
     """The official client's session, on a plain connection without compression: its best case."""
 
@@ -98,8 +105,8 @@ class GoogleGenAI(_OverWebsockets):
     async def open(self, port: int) -> None:
         await super().open(port)
         # `Client.live.connect` insists on TLS and compression; the session is the same.
-        client: Any = genai.Client(api_key="a-key")
-        self._session = live.AsyncSession(client._api_client, self._socket)  # noqa: SLF001
+        api: Any = _client()._api_client  # noqa: SLF001
+        self._session = live.AsyncSession(api, self._socket)
         self._messages: AsyncIterator[types.LiveServerMessage] = self._session.receive()
 
     async def speak(self, block: Block) -> None:

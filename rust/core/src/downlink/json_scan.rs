@@ -238,8 +238,8 @@ impl<'a> Scanner<'a> {
 /// Whether there is a control character, which a JSON string must escape.
 fn has_control(text: &[u8]) -> bool {
     // Without an early exit inside a chunk, the compiler compares many bytes at once.
-    let any = |chunk: &[u8]| chunk.iter().fold(false, |any, &byte| any | (byte < b' '));
-    text.chunks(64).any(any)
+    let lowest = |chunk: &[u8]| chunk.iter().fold(u8::MAX, |lowest, &byte| lowest.min(byte));
+    text.chunks(64).any(|chunk| lowest(chunk) < b' ')
 }
 
 #[cfg(test)]
