@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import random
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benches.cost import measured, parts, table, targets
+from benches import report
+from benches.cost import parts, table, targets
 from benches.cost.checking import Wrong, check_downlink, check_uplink
 from benches.cost.contestants import Contestant, everyone
 from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row
@@ -26,9 +25,10 @@ from benches.cost.measuring import (
 )
 from benches.cost.server import BenchServer, chunks
 from benches.peers.measured import circumstances
+from benches.rust_programs import two_cores
 
 PACKAGES = ("google-genai", "websockets", "orjson", "pybase64", "soxr", "numpy", "msgspec")
-QUICK_OUT = Path("target/bench-cost")
+ROUNDS = 11
 TOGETHER = 40
 # The server's core must have time to spare, or it is what is measured.
 MAX_BUSY = 0.7
@@ -36,23 +36,10 @@ MAX_BUSY = 0.7
 
 def main() -> None:
     """Parse the command line; measure; write; show what was asked."""
-    parser = argparse.ArgumentParser(prog="python -m benches.cost", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help=f"two rounds, into {QUICK_OUT}: to see if it works"
-    )
-    parser.add_argument(
-        "--alone",
-        action="store_true",
-        help="ahead of everything else on the machine, as root: where others work on it, too",
-    )
-    parser.add_argument("--rounds", type=int, default=11)
-    options = parser.parse_args()
-    out = QUICK_OUT if options.quick else targets.RESULTS
-    out.mkdir(parents=True, exist_ok=True)
-    if options.alone:  # the server inherits it
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    run = asyncio.run(measure(rounds=2 if options.quick else options.rounds))
-    measured.save(run, out / "cost.json")
+    options = report.server_options("cost", __doc__, quick="two rounds")
+    out: Path = options.out
+    run = asyncio.run(measure(rounds=2 if options.quick else ROUNDS))
+    report.save(run, out / "cost.json")
     (out / "cost.md").write_text(table.render(run))
     print(targets.render(targets.check(run)))
     print(f"written: {out}/cost.md and cost.json")
@@ -60,7 +47,7 @@ def main() -> None:
 
 async def measure(*, rounds: int) -> Measured:
     """A whole run: some twenty seconds for each round."""
-    ours_core, servers_core = _two_cores()
+    ours_core, servers_core = two_cores()
     os.sched_setaffinity(0, {ours_core})
     server = BenchServer(servers_core)
     # The first session of each row is the one that is alone.
@@ -76,7 +63,7 @@ async def measure(*, rounds: int) -> Measured:
             await _check(row[0], server, at * TOGETHER)
         dice = random.Random(7)
         for number in range(rounds):
-            print(f"{time.strftime('%X')} round {number + 1} of {rounds}", flush=True)
+            report.say(f"round {number + 1} of {rounds}")
             for at in dice.sample(range(len(rows)), len(rows)):
                 await _round(rows[at], server, at * TOGETHER, taken[rows[at][0].name])
             alone_us.append(1e6 * await cpu_s(pacing(1)) / PACED_S)
@@ -131,14 +118,7 @@ async def _check(row: Contestant, server: BenchServer, connection: int) -> None:
     sent = chunks()
     server.tell("play", connection, len(sent), 0)
     check_downlink(row.name, [await row.hear() for _ in sent], sent)
-    print(f"{row.name}: {len(kept)} packets, {snr_db:.0f} dB; {len(sent)} chunks as sent")
-
-
-def _two_cores() -> tuple[int, int]:
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise SystemExit("bench-cost: needs two cores, one for the server.")
-    return cores[0], cores[1]
+    report.say(f"{row.name}: {len(kept)} packets, {snr_db:.0f} dB; {len(sent)} chunks as sent")
 
 
 if __name__ == "__main__":

@@ -70,11 +70,6 @@ def ratio(theirs: list[float], ours: list[float]) -> float:
     return statistics.median(their / our for their, our in zip(theirs, ours, strict=True))
 
 
-def save(measured: Measured, path: Path) -> None:
-    """Write it, for people too."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(measured), indent=1) + b"\n")
-
-
 def load(path: Path) -> Measured:
     """Read what `save` wrote."""
     return msgspec.json.decode(path.read_bytes(), type=Measured)

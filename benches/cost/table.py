@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from benches import report
 from benches.cost import targets
 from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row, ratio
 from benches.peers.targets import render as targets_table
@@ -29,19 +30,17 @@ in an order that changes.
 
 def render(measured: Measured) -> str:
     """The whole document."""
-    at = measured.circumstances
-    versions = ", ".join(f"{name} {version}" for name, version in at.versions.items())
+    calls = [(call, f"{taken_us:.2f}") for call, taken_us in measured.parts_us.items()]
     return "\n".join(
         [
-            "# What a session costs\n",
-            f"{at.date} · `{at.command}` · {at.machine}  \n{versions}\n",
+            *report.heading("What a session costs", measured.circumstances),
             "## Asked and measured\n",
             targets_table(targets.check(measured)),
             f"## Processor time, {measured.rounds} rounds\n",
             NOTE,
             _rows(measured),
             "## The calls by themselves\n",
-            _table(("call", "median µs"), [(k, f"{v:.2f}") for k, v in measured.parts_us.items()]),
+            report.table(("call", "median µs"), calls),
         ]
     )
 
@@ -63,7 +62,7 @@ def _rows(measured: Measured) -> str:
     together = _shown(measured.pacing_together_us, 1000)
     alone = _shown(measured.pacing_alone_us, 1000)
     rows.append(("the bench's clock", "", "", "", "", together, "", alone, ""))
-    return _table(header, rows)
+    return report.table(header, rows)
 
 
 def _row(row: Row, ours: Row, run: Measured) -> tuple[str, ...]:
@@ -82,9 +81,3 @@ def _row(row: Row, ours: Row, run: Measured) -> tuple[str, ...]:
 
 def _shown(values: Sequence[float], unit: float) -> str:
     return f"{statistics.median(values) / unit:.2f} ({min(values) / unit:.2f})"
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benches import report
 from benches.emulator import targets
 from benches.emulator.capacity import MAX_GENERATOR_SHARE, Load
 from benches.emulator.measured import Measured, Twice
@@ -31,11 +32,8 @@ real time.
 
 def render(measured: Measured) -> str:
     """The whole document."""
-    at = measured.circumstances
-    versions = ", ".join(f"{name} {version}" for name, version in at.versions.items())
     parts = [
-        "# The local server: time and capacity\n",
-        f"{at.date} · `{at.command}` · {at.machine}  \n{versions}\n",
+        *report.heading("The local server: time and capacity", measured.circumstances),
         "## Asked and measured\n",
         targets_table(targets.check(measured)),
         "## Ten simulated minutes\n",
@@ -46,7 +44,7 @@ def render(measured: Measured) -> str:
         parts += ["## Sessions in real time on one core\n", LOADS_NOTE, _loads(measured.loads)]
     if measured.absent:
         rows = list(measured.absent.items())
-        parts += ["## Not measured\n", _rows(("what", "why"), rows)]
+        parts += ["## Not measured\n", report.table(("what", "why"), rows)]
     return "\n".join(parts)
 
 
@@ -62,7 +60,7 @@ def _simulated(runs: Sequence[Twice]) -> str:
         )
         for run in runs
     ]
-    return _rows(header, rows)
+    return report.table(header, rows)
 
 
 def _loads(loads: Sequence[Load]) -> str:
@@ -77,7 +75,7 @@ def _loads(loads: Sequence[Load]) -> str:
         "server MB",
         "load average",
     )
-    return _rows(header, [_load(load) for load in loads])
+    return report.table(header, [_load(load) for load in loads])
 
 
 def _load(load: Load) -> tuple[str, ...]:
@@ -94,9 +92,3 @@ def _load(load: Load) -> tuple[str, ...]:
         f"{server.rss_bytes / 1e6:.0f}",
         f"{load.load_average:.1f}",
     )
-
-
-def _rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"

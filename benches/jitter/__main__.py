@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
+from benches import report
 from benches.jitter import contestants, driver, measured, pictures, pulls, scoring, table, targets
 from benches.jitter.judge import TARGET, load
 from benches.jitter.traces import fresh, public
@@ -19,7 +19,7 @@ def main() -> None:
     """Parse the command line; measure; write; show what was asked."""
     options = _options()
     whole = not options.quick and not options.only
-    out: Path = options.out or (targets.RESULTS if whole else TARGET)
+    out: Path = options.out or (report.RESULTS if whole else TARGET)
     out.mkdir(parents=True, exist_ok=True)
     run = measure(options, sys.argv[1:])
     stem = "jitter-held-out" if run.seeds else "jitter"
@@ -66,7 +66,7 @@ def measure(options: argparse.Namespace, arguments: list[str]) -> measured.Measu
         if options.seeds
         else public(judge, quick=options.quick)
     )
-    say("building the driver of the neteq crate")
+    report.say("building the driver of the neteq crate")
     library, no_crate = None, None
     try:
         library = driver.library()
@@ -74,9 +74,9 @@ def measure(options: argparse.Namespace, arguments: list[str]) -> measured.Measu
         no_crate = str(error)
     playing, absent = contestants.taking_part(options.only, no_crate)
     jobs = scoring.jobs(traces, playing, library)
-    say(f"{len(jobs)} runs on {len(traces)} traces")
-    rows = scoring.run(jobs, say)
-    say("pulls inside Rust")
+    report.say(f"{len(jobs)} runs on {len(traces)} traces")
+    rows = scoring.run(jobs, report.say)
+    report.say("pulls inside Rust")
     try:
         times = pulls.measure(judge, rounds=3 if options.quick else 21)
     except driver.NotBuiltError as error:
@@ -88,11 +88,6 @@ def measure(options: argparse.Namespace, arguments: list[str]) -> measured.Measu
         pulls=times,
         absent=absent,
     )
-
-
-def say(what: str) -> None:
-    """Progress, to the error stream."""
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from benches.jitter import contestants, means, scoring, targets, variants
+from benches import report
+from benches.jitter import contestants, means, scoring, variants
 from benches.jitter.judge import ROOT, TARGET, load
 from benches.jitter.measured import Row
 from benches.jitter.traces import public
@@ -95,7 +96,7 @@ def main() -> None:
     ]
     for regime in PLAYERS:
         lines += ["", *_table(regime)]
-    (targets.RESULTS / "jitter-flatness.md").write_text("\n".join(lines) + "\n")
+    (report.RESULTS / "jitter-flatness.md").write_text("\n".join(lines) + "\n")
 
 
 def _table(regime: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from benches.jitter import anchors
 from benches.jitter.contestants import CRATE, OURS_PACKET, PACKET_FIFOS_MS, fifo
 from benches.jitter.means import Values, by_class, over_classes
 from benches.jitter.measured import Measured, load
-from benches.jitter.targets import RESULTS
+from benches.report import RESULTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from benches import report
 from benches.jitter import anchors, variants
 from benches.jitter.contestants import BY_REGIME, OURS, OURS_STREAM
 from benches.jitter.limits import Target, plain
@@ -106,7 +107,7 @@ def render(measured: Measured) -> str:
     if measured.pulls:
         parts += ["## `pull` inside Rust\n", PULL_NOTE, _pulls_table(measured)]
     if measured.absent:
-        parts += ["## Not measured\n", _rows(("what", "why"), measured.absent.items())]
+        parts += ["## Not measured\n", report.table(("what", "why"), measured.absent.items())]
     return "\n".join(part for part in parts if part)
 
 
@@ -114,7 +115,7 @@ def targets_table(targets: Iterable[Target]) -> str:
     """As Markdown."""
     verdicts = {"aim": "aim", "must": "ok", "short": "**short**", None: "–"}
     header = ("regime", "what", anchors.NAME, "FIFO 60 ms", "neteq crate")
-    return _rows(
+    return report.table(
         (*header, "must be", "aim", "**antiphon**", ""),
         (
             (t.regime, t.what, t.cpp, t.fifo, t.crate, t.must, t.aim, t.measured, verdicts[t.met])
@@ -156,7 +157,7 @@ def _means_table(columns: dict[str, tuple[str, int]], means: dict[str, Values], 
         (_name(name), *(_cell(values, key, digits) for key, (_, digits) in columns.items()))
         for name, values in (means | {anchors.NAME: anchor}).items()
     ]
-    return _rows(("mean over classes", *(title for title, _ in columns.values())), rows)
+    return report.table(("mean over classes", *(title for title, _ in columns.values())), rows)
 
 
 def _class_table(cell: Sequence[tuple[str, int]], everyone: Classes) -> str:
@@ -173,7 +174,7 @@ def _class_table(cell: Sequence[tuple[str, int]], everyone: Classes) -> str:
         for cls in names
         if any(cls in everyone[name] for name in played)
     ]
-    return _rows(("class", *map(_name, everyone)), rows)
+    return report.table(("class", *map(_name, everyone)), rows)
 
 
 def _pulls_table(measured: Measured) -> str:
@@ -186,7 +187,7 @@ def _pulls_table(measured: Measured) -> str:
         for times in measured.pulls
         for name, of in (("**antiphon**", times.ours), ("neteq crate", times.neteq))
     ]
-    return _rows(("trace", "", "median µs", "mean µs", "p99.9 µs", "dearest µs"), rows)
+    return report.table(("trace", "", "median µs", "mean µs", "p99.9 µs", "dearest µs"), rows)
 
 
 def _cell(values: Values, key: str, digits: int) -> str:
@@ -196,9 +197,3 @@ def _cell(values: Values, key: str, digits: int) -> str:
 
 def _name(name: str) -> str:
     return f"**{name}**" if any(name.startswith(ours) for ours in OURS) else name
-
-
-def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from benches.jitter import packet_targets, stream_targets
 from benches.jitter.limits import Target
 from benches.jitter.measured import Measured, load
-
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+from benches.report import RESULTS
 
 LONGEST_PULL_US = 20.0
 

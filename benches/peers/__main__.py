@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benches import report
 from benches.peers import (
     conversions,
     gil,
@@ -49,10 +49,10 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=None, help="where the results go")
     options = parser.parse_args()
-    out = options.out or (QUICK_OUT if options.quick else targets.RESULTS)
+    out = options.out or (QUICK_OUT if options.quick else report.RESULTS)
     out.mkdir(parents=True, exist_ok=True)
     run = measure(quick=options.quick, arguments=sys.argv[1:])
-    measured.save(run, out / "resample.json")
+    report.save(run, out / "resample.json")
     pictures.draw(run, out)
     (out / "resample.md").write_text(table.render(run))
     print(targets.render(targets.check(run)))
@@ -63,30 +63,30 @@ def measure(*, quick: bool, arguments: list[str]) -> measured.Measured:
     """A whole run; minutes, or half a minute if it has to be quick."""
     engines, absent = collect()
     for missing in absent:
-        say(f"not measured: {missing.name}: {missing.reason}")
+        report.say(f"not measured: {missing.name}: {missing.reason}")
     ours = [engine for engine in engines if engine.family == "antiphon"]
     rounds = 9 if quick else 41
-    say("qualities and speeds of streams")
+    report.say("qualities and speeds of streams")
     streams = [
         stream_case(engines, in_hz, out_hz, rounds=rounds)
         for in_hz, out_hz in (ONE_SHOT_CASES if quick else CASES)
     ]
-    say("ten seconds in one call")
+    report.say("ten seconds in one call")
     one_shots = [
         one_shot_case(engines, in_hz, out_hz, rounds=5 if quick else 21)
         for in_hz, out_hz in ONE_SHOT_CASES
     ]
-    say("calls with three frames")
+    report.say("calls with three frames")
     calls = overhead.measure(engines, rounds=rounds)
-    say("conversions")
+    report.say("conversions")
     converted, unconverted = conversions.measure(rounds=rounds)
-    say("beside a busy Python thread")
+    report.say("beside a busy Python thread")
     waits = gil.measure(turns=1, calls=200) if quick else gil.measure(turns=5, calls=1000)
-    say("every ratio of ours")
+    report.say("every ratio of ours")
     every_ratio = ratios.measure(
         ours, rates_hz=(16_000, 44_100, 48_000) if quick else ratios.RATES_HZ
     )
-    say("gain over frequency")
+    report.say("gain over frequency")
     curves = {engine.name: curve(engine) for engine in engines if engine.name in pictures.CURVES}
     return measured.Measured(
         circumstances=measured.circumstances(arguments),
@@ -141,11 +141,6 @@ def curve(engine: Engine) -> quality.Gains:
     gains = quality.response(system, 48_000, 16_000, np.arange(0.70, 1.0001, 0.005))
     heard = quality.aliases(system, 48_000, 16_000, np.arange(1.005, 1.3, 0.005))
     return [(round(at, 4), round(db, 4)) for at, db in [*gains, *heard]]
-
-
-def say(what: str) -> None:
-    """Progress, to the error stream."""
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benches.peers.measured import Case, Measured, load
-from benches.peers.targets import RESULTS
+from benches.report import RESULTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

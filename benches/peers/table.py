@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from benches import report
 from benches.peers import targets
 from benches.peers.measured import Case, Measured
 
@@ -64,7 +63,7 @@ def render(measured: Measured) -> str:
         parts += [f"### {case.name} kHz\n", _stream_table(case)]
     parts += ["## Ten seconds in one call\n", _one_shot_table(measured.one_shots)]
     parts += ["## A call with three frames\n", "In empty Python calls, 48→16 kHz.\n"]
-    parts.append(_rows(("engine", "empty calls"), _by_cost(measured.overhead)))
+    parts.append(report.table(("engine", "empty calls"), _by_cost(measured.overhead)))
     parts += ["## Conversions and G.711, 480,000 samples\n", _conversions(measured)]
     parts += [
         "## Beside a busy Python thread\n",
@@ -72,14 +71,8 @@ def render(measured: Measured) -> str:
         _waits(measured),
     ]
     if measured.absent:
-        parts += ["## Not measured\n", _rows(("what", "why"), list(measured.absent.items()))]
+        parts += ["## Not measured\n", report.table(("what", "why"), list(measured.absent.items()))]
     return "\n".join(parts)
-
-
-def _rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 def _name(name: str) -> str:
@@ -109,7 +102,7 @@ def _stream_table(case: Case) -> str:
                 _speed(case, name),
             )
         )
-    return _rows(STREAM_COLUMNS, rows)
+    return report.table(STREAM_COLUMNS, rows)
 
 
 def _speed(case: Case, name: str) -> str:
@@ -122,7 +115,7 @@ def _one_shot_table(cases: list[Case]) -> str:
     names = list(dict.fromkeys(name for case in cases for name in case.qualities))
     header = ("engine", *(f"× at {case.name}" for case in cases))
     rows = [(_name(name), *(_speed(case, name) for case in cases)) for name in names]
-    return _rows(header, rows)
+    return report.table(header, rows)
 
 
 def _by_cost(overhead: dict[str, float]) -> list[tuple[str, ...]]:
@@ -143,7 +136,7 @@ def _conversions(measured: Measured) -> str:
         )
         for row in measured.conversions
     ]
-    return _rows(header, rows)
+    return report.table(header, rows)
 
 
 def _waits(measured: Measured) -> str:
@@ -151,4 +144,4 @@ def _waits(measured: Measured) -> str:
         (name, f"{w.p50_us:.0f}", f"{w.p99_us:.0f}", f"{w.p999_us:.0f}")
         for name, w in measured.waits.items()
     ]
-    return _rows(("", "median µs", "p99 µs", "p99.9 µs"), rows)
+    return report.table(("", "median µs", "p99 µs", "p99.9 µs"), rows)

@@ -8,13 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from benches.peers.gil import DETACHING, KEPT, SOXR
 from benches.peers.measured import Case, Measured, load
 from benches.peers.quality import Quality
-
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+from benches.report import RESULTS
 
 # Profile: worst delay in ms at 48→16 and where a side has 8 kHz, and rejection in dB.
 DELAYS_MS = {

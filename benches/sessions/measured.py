@@ -43,11 +43,6 @@ class Measured(msgspec.Struct, frozen=True):
     absent: dict[str, str]
 
 
-def save(measured: Measured, path: Path) -> None:
-    """Write it, for people too."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(measured), indent=1) + b"\n")
-
-
 def load(path: Path) -> Measured:
     """Read what `save` wrote."""
     return msgspec.json.decode(path.read_bytes(), type=Measured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benches import report
 from benches.peers.targets import render as targets_table
 from benches.sessions import targets
 from benches.sessions.measured import Measured, Memory
@@ -44,11 +45,8 @@ beside before, for each session.
 
 def render(measured: Measured) -> str:
     """The whole document."""
-    at = measured.circumstances
-    versions = ", ".join(f"{name} {version}" for name, version in at.versions.items())
     parts = [
-        "# Sessions on one core\n",
-        f"{at.date} · `{at.command}` · {at.machine}  \n{versions}\n",
+        *report.heading("Sessions on one core", measured.circumstances),
         "## Asked and measured\n",
         targets_table(targets.check(measured)),
     ]
@@ -57,7 +55,7 @@ def render(measured: Measured) -> str:
     if measured.memory:
         parts += ["## Memory\n", MEMORY_NOTE, _memory(measured.memory)]
     if measured.absent:
-        parts += ["## Not measured\n", _rows(("what", "why"), list(measured.absent.items()))]
+        parts += ["## Not measured\n", report.table(("what", "why"), list(measured.absent.items()))]
     return "\n".join(parts)
 
 
@@ -77,7 +75,7 @@ def _runs(runs: Sequence[Run]) -> str:
         "sink late: p99 ms",
         "load average",
     )
-    return _rows(header, [_run(run) for run in runs])
+    return report.table(header, [_run(run) for run in runs])
 
 
 def _run(run: Run) -> tuple[str, ...]:
@@ -114,10 +112,4 @@ def _memory(taken: Sequence[Memory]) -> str:
         )
         for each in taken
     ]
-    return _rows(header, rows)
-
-
-def _rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+    return report.table(header, rows)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from benches.peers.targets import RESULTS, Target, render
+from benches.peers.targets import Target, render
+from benches.report import RESULTS
 from benches.sessions.measured import ROWS, Measured, Memory, load
 from benches.sessions.ramp import MAX_LATE_MS, Ramp, replayed
 

@@ -6,8 +6,9 @@ import pytest
 
 from antiphon.wire import decode_realtime_audio
 from benches.emulator import capacity, table, targets, ten_minutes
-from benches.emulator.measured import Measured, Twice, load, save
+from benches.emulator.measured import Measured, Twice, load
 from benches.peers.measured import Circumstances
+from benches.report import save
 
 SCRIPTED, LISTENED_TO = ten_minutes.PLANS
 AT = Circumstances("2026-01-01", "python -m benches.emulator", "a machine", "none", {})

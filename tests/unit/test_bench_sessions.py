@@ -3,8 +3,9 @@
 import pytest
 
 from benches.peers.measured import Circumstances
+from benches.report import save
 from benches.sessions import ramp, table, targets
-from benches.sessions.measured import ROWS, Measured, Memory, load, save
+from benches.sessions.measured import ROWS, Measured, Memory, load
 from benches.sessions.ramp import Ramp, Run
 
 OURS, THEIRS = ROWS
