@@ -27,7 +27,7 @@ class _Entry(msgspec.Struct, gc=False):
     """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""
     asks: bool = True
     """An answer is waited for."""
-    results: Sequence[FunctionResponse] = ()
+    results: _Results = ()
     """What it says, if it is results of functions."""
     realtime: bool = False
     once: bool = False
@@ -99,7 +99,7 @@ class Journal:
         asks: bool = True,
         realtime: bool = False,
         live_s: float = 0.0,
-        results: Sequence[FunctionResponse] = (),
+        results: _Results = (),
         once: bool = False,
     ) -> None:
         """Send a message when it is its turn; live audio may be dropped when it has to wait.

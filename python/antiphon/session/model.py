@@ -24,7 +24,6 @@ from antiphon.wire import (
     Backend,
     ClientMessage,
     ContentInput,
-    FirebaseAI,
     GoogleAI,
     SessionResumption,
     Setup,
@@ -214,15 +213,10 @@ class LiveModel:
             packet_ms=self.packet_ms,
             connect=lambda: self._connect_again(protocol, again_s),
             timing=timing,
-            streams_results=not self._is_vertex,
+            streams_results=service_of(self.backend) != "vertex",
         )
         await session.open(history)
         return session
-
-    @property
-    def _is_vertex(self) -> bool:
-        firebase = isinstance(self.backend, FirebaseAI) and self.backend.location is not None
-        return firebase or isinstance(self.backend, VertexAI)
 
     async def _connect(self, timeout_s: float) -> tuple[str, tuple[str, ...], Channel]:
         """What the model is called there, what must not show, and a connection.
