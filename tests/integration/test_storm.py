@@ -39,3 +39,9 @@ def test_over_a_link_what_came_of_an_answer_is_heard_as_it_came():
     assert silences.wrong == []
     assert silences.events["AnswerCut"] > 0
     assert max(silences.in_whole_turns + silences.in_cut_turns) < 100
+
+
+def test_over_a_slow_link_what_goes_again_does_not_keep_the_next_question_waiting():
+    silences = measure(0, "3g")
+    assert silences.wrong == []
+    assert silences.events["Moving"] > 0

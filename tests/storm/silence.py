@@ -106,8 +106,8 @@ async def _talk(
     cuts: dict[int, AnswerCut] = {}
     events = conversation.events()
     for _ in range(_QUESTIONS):
-        await conversation.send_text("word " * rng.randrange(6, 66))
         async with asyncio.timeout(_ANSWER_LIMIT_S):
+            await conversation.send_text("word " * rng.randrange(6, 66))
             async for event in events:
                 if isinstance(event, AnswerCut) and event.turn is not None:
                     cuts[event.turn] = event

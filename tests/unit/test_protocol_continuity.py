@@ -563,6 +563,35 @@ def test_a_question_that_could_not_be_sent_again_is_waited_for_to_the_end():
     assert not moved(session)
 
 
+def test_it_waits_until_what_goes_again_has_left():
+    """On a slow link: else the next connection would have to send it all once more, and so on."""
+    session = Session()
+    session.feed(handle("h"))
+    session.now = 100.0
+    for _ in range(2):
+        session.protocol.send_audio_message(AUDIO, live_s=0.02)
+    assert session.protocol.next_message() == AUDIO
+    session.protocol.message_sent()
+    session.feed(go_away(50))
+    session.wait(10)
+    assert not moved(session)
+    session.sent()
+    assert session.protocol.next_timeout() <= session.now
+    session.wait(0)
+    assert moved(session)
+
+
+def test_what_goes_again_is_not_waited_for_until_the_connection_is_cut():
+    session = Session()
+    session.now = 100.0
+    session.protocol.send_audio_message(AUDIO, live_s=0.02)
+    session.feed(go_away(50))
+    session.wait(46)
+    assert not moved(session)
+    session.wait(2)
+    assert moved(session)
+
+
 def test_it_moves_by_its_own_clock_where_the_service_says_nothing():
     session = Session(move_after_s=540.0)
     assert session.protocol.next_timeout() == 540.0

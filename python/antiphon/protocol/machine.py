@@ -523,10 +523,12 @@ class SessionProtocol:
         """When to move, as things are: never while something is open that a move would cut."""
         if self.state is not State.READY or self.turns.open or self._calls.open:
             return None
-        if not self._journal.unanswered:
+        asks_again = self._carryover.asks_again
+        # What was sent goes again: who moves before all has left never gets done on a slow link.
+        if not self._journal.unanswered and not (asks_again and self.unsent):
             return self._reconnecting.move_at_s
         # A question is on its way: it is waited for, but not longer than there is time.
-        return self._reconnecting.latest_move_s if self._carryover.asks_again else None
+        return self._reconnecting.latest_move_s if asks_again else None
 
     def _lost(self, closure: Closure, now: float) -> None:
         """A connection ended that nobody closed here."""

@@ -159,6 +159,8 @@ class SessionDriver:
         """The present line has taken a message."""
         self.protocol.message_sent()
         self.outbox.wake()
+        if not self.protocol.unsent:
+            self._set_timer()  # a pause may have begun
 
     def lost(self, code: int, reason: str) -> None:
         """The present line has ended."""
