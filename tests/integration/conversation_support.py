@@ -59,11 +59,11 @@ class ByHand:
         for message in messages:
             await self.channel.send(json.dumps(message).encode())
 
-    async def speak(self, seconds, **fields):
+    async def speak(self, seconds, *, rate_hz=24_000, **fields):
         """Audio of the model: a loud tone."""
-        samples = np.round(9_000 * np.sin(np.arange(round(24_000 * seconds)) * 0.1))
+        samples = np.round(9_000 * np.sin(np.arange(round(rate_hz * seconds)) * 0.1))
         data = base64.b64encode(samples.astype("<i2").tobytes()).decode()
-        blob = {"mimeType": "audio/pcm;rate=24000", "data": data}
+        blob = {"mimeType": f"audio/pcm;rate={rate_hz}", "data": data}
         turn = {"parts": [{"inlineData": blob}]}
         await self.say({"serverContent": {"modelTurn": turn, **fields}})
 

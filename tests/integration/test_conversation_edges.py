@@ -111,6 +111,24 @@ def test_what_finds_no_room_ends_its_turn_and_is_told():
     assert (turn.received_frames, turn.complete) == (24_000, True)
 
 
+def test_a_rate_that_cannot_be_converted_costs_its_part_and_no_more():
+    async def main():
+        service = ByHand()
+        async with talk_by_hand(service) as talk:
+            await service.speak(0.5, rate_hz=22_051)
+            lost = await talk.until(AnswerDropped)
+            for number in range(20):
+                await service.speak(0.1, rate_hz=8_000 + number * 1_000)
+            await service.say({"serverContent": {"turnComplete": True}})
+            heard = await talk.until(TurnHeard)
+            return lost.lost_ms, heard.heard_ms, len(talk.conversation._downlink._rates)
+
+    lost_ms, heard_ms, converters = run_in_virtual_time(main())
+    assert lost_ms == pytest.approx(500.0, abs=0.1)
+    assert heard_ms == pytest.approx(2_000.0, abs=60.0)
+    assert converters <= 8
+
+
 # ---------------------------------------------------------------------- interruptions
 
 

@@ -30,13 +30,14 @@ from antiphon.conversation.playback import Cut, Finished, Playback, Started, Tur
 from antiphon.conversation.timeline import Interruption, InterruptionCause, Span, Timeline, ToolUse
 from antiphon.conversation.transcript import Transcript
 from antiphon.devices import Device
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, AudioFormatError
 from antiphon.protocol import AnswerCut as CutAnswer
 from antiphon.wire import AudioPart, ToolCall
 
 __all__ = ["DownlinkMessage", "DownlinkPump"]
 
 _FILL_SAMPLE_S = 0.05
+_MAX_RATES = 8
 
 
 class DownlinkMessage(Protocol):
@@ -235,7 +236,12 @@ class DownlinkPump:
     def _play(self, turn: int, part: AudioPart) -> None:
         pcm = part.pcm
         if part.rate_hz != self._playout.source_hz:
-            pcm = self._rate_converter(part.rate_hz).process(pcm)
+            try:
+                pcm = self._rate_converter(part.rate_hz).process(pcm)
+            except AudioFormatError:
+                lost_ms = part.frames * 1000 / part.rate_hz
+                self._publish(AnswerDropped(turn, lost_ms, self._now_s()))
+                return
         if turn not in self._overfull:
             frames = self._playout.push(pcm, now_us=self._device.now_us(), turn=turn)
             self.playback.received(turn, frames)
@@ -249,6 +255,8 @@ class DownlinkPump:
     def _rate_converter(self, rate_hz: int) -> Resampler:
         """Models speak at 24 kHz; should a part have another rate, it is converted."""
         if rate_hz not in self._rates:
+            if len(self._rates) == _MAX_RATES:
+                self._rates.clear()
             self._rates[rate_hz] = Resampler(rate_hz, self._playout.source_hz, dtype="int16")
         return self._rates[rate_hz]
 

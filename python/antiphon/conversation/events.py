@@ -153,7 +153,8 @@ class AnswerCut:
 class AnswerDropped:
     """Audio of an answer was lost: ten minutes of sound were waiting already.
 
-    The turn ends where the loss begins; an event comes for every lost part.
+    The turn ends where the loss begins; an event comes for every lost part. One comes also for a
+    part at a rate that cannot be converted, which no model sends.
     """
 
     turn: int
