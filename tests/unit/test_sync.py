@@ -270,8 +270,9 @@ def test_ctrl_c_cancels_the_call(session):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_is_told_to_connect_anew(emulator):
     code = """
-import os, sys, antiphon.sync
+import os, sys, warnings, antiphon.sync
 from antiphon import GoogleAI
+warnings.simplefilter("ignore", DeprecationWarning)  # of fork, from Python 3.12 on
 backend = GoogleAI(api_key="any", base_url=sys.argv[1])
 model = antiphon.sync.LiveModel(backend=backend)
 session = model.connect()
