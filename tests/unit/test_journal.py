@@ -40,6 +40,7 @@ class JournalAgainstAList(RuleBasedStateMachine):
         self.question = 0
         self.handed = 0
         self.dropped_s = 0.0
+        self.tellings = set()
         self.number = 0
 
     def fresh(self, live_s, audio):
@@ -59,10 +60,11 @@ class JournalAgainstAList(RuleBasedStateMachine):
             self.dropped_s += oldest[1]
 
     @rule()
-    def put_first(self):
+    def tell_first(self):
         entry = self.fresh(0.0, audio=True)
-        self.journal.put_first(str(entry[0]).encode())
-        self.unsent.insert(0, entry)
+        self.journal.tell_first(str(entry[0]).encode(), once=False)
+        self.unsent = [entry] + [each for each in self.unsent if each[0] not in self.tellings]
+        self.tellings.add(entry[0])
 
     @rule()
     def take(self):

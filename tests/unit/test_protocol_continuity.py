@@ -245,19 +245,23 @@ def test_what_came_after_the_handle_is_told_and_no_more():
     assert [turn["parts"][0]["text"] for turn in turns] == ["two", "second"]
 
 
+@pytest.mark.parametrize("transparent", [True, False])
 @pytest.mark.parametrize("losses", [1, 3])
-def test_each_new_session_is_told_once_what_was_said(losses):
-    session = Session()
+def test_each_new_session_is_told_once_what_was_said(losses, transparent):
+    session = Session(transparent=transparent)
     session.say("one")
     session.feed(spoken("first"), DONE)
     for _ in range(losses):
         session.wait(20.0)
         session.lose()
-        _, (told,) = session.connect()
+        _, sent = session.connect()
+        (told,) = [message for message in sent if message != text("one")]
         assert [turn["parts"][0]["text"] for turn in told["clientContent"]["turns"]] == [
             "one",
             "first",
         ]
+        # What was answered is not asked again, unless nobody has said that it arrived.
+        assert (text("one") in sent) == transparent
 
 
 def test_what_was_told_asks_nothing():

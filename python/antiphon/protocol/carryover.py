@@ -105,7 +105,7 @@ class Carryover:
             content = ClientContent(turns=told, turn_complete=False)
             message = encode_client_message(ClientMessage(client_content=content))
             # The connection after this one is told anew, unless its handle remembers.
-            self._journal.put_first(message, once=not self._transparent)
+            self._journal.tell_first(message, once=not self._transparent)
         return sent_again
 
     def _cut_answer(self, now: float) -> LiveServerMessage:

@@ -34,6 +34,8 @@ class _Entry(msgspec.Struct, gc=False):
     """It is about what this connection is doing, and means nothing to the next one."""
     again: bool = False
     """It was handed over before, to a connection that was lost."""
+    tells: bool = False
+    """It tells a new session what was said before."""
     number: int = 0
     """Which message of its connection it was, from 1; 0 before that."""
 
@@ -118,9 +120,15 @@ class Journal:
         while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
             pass
 
-    def put_first(self, message: bytes, *, once: bool = False) -> None:
-        """Send a message that asks nothing before all others; ``once``: see `put`."""
-        self._unsent.appendleft(_Entry(message, asks=False, once=once))
+    def tell_first(self, message: bytes, *, once: bool) -> None:
+        """Tell a new session what was said, before all else, instead of an earlier telling.
+
+        Args:
+            message: As it will be written. It asks nothing.
+            once: See `put`.
+        """
+        self._unsent = deque(entry for entry in self._unsent if not entry.tells)
+        self._unsent.appendleft(_Entry(message, asks=False, once=once, tells=True))
 
     def hold(self) -> None:
         """Hold realtime input back that has not left, until `release`."""
