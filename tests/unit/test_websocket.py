@@ -562,6 +562,31 @@ def test_a_peer_that_takes_nothing_is_found_dead():
     run(main())
 
 
+def test_a_close_that_is_not_waited_for_leaves_no_connection():
+    async def main():
+        done = asyncio.Event()
+
+        async def deaf(socket_):
+            socket_.transport.pause_reading()
+            await done.wait()
+            socket_.transport.abort()
+
+        async with serving(deaf) as port:
+            url = f"ws://127.0.0.1:{port}"
+            channel = await WebSocketConnector().connect(url, {}, timeout_s=5)
+            closing = asyncio.create_task(channel.close())
+            await asyncio.sleep(0.05)
+            assert not closing.done()
+            closing.cancel()
+            await asyncio.wait([closing])
+            await asyncio.sleep(0)
+            lost = channel._connection.lost
+            done.set()
+        return lost
+
+    assert run(main())
+
+
 def test_a_closed_channel_refuses_to_send_and_receive():
     async def handler(socket_):
         await socket_.close(1001, "bye")

@@ -301,7 +301,11 @@ class WebSocketChannel:
         """Say goodbye and close; harmless if it has ended."""
         self._stop_watching()
         short = reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
-        await self._connection.close(code, short)
+        try:
+            await self._connection.close(code, short)
+        except asyncio.CancelledError:
+            self._connection.transport.abort()  # who does not wait for its goodbye is rid of it
+            raise
 
     def _closed(self) -> ChannelClosed:
         self._stop_watching()
