@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from antiphon.emulator import Concierge, Turn, Voice
-from antiphon.emulator.brain import Call, ToolResult
-from antiphon.emulator.jobs import SPEECH_HZ
-from antiphon.emulator.pacing import split_sentences
-from antiphon.emulator.speech import installed_synthesizers
+from antiphon.emulator.session.brain import Call, ToolResult
+from antiphon.emulator.session.jobs import SPEECH_HZ
+from antiphon.emulator.session.pacing import split_sentences
+from antiphon.emulator.speech.synthesis import installed_synthesizers
 from antiphon.wire import FunctionDeclaration
 
 FOLDER = Path(__file__).parents[1] / "python" / "antiphon" / "assets" / "clips"

@@ -20,8 +20,9 @@ import msgspec
 import numpy as np
 
 from antiphon.channel import Channel
-from antiphon.emulator import CallableBrain, Emulator, Recognizer, Settings, Voice, driver, server
-from antiphon.emulator.jobs import SPEECH_HZ, Job, JobResult, Speech
+from antiphon.emulator import CallableBrain, Emulator, Recognizer, Settings, Voice, server
+from antiphon.emulator.session.jobs import SPEECH_HZ, Job, JobResult, Speech
+from antiphon.emulator.world import driver
 
 CHUNK_MS = 40
 

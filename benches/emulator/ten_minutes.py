@@ -22,8 +22,8 @@ from antiphon.assets import recording
 from antiphon.audio.wav import read_wav
 from antiphon.channel import Channel, Connector
 from antiphon.emulator import Emulator, Grammar, Recognizer, Settings, Voice
-from antiphon.emulator.jobs import Recognition
-from antiphon.emulator.speech import Clips
+from antiphon.emulator.session.jobs import Recognition
+from antiphon.emulator.speech.synthesis import Clips
 from antiphon.protocol import GoingAway, Resumed
 from antiphon.session import LiveSession
 from antiphon.virtual_time import run_in_virtual_time

@@ -15,7 +15,7 @@ from antiphon.audio.wav import read_wav
 from antiphon.conversation import AnswerCut, TurnComplete, TurnHeard, TurnSounded
 from antiphon.emulator import Echo, Emulator, Recognizer, Settings, Voice
 from antiphon.emulator.faults import Close, Drop, Stall
-from antiphon.emulator.jobs import Speech
+from antiphon.emulator.session.jobs import Speech
 from antiphon.protocol import Moving, Resumed
 from antiphon.virtual_time import run_in_virtual_time
 

@@ -20,14 +20,14 @@ import pytest
 import websockets
 
 from antiphon.emulator import Concierge, Echo, Emulator, Recognizer, Settings, Voice
-from antiphon.emulator import door as door_module
-from antiphon.emulator import driver as driver_module
 from antiphon.emulator import server as server_module
-from antiphon.emulator import websocket as websocket_module
-from antiphon.emulator.core import EmulatedSession
-from antiphon.emulator.jobs import Recognition, Recognize, Speech
-from antiphon.emulator.outlet import Close
-from antiphon.emulator.request import route
+from antiphon.emulator.http import door as door_module
+from antiphon.emulator.http import websocket as websocket_module
+from antiphon.emulator.service.request import route
+from antiphon.emulator.session.core import EmulatedSession
+from antiphon.emulator.session.jobs import Recognition, Recognize, Speech
+from antiphon.emulator.session.outlet import Close
+from antiphon.emulator.world import driver as driver_module
 from antiphon.wire import bytes_to_base64
 
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"

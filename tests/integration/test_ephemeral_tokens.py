@@ -20,7 +20,7 @@ from antiphon import (
     create_token,
 )
 from antiphon.emulator import Echo, Emulator, Reply, Voice
-from antiphon.emulator.jobs import Speech
+from antiphon.emulator.session.jobs import Speech
 
 KEY = "the-server-key"
 MODEL = "gemini-2.5-flash-native-audio-latest"

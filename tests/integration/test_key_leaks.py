@@ -43,7 +43,7 @@ from antiphon import (
 )
 from antiphon.devices import FileDevice
 from antiphon.emulator import Emulator, Voice
-from antiphon.emulator.jobs import Speech
+from antiphon.emulator.session.jobs import Speech
 from antiphon.wire.google_credentials import GoogleCredentials
 from antiphon.wire.secret import Secret
 

@@ -13,7 +13,7 @@ import pytest
 from antiphon import LiveModel, LiveSession, RecordingError, SessionClosed, SetupRejected
 from antiphon.channel import ChannelClosed, memory_channel_pair
 from antiphon.emulator import Emulator, Voice
-from antiphon.emulator.jobs import Speech
+from antiphon.emulator.session.jobs import Speech
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import GoogleAI
 

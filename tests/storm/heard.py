@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from antiphon import FileDevice, LiveGenerationConfig, LiveModel
 from antiphon.conversation import Conversation, Interrupted, TurnHeard, TurnSounded
 from antiphon.emulator import CallableBrain, Emulator, Recognizer, Reply, Settings, Voice
-from antiphon.emulator.jobs import Word
-from antiphon.emulator.speech import Clips, Synthesizer, installed_synthesizers
+from antiphon.emulator.session.jobs import Word
+from antiphon.emulator.speech.synthesis import Clips, Synthesizer, installed_synthesizers
 from antiphon.virtual_time import run_in_virtual_time
 
 __all__ = ["ANSWERS", "Estimate", "measure", "plans"]

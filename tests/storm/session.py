@@ -29,8 +29,8 @@ from antiphon.emulator.faults import (
     Stall,
     WithheldHandle,
 )
-from antiphon.emulator.jobs import Speech
-from antiphon.emulator.memory import MemoryConnector
+from antiphon.emulator.session.jobs import Speech
+from antiphon.emulator.world.memory import MemoryConnector
 from antiphon.errors import AntiphonError
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import bytes_to_base64

@@ -10,10 +10,10 @@ import numpy as np
 from live_schema import validate
 
 from antiphon.emulator import Concierge, Settings, Voice
-from antiphon.emulator.core import EmulatedSession
-from antiphon.emulator.jobs import Recognition, Recognize, Speech
-from antiphon.emulator.outlet import Close
-from antiphon.emulator.request import route
+from antiphon.emulator.service.request import route
+from antiphon.emulator.session.core import EmulatedSession
+from antiphon.emulator.session.jobs import Recognition, Recognize, Speech
+from antiphon.emulator.session.outlet import Close
 from antiphon.wire import base64_to_bytes, bytes_to_base64
 
 PATHS = {

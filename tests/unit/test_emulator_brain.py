@@ -9,11 +9,11 @@ import pytest
 from emulator_support import Client, silence
 
 from antiphon.emulator import PHRASES, Call, CallableBrain, Concierge, Echo, ToolResult, Turn
-from antiphon.emulator.cards import RANKS, SUITS
-from antiphon.emulator.jobs import Recognition
-from antiphon.emulator.numbers import normalized_words, number_in_words, read_number
+from antiphon.emulator.brains.cards import RANKS, SUITS
+from antiphon.emulator.brains.numbers import normalized_words, number_in_words, read_number
+from antiphon.emulator.service.shared import Shared
+from antiphon.emulator.session.jobs import Recognition
 from antiphon.emulator.settings import Settings
-from antiphon.emulator.shared import Shared
 from antiphon.wire import FunctionDeclaration
 
 

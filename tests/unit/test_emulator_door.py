@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from world_support import small_server
 
-from antiphon.emulator import door
-from antiphon.emulator.event_log import EventLog
 from antiphon.emulator.faults import Drop, EmptyTurn
+from antiphon.emulator.http import door
+from antiphon.emulator.records.event_log import EventLog
 from antiphon.virtual_time import run_in_virtual_time
 
 JSON = {"Content-Type": "application/json"}

@@ -12,9 +12,9 @@ import pytest
 from emulator_support import HALF_CASCADE, Client, has, recording, silence
 
 from antiphon.emulator import CallableBrain, Echo, Reply
-from antiphon.emulator.brain import Call
-from antiphon.emulator.jobs import Recognition, Speech
-from antiphon.emulator.speech import Voice
+from antiphon.emulator.session.brain import Call
+from antiphon.emulator.session.jobs import Recognition, Speech
+from antiphon.emulator.speech.synthesis import Voice
 from antiphon.wire import base64_to_bytes, decode_server_message
 
 LIVE_3_8 = "models/gemini-3.8-live"

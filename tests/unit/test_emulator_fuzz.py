@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.emulator import Echo
-from antiphon.emulator.context import Context
-from antiphon.emulator.jobs import Recognize, Synthesize
-from antiphon.emulator.record import SessionRecord, ToolCallRecord
-from antiphon.emulator.resumption import Checkpoint, Lineage, ResumptionStore
+from antiphon.emulator.service.context import Context
+from antiphon.emulator.service.resumption import Checkpoint, Lineage, ResumptionStore
+from antiphon.emulator.session.jobs import Recognize, Synthesize
+from antiphon.emulator.session.record import SessionRecord, ToolCallRecord
 from antiphon.errors import ProtocolViolation
 from antiphon.wire import Content, Part, bytes_to_base64, decode_client_message
 

@@ -3,8 +3,8 @@
 import pytest
 from emulator_support import HALF_CASCADE, Client, recording, silence
 
+from antiphon.emulator.service.shared import Shared
 from antiphon.emulator.settings import Settings
-from antiphon.emulator.shared import Shared
 from antiphon.wire import bytes_to_base64
 
 NATIVE = "models/gemini-2.5-flash-native-audio-latest"

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from antiphon.emulator.link import LINKS, Link, LinkProfile, link_profile
+from antiphon.emulator.world.link import LINKS, Link, LinkProfile, link_profile
 
 
 def arrivals(profile, times, *, size_bytes=1_000, direction="down", seed=1):

@@ -34,9 +34,9 @@ from emulator_support import Client, has, recording, silence
 from live_schema import validate
 
 from antiphon.emulator import Reply, Voice
-from antiphon.emulator.brain import Call
-from antiphon.emulator.jobs import SPEECH_HZ, Recognition, Speech, Word
-from antiphon.emulator.pacing import TRANSCRIPT_LEAD_S
+from antiphon.emulator.session.brain import Call
+from antiphon.emulator.session.jobs import SPEECH_HZ, Recognition, Speech, Word
+from antiphon.emulator.session.pacing import TRANSCRIPT_LEAD_S
 from antiphon.emulator.settings import Settings
 from antiphon.wire import base64_to_bytes, bytes_to_base64
 

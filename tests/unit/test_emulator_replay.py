@@ -6,11 +6,11 @@ import pytest
 from emulator_support import Client, ToneSynthesizer
 
 from antiphon.emulator import CallableBrain, Echo, Replay, Reply, Voice, Wait
-from antiphon.emulator.brain import Call
 from antiphon.emulator.faults import Close
-from antiphon.emulator.recorder import SessionRecorder
+from antiphon.emulator.records.recorder import SessionRecorder
+from antiphon.emulator.service.shared import Shared
+from antiphon.emulator.session.brain import Call
 from antiphon.emulator.settings import Settings
-from antiphon.emulator.shared import Shared
 from antiphon.errors import RecordingError
 
 PLAIN = "models/gemini-2.5-flash-native-audio-preview-12-2025"

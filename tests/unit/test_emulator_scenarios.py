@@ -12,7 +12,7 @@ from wire_support import BLOCKING, HANDS_OUT_HANDLES, PLAIN, URL, WEATHER, kinds
 
 from antiphon.cli import main
 from antiphon.emulator import Emulator, Recognizer, load_scenario, scenario_library
-from antiphon.emulator.link import LINKS
+from antiphon.emulator.world.link import LINKS
 from antiphon.wire import base64_to_bytes
 
 

@@ -7,8 +7,8 @@ from emulator_support import Client, recording, silence
 from live_schema import validate
 
 from antiphon.emulator import CallableBrain, Reply
-from antiphon.emulator.brain import Call
-from antiphon.emulator.jobs import Recognition
+from antiphon.emulator.session.brain import Call
+from antiphon.emulator.session.jobs import Recognition
 from antiphon.emulator.settings import LIVE_MODELS
 from antiphon.wire import bytes_to_base64, profile_of
 

@@ -19,10 +19,10 @@ from antiphon.emulator import (
     Turn,
     Wait,
 )
-from antiphon.emulator.brain import Call
+from antiphon.emulator.brains.script import Expect, Mismatch, Say
 from antiphon.emulator.faults import Close, Drop, Stall
-from antiphon.emulator.script import Expect, Mismatch, Say
-from antiphon.emulator.shared import Shared
+from antiphon.emulator.service.shared import Shared
+from antiphon.emulator.session.brain import Call
 
 NOTE = {"serverContent": {"inputTranscription": {"text": "by hand"}}}
 

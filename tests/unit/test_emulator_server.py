@@ -325,7 +325,7 @@ def test_a_full_disk_ends_the_recording_not_the_session(tmp_path, caplog):
 
 
 def test_a_recording_has_an_end_and_the_session_goes_on(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("antiphon.emulator.recorder._MAX_BYTES", 500)
+    monkeypatch.setattr("antiphon.emulator.records.recorder._MAX_BYTES", 500)
 
     async def main():
         async with quick(record_dir=tmp_path) as emulator:

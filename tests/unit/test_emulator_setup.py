@@ -3,8 +3,8 @@
 import pytest
 from emulator_support import HALF_CASCADE, PATHS, Client
 
-from antiphon.emulator.request import route
-from antiphon.emulator.voices import espeak_voice
+from antiphon.emulator.service.request import route
+from antiphon.emulator.speech.voices import espeak_voice
 from antiphon.wire import VOICES
 
 

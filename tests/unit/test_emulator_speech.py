@@ -15,10 +15,10 @@ import pytest
 from emulator_support import Client, ToneSynthesizer, recording, silence
 
 from antiphon.emulator import Clips, Echo, Emulator, Recognizer, SpeechUnavailable, Turn, Voice
-from antiphon.emulator.concierge import Concierge
-from antiphon.emulator.jobs import SPEECH_HZ, JobFailed, Recognize, Synthesize
-from antiphon.emulator.pacing import split_sentences
-from antiphon.emulator.speech import EspeakProgram, installed_synthesizers
+from antiphon.emulator.brains.concierge import Concierge
+from antiphon.emulator.session.jobs import SPEECH_HZ, JobFailed, Recognize, Synthesize
+from antiphon.emulator.session.pacing import split_sentences
+from antiphon.emulator.speech.synthesis import EspeakProgram, installed_synthesizers
 
 GO = {
     "functionDeclarations": [
@@ -112,7 +112,7 @@ def program(tmp_path, body):
     ],
 )
 def test_a_voice_that_fails_is_not_taken_for_none(tmp_path, monkeypatch, body, timeout_s, told):
-    monkeypatch.setattr("antiphon.emulator.speech._TIMEOUT_S", timeout_s)
+    monkeypatch.setattr("antiphon.emulator.speech.synthesis._TIMEOUT_S", timeout_s)
     failing = program(tmp_path, body)
     with pytest.raises(SpeechUnavailable, match=told) as caught:
         Voice([failing, Clips()]).synthesize("Good day.", "Puck")
@@ -157,7 +157,7 @@ def test_without_clip_and_synthesizer_the_error_names_what_to_install():
 
 
 def test_a_session_without_a_voice_closes_with_those_words():
-    from antiphon.emulator.jobs import JobFailed
+    from antiphon.emulator.session.jobs import JobFailed
 
     client = Client(voice=Voice([Clips()]))
     client._do = lambda job: JobFailed("No voice: install espeak-ng.")

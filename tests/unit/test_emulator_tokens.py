@@ -7,10 +7,10 @@ import pytest
 from emulator_support import PATHS, Client
 
 from antiphon.emulator import Settings
-from antiphon.emulator.outlet import Close
-from antiphon.emulator.setup_check import Refusal
-from antiphon.emulator.shared import Shared
-from antiphon.emulator.tokens import Constraint, InvalidToken, TokenStore
+from antiphon.emulator.service.setup_check import Refusal
+from antiphon.emulator.service.shared import Shared
+from antiphon.emulator.service.tokens import Constraint, InvalidToken, TokenStore
+from antiphon.emulator.session.outlet import Close
 
 NOW, WALL = 100.0, datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()
 MODEL = "models/gemini-2.5-flash-native-audio-latest"

@@ -7,9 +7,9 @@ import pytest
 from emulator_support import HALF_CASCADE, Client, ToneSynthesizer, has, recording, silence
 
 from antiphon.emulator import CallableBrain, Echo, Reply, Settings, Voice
-from antiphon.emulator.brain import Call
-from antiphon.emulator.pacing import split_sentences, time_words
-from antiphon.emulator.record import SessionRecord
+from antiphon.emulator.session.brain import Call
+from antiphon.emulator.session.pacing import split_sentences, time_words
+from antiphon.emulator.session.record import SessionRecord
 from antiphon.wire import bytes_to_base64
 
 GO = {

@@ -6,8 +6,8 @@ import pytest
 from world_support import SETTINGS, all_of, in_memory, small_server
 
 from antiphon.channel import ChannelClosed, memory_channel_pair
-from antiphon.emulator.link import LINKS, LinkProfile
-from antiphon.emulator.linked_channel import LinkedChannel
+from antiphon.emulator.world.link import LINKS, LinkProfile
+from antiphon.emulator.world.linked_channel import LinkedChannel
 from antiphon.errors import ConnectError
 from antiphon.virtual_time import run_in_virtual_time
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from antiphon.conversation.heard import HeardWords
-from antiphon.emulator.jobs import SPEECH_HZ, Speech, Word
+from antiphon.emulator.session.jobs import SPEECH_HZ, Speech, Word
 from tests.storm.heard import measure, plans
 
 

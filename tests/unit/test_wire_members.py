@@ -367,7 +367,7 @@ def test_the_local_server_does_not_take_the_mark_for_a_name():
     message, camel = decode_client_message('{"setup": {"model": "m", "*": {"a": 1}}}')
     assert message.setup.model == "m"
     assert camel["setup"]["*"] == {"a": 1}
-    from antiphon.emulator.setup_check import unknown_name
+    from antiphon.emulator.service.setup_check import unknown_name
 
     assert 'Unknown name "*"' in unknown_name(camel).reason
 

@@ -69,7 +69,7 @@ def test_the_wheel_holds_one_abi3_extension_with_its_stub(wheel):
     assert "antiphon/_native.pyi" in names
     assert "antiphon/py.typed" in names
     assert "antiphon/emulator/scenarios/burst-then-stall.toml" in names
-    assert "antiphon/emulator/inspect.html" in names
+    assert "antiphon/emulator/http/inspect.html" in names
     of_tests = {name for name in names if "test" in name.lower()}
     assert of_tests == {"antiphon/pytest_plugin.py"}
 

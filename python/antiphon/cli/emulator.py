@@ -143,7 +143,7 @@ def _settings(settings: Settings, args: argparse.Namespace) -> Settings:
 
 
 def _brain(args: argparse.Namespace) -> Brain | None:
-    from antiphon.emulator.replay import Replay
+    from antiphon.emulator.brains.replay import Replay
     from antiphon.emulator.scenario import BRAINS
 
     if args.replay is not None:

@@ -1,19 +1,27 @@
 """A faithful Live server on this machine: for trying, for tests, for load.
 
-Read in this order: `server` (the face), `driver`, `core` (the session logic, without I/O), its
-ear `turn_taking` and its mouth `answering` and `generation`, `brain` and `concierge` (what it
-says), `speech` and `recognition` (how it speaks and hears). Other brains: `script`, `replay`.
+On top is what users name: `server` (the face), `settings`, `faults` (what can go wrong, as rules
+about `kinds` of messages), `scenario` (all of it in one file, and a library of them) and `probe`
+(the server for tests of clients). The rooms, each of which uses only those before it:
 
-The world around it: `link` (what a network does to time) and `linked_channel`, `faults` (what can
-go wrong, as rules) and `faulty_session`, `memory` (clients without a socket), `scenario` (all of
-it in one file, and a library of them).
+* `service`: what the service accepts, and what outlives a connection;
+* `session`: the session logic, without I/O;
+* `brains` (what it says), `speech` (how it speaks and hears), `records` (what is kept of it);
+* `world`: the driver, links and faults, clients without a socket;
+* `http`: the port, tokens and control by plain HTTP, the page.
 
-Beside the sessions: `door` (plain HTTP on the same port) and `http_api` (what it answers), `tokens`
-(ephemeral ones), `control` (what can be done to sessions while they run), `event_log` (what came
-and went), `probe` (the server for tests of clients).
+Read in this order: `server`, `world.driver`, `session.core` and what its room names,
+`brains.concierge`, `speech.synthesis` and `speech.recognition`.
 """
 
-from antiphon.emulator.brain import (
+from antiphon.emulator.brains.concierge import PHRASES, Concierge
+from antiphon.emulator.brains.replay import Replay
+from antiphon.emulator.brains.script import Mismatch, Script
+from antiphon.emulator.probe import LiveEmulator
+from antiphon.emulator.records.event_log import Event
+from antiphon.emulator.scenario import Scenario, load_scenario, scenario_library
+from antiphon.emulator.server import Emulator
+from antiphon.emulator.session.brain import (
     Brain,
     Call,
     CallableBrain,
@@ -24,20 +32,13 @@ from antiphon.emulator.brain import (
     Turn,
     Wait,
 )
-from antiphon.emulator.concierge import PHRASES, Concierge
-from antiphon.emulator.event_log import Event
-from antiphon.emulator.jobs import Grammar
-from antiphon.emulator.link import LINKS, LinkProfile
-from antiphon.emulator.memory import MemoryConnector
-from antiphon.emulator.probe import LiveEmulator
-from antiphon.emulator.recognition import Recognizer
-from antiphon.emulator.record import FaultRecord, SessionRecord, ToolCallRecord, TurnRecord
-from antiphon.emulator.replay import Replay
-from antiphon.emulator.scenario import Scenario, load_scenario, scenario_library
-from antiphon.emulator.script import Mismatch, Script
-from antiphon.emulator.server import Emulator
+from antiphon.emulator.session.jobs import Grammar
+from antiphon.emulator.session.record import FaultRecord, SessionRecord, ToolCallRecord, TurnRecord
 from antiphon.emulator.settings import Settings
-from antiphon.emulator.speech import Clips, SpeechUnavailable, Voice
+from antiphon.emulator.speech.recognition import Recognizer
+from antiphon.emulator.speech.synthesis import Clips, SpeechUnavailable, Voice
+from antiphon.emulator.world.link import LINKS, LinkProfile
+from antiphon.emulator.world.memory import MemoryConnector
 
 __all__ = [
     "LINKS",

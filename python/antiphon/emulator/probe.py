@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from antiphon.emulator.event_log import Event
 from antiphon.emulator.kinds import CLIENT_KINDS
+from antiphon.emulator.records.event_log import Event
 from antiphon.emulator.server import Emulator
 
 __all__ = ["LiveEmulator"]

@@ -13,12 +13,12 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from antiphon.emulator.brain import Brain, Echo
-from antiphon.emulator.concierge import Concierge
+from antiphon.emulator.brains.concierge import Concierge
+from antiphon.emulator.brains.script import Script
 from antiphon.emulator.faults import Fault, faults_from
-from antiphon.emulator.link import LinkProfile, link_profile
-from antiphon.emulator.script import Script
+from antiphon.emulator.session.brain import Brain, Echo
 from antiphon.emulator.settings import Settings
+from antiphon.emulator.world.link import LinkProfile, link_profile
 
 __all__ = ["BRAINS", "Scenario", "load_scenario", "scenario_library"]
 

@@ -19,30 +19,30 @@ from websockets.http11 import Request as UpgradeRequest
 from websockets.http11 import Response
 
 from antiphon.channel import Channel
-from antiphon.emulator.brain import Brain
-from antiphon.emulator.control import Control
-from antiphon.emulator.core import EmulatedSession
-from antiphon.emulator.door import Door
-from antiphon.emulator.driver import drive
-from antiphon.emulator.event_log import Event, EventLog
 from antiphon.emulator.faults import Fault, faults_from
-from antiphon.emulator.faulty_session import FaultySession
-from antiphon.emulator.http_api import NOT_FOUND, HttpApi, error_response
-from antiphon.emulator.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
-from antiphon.emulator.lane import Lane
-from antiphon.emulator.link import LinkProfile, link_profile
-from antiphon.emulator.linked_channel import LinkedChannel
-from antiphon.emulator.memory import MemoryConnector
-from antiphon.emulator.recognition import Recognizer
-from antiphon.emulator.record import Observer, SessionRecord
-from antiphon.emulator.recorder import SessionRecorder, recording_folder
-from antiphon.emulator.request import Request, route
+from antiphon.emulator.http.control import Control
+from antiphon.emulator.http.door import Door
+from antiphon.emulator.http.http_api import NOT_FOUND, HttpApi, error_response
+from antiphon.emulator.http.tls import Tls
+from antiphon.emulator.http.websocket import Connection, WebSocketChannel
+from antiphon.emulator.records.event_log import Event, EventLog
+from antiphon.emulator.records.recorder import SessionRecorder, recording_folder
 from antiphon.emulator.scenario import Scenario, load_scenario
+from antiphon.emulator.service.request import Request, route
+from antiphon.emulator.service.shared import Shared
+from antiphon.emulator.session.brain import Brain
+from antiphon.emulator.session.core import EmulatedSession
+from antiphon.emulator.session.jobs import Job, JobFailed, JobResult, Recognize, Synthesize
+from antiphon.emulator.session.record import Observer, SessionRecord
 from antiphon.emulator.settings import Settings
-from antiphon.emulator.shared import Shared
-from antiphon.emulator.speech import SpeechUnavailable, Voice
-from antiphon.emulator.tls import Tls
-from antiphon.emulator.websocket import Connection, WebSocketChannel
+from antiphon.emulator.speech.lane import Lane
+from antiphon.emulator.speech.recognition import Recognizer
+from antiphon.emulator.speech.synthesis import SpeechUnavailable, Voice
+from antiphon.emulator.world.driver import drive
+from antiphon.emulator.world.faulty_session import FaultySession
+from antiphon.emulator.world.link import LinkProfile, link_profile
+from antiphon.emulator.world.linked_channel import LinkedChannel
+from antiphon.emulator.world.memory import MemoryConnector
 from antiphon.errors import ConnectError
 from antiphon.wire import Backend, FirebaseAI, GoogleAI, VertexAI
 from antiphon.wire.secret import quiet_logger
