@@ -9,7 +9,7 @@
     │   ├── AuthError         … because of the credentials
     │   └── QuotaError        … because of a quota or a rate limit
     ├── SessionClosed         the session is over; sending or waiting is no longer possible
-    │   └── ConsumerTooSlow   … because a subscriber left too many messages unread
+    │   └── ConsumerTooSlow   … because a subscriber left too much unread
     ├── ProtocolViolation     the peer sent what the Live API does not allow
     ├── ToolError             a tool cannot be declared, or failed to run
     ├── AudioFormatError      samples, rates or files of the wrong kind (also a ValueError)
@@ -106,7 +106,7 @@ class SessionClosed(_Closed):
 
 
 class ConsumerTooSlow(SessionClosed):
-    """A subscriber of ``receive()`` left more messages unread than the bound allows."""
+    """A subscriber of ``receive()`` left more unread than the bounds allow: messages, or bytes."""
 
 
 class ProtocolViolation(AntiphonError):

@@ -118,7 +118,7 @@ def test_which_closes_another_connection_can_mend(code, reason, mended):
 
 def test_our_own_close_is_not_mended_but_a_silent_service_is():
     assert not can_be_mended(Closure.of_ours(1000, "", during_setup=False))
-    assert not can_be_mended(Closure.of_slow_consumer(10_001))
+    assert not can_be_mended(Closure.of_slow_consumer(10_001, 1_000))
     assert can_be_mended(Closure.of_setup_timeout(10))
 
 

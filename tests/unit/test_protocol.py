@@ -491,7 +491,7 @@ def test_only_the_first_end_counts_and_nothing_comes_after_it():
     protocol = ready()
     protocol.connection_lost(1011, "first", 2.0)
     protocol.connection_lost(1000, "second", 3.0)
-    protocol.give_up_on_consumer(9, 3.0)
+    protocol.give_up_on_consumer(9, 9, 3.0)
     protocol.handle_timeout(99.0)
     feed(protocol, written("ghost"))
     assert closure_of(protocol).reason == "first"
@@ -500,10 +500,10 @@ def test_only_the_first_end_counts_and_nothing_comes_after_it():
 
 def test_a_slow_consumer_ends_the_session():
     protocol = ready()
-    protocol.give_up_on_consumer(10_001, 2.0)
+    protocol.give_up_on_consumer(10_001, 3 * 2**20, 2.0)
     error = closure_of(protocol).error()
     assert type(error) is ConsumerTooSlow
-    assert "10001" in str(error)
+    assert "10001 messages without audio, and 3.0 MiB in all" in str(error)
 
 
 def test_a_message_survives_without_its_audio_only_if_it_says_more():

@@ -202,8 +202,77 @@ def test_many_short_audio_messages_are_bounded_too(monkeypatch):
     running(saying([audio(1) for _ in range(150)], [DONE]), use)
 
 
+@pytest.mark.parametrize(
+    ("bound", "value"), [("MAX_UNREAD_AUDIO_S", 0.5), ("MAX_UNREAD_BYTES", 28_000)]
+)
+def test_audio_that_is_dropped_or_not_wanted_is_not_held(monkeypatch, bound, value):
+    """Also where a message with more in it has to stay."""
+    monkeypatch.setattr(subscription, bound, value)
+
+    async def use(session):
+        stream, deaf = session.receive(), session.receive(audio=False)
+        await asyncio.sleep(3)
+        size = stream._mailbox.unread_bytes
+        assert size == sum(message.size_bytes for message in stream._mailbox._unread)
+        assert size <= 28_000
+        assert deaf._mailbox.unread_bytes < 3_000
+        got, silent = [m async for m in stream], [m async for m in deaf]
+        assert [said(got), said(silent)] == [["word"] * 10] * 2
+        assert stream._mailbox.unread_bytes == deaf._mailbox.unread_bytes == 0
+        assert 0.4 <= sum(m.audio_duration_s for m in got) <= 0.5
+        assert stream.dropped_audio_s == pytest.approx(1 - sum(m.audio_duration_s for m in got))
+        for message in silent + got[:5]:
+            assert message.received_audio_parts == ()
+
+    mixed = audio(2_400, outputTranscription={"text": "word"})
+    running(saying([mixed] * 10), use)
+
+
+def test_large_messages_that_are_not_read_end_the_session(monkeypatch):
+    monkeypatch.setattr(subscription, "MAX_UNREAD_BYTES", 1_000_000)
+
+    async def use(session):
+        stream, quick = session.receive(), session.receive()
+        with pytest.raises(
+            ConsumerTooSlow, match=r"10 messages without audio, and 1\.0 MiB in all"
+        ):
+            await drain(quick, [])
+        kept = []
+        with pytest.raises(ConsumerTooSlow):
+            await drain(stream, kept)
+        assert len(kept) == 10  # nothing that was received is lost
+
+    running(saying([spoken("x" * 100_000)] * 12), use)
+
+
+def test_one_message_may_be_larger_than_the_bound(monkeypatch):
+    monkeypatch.setattr(subscription, "MAX_UNREAD_BYTES", 1_000)
+
+    async def use(session):
+        stream = session.receive()
+        got = [m async for m in stream]
+        assert [len(text) for text in said(got)] == [5_000, 6_000]
+        assert session.closure.clean
+
+    running(saying([spoken("x" * 5_000)], [spoken("x" * 6_000)]), use)
+
+
+def test_without_any_subscriber_the_oldest_go_where_they_are_large(monkeypatch):
+    monkeypatch.setattr(subscription, "MAX_UNREAD_BYTES", 1_000_000)
+
+    async def use(session):
+        await asyncio.sleep(1.5)
+        kept = session._driver.office._unclaimed
+        assert 900_000 < kept.unread_bytes <= 1_000_000
+        stream = session.receive()
+        assert (stream.unread, stream.dropped_messages) == (9, 11)
+        assert said([m async for m in stream])[0][0] == "l"
+
+    running(saying([spoken(letter * 100_000) for letter in "abcdefghijklmnopqrst"]), use)
+
+
 def test_messages_that_are_not_read_end_the_session(monkeypatch):
-    monkeypatch.setattr("antiphon.session.driver.MAX_UNREAD_MESSAGES", 100)
+    monkeypatch.setattr("antiphon.session.subscription.MAX_UNREAD_MESSAGES", 100)
 
     async def use(session):
         stream = session.receive()
@@ -237,7 +306,7 @@ def test_without_any_subscriber_the_oldest_messages_go_and_the_session_stays(mon
 
 
 def test_a_stream_that_is_let_go_of_does_not_count_as_a_consumer(monkeypatch):
-    monkeypatch.setattr("antiphon.session.driver.MAX_UNREAD_MESSAGES", 100)
+    monkeypatch.setattr("antiphon.session.subscription.MAX_UNREAD_MESSAGES", 100)
 
     async def use(session):
         async for _ in session.receive():

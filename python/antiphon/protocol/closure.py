@@ -25,7 +25,7 @@ _TIMEOUT = CloseCause(
 )
 _SLOW_CONSUMER = CloseCause(
     "slow_consumer",
-    "a subscriber of receive() left too many messages unread",
+    "a subscriber of receive() left too much unread",
     "Read faster, or close the iterators that are not read.",
     True,
 )
@@ -74,9 +74,11 @@ class Closure:
         return cls(None, f"no answer within {waited_s:g} s", *_TIMEOUT, "us", True)
 
     @classmethod
-    def of_slow_consumer(cls, unread: int) -> Closure:
+    def of_slow_consumer(cls, unread: int, unread_bytes: int) -> Closure:
         """A subscriber did not keep up."""
-        return cls(1000, f"{unread} messages unread", *_SLOW_CONSUMER, "us", False)
+        size = f"{unread_bytes / 2**20:.1f} MiB"
+        reason = f"{unread} messages without audio, and {size} in all"
+        return cls(1000, reason, *_SLOW_CONSUMER, "us", False)
 
     @classmethod
     def of_connect_error(cls, error: ConnectError) -> Closure:

@@ -310,9 +310,9 @@ class SessionProtocol:
             self._held_input.release()
             self._timeout_at_s = now + self._close_timeout_s
 
-    def give_up_on_consumer(self, unread: int, now: float) -> None:
+    def give_up_on_consumer(self, unread: int, unread_bytes: int, now: float) -> None:
         """A subscriber has too much unread: the session ends. Next: close the connection."""
-        self._end(Closure.of_slow_consumer(unread), now)
+        self._end(Closure.of_slow_consumer(unread, unread_bytes), now)
 
     # ------------------------------------------------------------------ commands
 

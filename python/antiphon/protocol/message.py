@@ -58,6 +58,7 @@ class LiveServerMessage:
         turn: Number of the model turn (1, 2, 3 …) it belongs to; None if it belongs to none.
         audio_parts: Audio of the model as raw bytes; what an interruption made void is left out.
         audio_duration_s: Duration of the audio, in seconds.
+        size_bytes: What it holds: its JSON, and all audio that came with it.
         audio_ended: No more audio of this turn will come (true once per turn).
         provoked: It says that a turn was interrupted, and something that was sent asked for it:
             content, text, a mark of activity, a result with INTERRUPT, or `interrupt`.
@@ -75,6 +76,7 @@ class LiveServerMessage:
         "audio_parts",
         "provoked",
         "received_s",
+        "size_bytes",
         "turn",
     )
 
@@ -99,6 +101,10 @@ class LiveServerMessage:
             decoded.audio if marks.keep_audio and not speech_as_text else ()
         )
         self.audio_duration_s = duration_s(self.audio_parts)
+        size_bytes = len(decoded.json)
+        for part in decoded.audio:
+            size_bytes += len(part.pcm)
+        self.size_bytes = size_bytes
 
     @property
     def message(self) -> ServerMessage:
@@ -136,7 +142,10 @@ class LiveServerMessage:
 
     @property
     def received_audio_parts(self) -> tuple[AudioPart, ...]:
-        """All audio that came with the message, also what is left out of `audio_parts`."""
+        """All audio that came with the message, also what is left out of `audio_parts`.
+
+        None of a message whose audio was not wanted, or not read in time.
+        """
         return self._decoded.audio
 
     @property
@@ -276,11 +285,11 @@ class LiveServerMessage:
         """The message with its audio left out; None if nothing is left then."""
         if self._decoded.only_audio:
             return None
+        decoded = DecodedMessage((), self._decoded.json, self._decoded.typed)
         bare = LiveServerMessage(
-            self._decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
+            decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
         )
-        bare.turn, bare.audio_ended, bare.audio_parts = self.turn, self.audio_ended, ()
-        bare.audio_duration_s = 0.0
+        bare.turn, bare.audio_ended = self.turn, self.audio_ended
         bare.provoked = self.provoked
         return bare
 

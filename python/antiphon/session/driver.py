@@ -27,7 +27,7 @@ from antiphon.protocol import (
 )
 from antiphon.session.feed import Feed
 from antiphon.session.outbox import Outbox
-from antiphon.session.subscription import MAX_UNREAD_MESSAGES, PostOffice
+from antiphon.session.subscription import PostOffice
 
 __all__ = ["SessionDriver"]
 
@@ -221,9 +221,8 @@ class SessionDriver:
 
     def _deliver(self, message: LiveServerMessage) -> None:
         self._on_message(message)
-        unread = self.office.deliver(message)
-        if unread > MAX_UNREAD_MESSAGES:
-            self.protocol.give_up_on_consumer(unread, self._loop.time())
+        if (box := self.office.deliver(message)) is not None:
+            self.protocol.give_up_on_consumer(box.unread, box.unread_bytes, self._loop.time())
 
     def _handle(self, event: Event) -> None:
         match event:

@@ -1,8 +1,8 @@
 """Who gets which message: every subscriber has a mailbox of its own.
 
 The reader of the session never waits for a consumer. Messages without audio are always kept, up
-to a count at which the session gives up on the consumer; audio is kept up to a duration and a
-number of messages, then the oldest is dropped and counted.
+to a count and a size at which the session gives up on the consumer; audio is kept up to a duration,
+a number of messages and that size, then the oldest is dropped and counted.
 """
 
 from __future__ import annotations
@@ -16,9 +16,18 @@ from typing import Self
 
 from antiphon.protocol import Closure, LiveServerMessage
 
-__all__ = ["MAX_UNREAD_AUDIO_S", "MAX_UNREAD_MESSAGES", "Mailbox", "MessageStream", "PostOffice"]
+__all__ = [
+    "MAX_UNREAD_AUDIO_S",
+    "MAX_UNREAD_BYTES",
+    "MAX_UNREAD_MESSAGES",
+    "Mailbox",
+    "MessageStream",
+    "PostOffice",
+]
 
 MAX_UNREAD_MESSAGES = 10_000
+# Of everything in a box, audio too; one message alone may be larger.
+MAX_UNREAD_BYTES = 64 * 1024 * 1024
 MAX_UNREAD_AUDIO_S = 120.0
 
 
@@ -28,6 +37,7 @@ class Mailbox:
     def __init__(self, *, audio: bool) -> None:
         self.dropped_audio_s = 0.0
         self.dropped_messages = 0
+        self.unread_bytes = 0
         self.closure: Closure | None = None
         self.has_news = asyncio.Event()
         self._audio = audio
@@ -40,27 +50,44 @@ class Mailbox:
         """Unread messages; those with audio do not count, they are bounded by themselves."""
         return len(self._unread) - self._with_audio
 
-    def put(self, message: LiveServerMessage) -> None:
-        """Add a message; drop the oldest audio if there is too much."""
+    @property
+    def overfull(self) -> bool:
+        """Whether too much is unread, though all audio that can be dropped was."""
+        return self.unread > MAX_UNREAD_MESSAGES or self._is_too_big()
+
+    def put(self, message: LiveServerMessage) -> bool:
+        """Add a message; drop the oldest audio if there is too much.
+
+        Returns:
+            Whether the box is `overfull` all the same.
+        """
         duration_s = message.audio_duration_s
         if duration_s and not self._audio:
             bare = message.without_audio()
             if bare is None:
-                return
+                return False
             message, duration_s = bare, 0.0
         self._unread.append(message)
+        self.unread_bytes += message.size_bytes
         if duration_s:
             self._with_audio += 1
             self._audio_s += duration_s
+        if duration_s or self.unread_bytes > MAX_UNREAD_BYTES:
             while self._has_too_much_audio():
                 self._drop_oldest_audio()
         self.has_news.set()
+        # As `overfull` says it; this is asked for every message.
+        unread = len(self._unread) - self._with_audio
+        return unread > MAX_UNREAD_MESSAGES or (
+            self.unread_bytes > MAX_UNREAD_BYTES and self._is_too_big()
+        )
 
     def take(self) -> LiveServerMessage | None:
         """The next message; None if there is none."""
         if not self._unread:
             return None
         message = self._unread.popleft()
+        self.unread_bytes -= message.size_bytes
         if duration_s := message.audio_duration_s:
             self._with_audio -= 1
             self._audio_s -= duration_s
@@ -78,9 +105,13 @@ class Mailbox:
         self.closure = closure
         self.has_news.set()
 
+    def _is_too_big(self) -> bool:
+        return self.unread_bytes > MAX_UNREAD_BYTES and len(self._unread) > 1
+
     def _has_too_much_audio(self) -> bool:
         too_long = self._audio_s > MAX_UNREAD_AUDIO_S and self._with_audio > 1
-        return too_long or self._with_audio > MAX_UNREAD_MESSAGES
+        too_big = self._with_audio > 0 and self._is_too_big()
+        return too_long or too_big or self._with_audio > MAX_UNREAD_MESSAGES
 
     def _drop_oldest_audio(self) -> None:
         at, message = next(
@@ -89,11 +120,13 @@ class Mailbox:
         self._with_audio -= 1
         self._audio_s -= message.audio_duration_s
         self.dropped_audio_s += message.audio_duration_s
+        self.unread_bytes -= message.size_bytes
         bare = message.without_audio()
         if bare is None:
             del self._unread[at]
         else:
             self._unread[at] = bare
+            self.unread_bytes += bare.size_bytes
 
 
 class MessageStream(AsyncIterator[LiveServerMessage]):
@@ -103,7 +136,9 @@ class MessageStream(AsyncIterator[LiveServerMessage]):
     again to go on. The iteration ends when the session is closed by us, or by the service with
     1000; otherwise it raises `SessionClosed` after the last message.
 
-    A stream that is kept but not read holds its messages: `close` it when done, or let go of it.
+    A stream that is kept but not read holds its messages, up to 10,000 (those with audio: 120 s
+    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped; if that does not
+    make room, the session ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
     """
 
     def __init__(self, mailbox: Mailbox, office: PostOffice) -> None:
@@ -195,17 +230,16 @@ class PostOffice:
         if gone is not None and not self._subscribers:
             self._unclaimed = Mailbox(audio=True)
 
-    def deliver(self, message: LiveServerMessage) -> int:
-        """Give a message to everyone; returns the most that any subscriber has unread."""
-        if (kept := self._unclaimed) is not None:
-            kept.put(message)
-            while kept.unread > MAX_UNREAD_MESSAGES:
+    def deliver(self, message: LiveServerMessage) -> Mailbox | None:
+        """Give a message to everyone; returns a box that is overfull by it, if one is."""
+        if (kept := self._unclaimed) is not None and kept.put(message):
+            while kept.overfull:
                 kept.drop_oldest()
-        worst = 0
+        overfull = None
         for mailbox in self._subscribers.values():
-            mailbox.put(message)
-            worst = max(worst, mailbox.unread)
-        return worst
+            if mailbox.put(message):
+                overfull = mailbox
+        return overfull
 
     def end(self, closure: Closure) -> None:
         """The session is over: every subscription ends after its last message."""

@@ -81,7 +81,9 @@ class MessageStream(Twin[AsyncMessageStream]):
     again to go on. The iteration ends when the session is closed by us, or by the service with
     1000; otherwise it raises `SessionClosed` after the last message.
 
-    A stream that is kept but not read holds its messages: `close` it when done, or let go of it.
+    A stream that is kept but not read holds its messages, up to 10,000 (those with audio: 120 s
+    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped; if that does not
+    make room, the session ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
     """
 
     @property

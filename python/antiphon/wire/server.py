@@ -337,7 +337,7 @@ def duration_s(parts: tuple[AudioPart, ...]) -> float:
     """Duration of all parts, in seconds."""
     total_s = 0.0
     for part in parts:
-        total_s += part.frames / part.rate_hz
+        total_s += len(part.pcm) // 2 / part.rate_hz
     return total_s
 
 
