@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator
 from os import PathLike
 from types import TracebackType
@@ -20,8 +21,8 @@ from antiphon.conversation.events import (
 )
 from antiphon.conversation.playback import TurnPlayback
 from antiphon.conversation.recorder import StereoRecorder
-from antiphon.conversation.timeline import Span, Timeline
-from antiphon.conversation.transcript import Transcript
+from antiphon.conversation.timeline import Timeline
+from antiphon.conversation.transcript import KEPT_TURNS, Transcript
 from antiphon.conversation.uplink import UplinkPump, UplinkSession
 from antiphon.devices import Device
 from antiphon.errors import AntiphonError, DeviceError, SessionClosed
@@ -30,6 +31,7 @@ from antiphon.session.feed import Feed, Subscription
 __all__ = ["Conversation", "ConversationSession", "EventSubscription"]
 
 _RECORDER_CHECK_S = 0.1
+_MAX_UNTOLD = 16
 
 EventSubscription: TypeAlias = Subscription[Event]
 
@@ -92,12 +94,16 @@ class Conversation:
             speech after it.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
+        keep_turns: How many turns `transcript`, `timeline` and `playback` remember, of a
+            conversation that may go on for days: 2,000 are some hours of talk and a few
+            megabytes. Older ones are forgotten; `events` told them all.
 
     Attributes:
         transcript: What was said, so far.
         timeline: When everything was, so far.
 
     Raises:
+        ValueError: ``keep_turns`` is less than 1.
         RecordingError: The recording cannot be made.
         AudioFormatError: The device's format is not supported.
     """
@@ -110,9 +116,12 @@ class Conversation:
         record_to: str | PathLike[str] | None = None,
         cushion_ms: int = 60,
         tell_heard: bool = False,
+        keep_turns: int = KEPT_TURNS,
     ) -> None:
-        self.transcript: Transcript = Transcript()
-        self.timeline: Timeline = Timeline()
+        if keep_turns < 1:
+            raise ValueError(f"keep_turns is {keep_turns!r}; it must be 1 or more.")
+        self.transcript: Transcript = Transcript(keep_turns)
+        self.timeline: Timeline = Timeline(keep_turns=keep_turns)
         self._session = session
         self._device = device
         self._capture = Capture(device.rate_hz, device.input_channels)
@@ -123,6 +132,7 @@ class Conversation:
             self.transcript,
             self.timeline,
             self._publish,
+            keep_turns=keep_turns,
         )
         self._tell_heard = tell_heard
         self._record_to = record_to
@@ -227,7 +237,7 @@ class Conversation:
         answer, at_s = self._downlink.next_answer, self._now_s()
         await self._session.send_text_realtime(text)
         utterance = self.transcript.user(answer, typed=True)
-        utterance.text += text
+        self.transcript.add(utterance, text)
         utterance.start_s = utterance.end_s = at_s
 
     async def interrupt(self) -> None:
@@ -244,7 +254,7 @@ class Conversation:
 
     @property
     def playback(self) -> dict[int, TurnPlayback]:
-        """How each turn was played, in frames of the model's audio."""
+        """How each of the last turns was played, in frames of the model's audio."""
         return self._downlink.playback.turns
 
     @property
@@ -298,20 +308,20 @@ class Conversation:
     async def _tell_what_was_heard(self) -> None:
         # How and why the session ended is told to those who receive from it.
         with contextlib.suppress(SessionClosed):
-            untold: list[str] = []
+            untold: deque[str] = deque(maxlen=_MAX_UNTOLD)
             async for event in self.events():
                 if isinstance(event, Interrupted) and self.timeline.turn(event.turn).interrupted:
                     untold.append(_heard_notice(event.heard_text))
                 # Content would cut a turn that is open.
                 while untold and not self._session.turn_open:
-                    await self._session.send(untold.pop(0), turn_complete=False)
+                    await self._session.send(untold.popleft(), turn_complete=False)
 
     def _publish(self, event: Event) -> None:
         match event:
             case UserStartedSpeaking(at_s):
-                self.timeline.user_speech.append(Span(at_s))
-            case UserStoppedSpeaking(at_s) if self.timeline.user_speech:
-                self.timeline.user_speech[-1].end_s = at_s
+                self.timeline.speech_started(at_s)
+            case UserStoppedSpeaking(at_s):
+                self.timeline.speech_stopped(at_s)
         self._feed.put(event)
 
     def _now_s(self) -> float:

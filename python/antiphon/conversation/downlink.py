@@ -8,6 +8,7 @@ playout, an interruption flushes it at once. And the playhead is watched, becaus
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,8 +28,8 @@ from antiphon.conversation.events import (
 )
 from antiphon.conversation.heard import HeardWords
 from antiphon.conversation.playback import Cut, Finished, Playback, Started, TurnPlayback
-from antiphon.conversation.timeline import Interruption, InterruptionCause, Span, Timeline, ToolUse
-from antiphon.conversation.transcript import Transcript
+from antiphon.conversation.timeline import Interruption, InterruptionCause, Span, Timeline
+from antiphon.conversation.transcript import KEPT_TURNS, Transcript
 from antiphon.devices import Device
 from antiphon.errors import AntiphonError, AudioFormatError
 from antiphon.protocol import AnswerCut as CutAnswer
@@ -122,6 +123,7 @@ class DownlinkPump:
         transcript: Gets the words.
         timeline: Gets the times.
         publish: Gets the events.
+        keep_turns: How many turns `playback` remembers.
     """
 
     def __init__(
@@ -131,16 +133,19 @@ class DownlinkPump:
         transcript: Transcript,
         timeline: Timeline,
         publish: Callable[[Event], None],
+        *,
+        keep_turns: int = KEPT_TURNS,
     ) -> None:
         self._device = device
         self._playout = playout
         self._transcript = transcript
         self._timeline = timeline
         self._publish = publish
-        self.playback = Playback()
+        self.playback = Playback(keep_turns)
         self._turn = 0
         self._turn_open = False
-        self._worded_spans = 0
+        self._worded_s = -math.inf
+        self._sounded_s = 0.0
         self._progress = asyncio.Event()
         self._words = HeardWords()
         self.interruptions = 0
@@ -160,11 +165,6 @@ class DownlinkPump:
         """The turn that answers what the user says now."""
         return self._turn if self._turn_open else self._turn + 1
 
-    @property
-    def drained(self) -> bool:
-        """Everything that came was heard."""
-        return all(turn.done for turn in self.playback.turns.values())
-
     async def run(self, messages: AsyncIterable[DownlinkMessage]) -> None:
         """Take messages until the session ends; then let what came be heard to its end.
 
@@ -178,7 +178,7 @@ class DownlinkPump:
         except AntiphonError as error:
             failure = error
         self._end_audio(self._turn)
-        while not self.drained:
+        while not self.playback.drained:
             self._progress.clear()
             await self._progress.wait()
         if failure is not None:
@@ -191,6 +191,7 @@ class DownlinkPump:
             self._interrupt(turn, _Stop(at_s, by_us=message.provoked))
         if message.turn is not None and message.turn > self._turn:
             self._turn, self._turn_open = message.turn, True
+            self._forget_settled()
         if words := message.input_transcription:
             answer = self.next_answer
             self._add_user_words(answer, words)
@@ -209,13 +210,17 @@ class DownlinkPump:
             self._timeline.turn(self._turn).complete_s = at_s
             self._publish(TurnComplete(self._turn, at_s))
 
+    def _forget_settled(self) -> None:
+        for turn in [turn for turn in self._stops if self.playback.settled(turn)]:
+            del self._stops[turn]
+        self._overfull -= {turn for turn in self._overfull if self.playback.settled(turn)}
+
     def _add_user_words(self, answer: int, words: str) -> None:
         """Words come after they were spoken: the speech that has no words yet was theirs."""
         utterance = self._transcript.user(answer)
-        utterance.text += words
-        spoken = self._timeline.user_speech[self._worded_spans :]
-        if spoken:
-            self._worded_spans += len(spoken)
+        self._transcript.add(utterance, words)
+        if spoken := self._timeline.speech_after(self._worded_s):
+            self._worded_s = spoken[-1].start_s
             if utterance.start_s is None:
                 utterance.start_s = spoken[0].start_s
             utterance.end_s = spoken[-1].end_s
@@ -223,14 +228,14 @@ class DownlinkPump:
     def _take_output(self, message: DownlinkMessage, at_s: float) -> None:
         turn = self._turn if message.turn is None else message.turn
         if words := message.output_transcription:
-            self._transcript.model(turn).text += words
+            self._transcript.add(self._transcript.model(turn), words)
             self._words.words_come(turn, words, self._received_s(turn))
             self._publish(ModelTranscript(turn, words, at_s))
         for part in message.audio_parts:
             self._play(turn, part)
         if message.tool_call is not None:
             for call in message.tool_call.function_calls:
-                self._timeline.tools.append(ToolUse(turn, call.name, call.args, at_s))
+                self._timeline.tool_called(turn, call.name, call.args, at_s)
                 self._publish(ToolCalled(turn, call.name, call.args, call.id, at_s))
 
     def _play(self, turn: int, part: AudioPart) -> None:
@@ -288,7 +293,7 @@ class DownlinkPump:
 
     def interrupt(self) -> None:
         """Stop the voice now, from this side; what still comes of its turn is not played."""
-        if not self.drained:
+        if not self.playback.drained:
             self._interrupt(self._turn, _Stop(self._now_s(), by_us=True))
 
     async def watch(self) -> None:
@@ -325,9 +330,9 @@ class DownlinkPump:
         at_s = self._speaker_s(playback.start_frame)
         timing = self._timeline.turn(playback.turn)
         spoken_s = self._timeline.last_speech_end_s(at_s)
-        earlier = [t.sound.start_s for t in self._timeline.turns.values() if t.sound]
-        if spoken_s is not None and spoken_s > max(earlier, default=0.0):
+        if spoken_s is not None and spoken_s > self._sounded_s:
             timing.latency_ms = (at_s - spoken_s) * 1000
+        self._sounded_s = at_s
         timing.sound = Span(at_s)
         self._transcript.model(playback.turn).start_s = at_s
         self._publish(TurnSounded(playback.turn, at_s, timing.latency_ms))
@@ -362,7 +367,7 @@ class DownlinkPump:
         stop = self._stops[turn]
         heard_ms, cause = self._ms(playback.heard_frames), self._count(stop)
         interruption = Interruption(turn, stop.at_s, silent_s, heard_ms, cause)
-        self._timeline.interruptions.append(interruption)
+        self._timeline.turn_interrupted(interruption)
         utterance = self._transcript.model(turn)
         utterance.interrupted = timing.interrupted
         utterance.heard_text = self._words.estimate(

@@ -11,7 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from antiphon.conversation.transcript import KEPT_TURNS
+
 __all__ = ["Cut", "Finished", "Gap", "Playback", "PlayheadView", "Started", "TurnPlayback"]
+
+# A turn may go on for hours, on a line that breaks up all the time.
+_MAX_GAPS = 100
 
 
 class PlayheadView(Protocol):
@@ -67,7 +72,7 @@ class TurnPlayback:
         complete: No more audio will come.
         start_frame: Where its first frame was emitted; None before.
         heard_frames: Frames of it that were emitted so far.
-        gaps: Underruns within it.
+        gaps: Underruns within it; of more than 100, the earliest are told as one.
         interrupted: It was flushed.
         done: Nothing more of it will be heard.
     """
@@ -110,13 +115,29 @@ class Cut:
 
 
 class Playback:
-    """The turns of a conversation, as they were heard."""
+    """The turns of a conversation, as they were heard.
 
-    def __init__(self) -> None:
+    Args:
+        keep_turns: So many are kept; older ones are forgotten when they are over.
+    """
+
+    def __init__(self, keep_turns: int = KEPT_TURNS) -> None:
         self.turns: dict[int, TurnPlayback] = {}
+        self._keep_turns = keep_turns
+        # Those that are not done, because all are looked at for every block of the device.
+        self._going_on: dict[int, TurnPlayback] = {}
         self._emitted = 0
         self._flushes = 0
         self._flushing: list[int] = []
+
+    @property
+    def drained(self) -> bool:
+        """Everything that came was heard."""
+        return not self._going_on
+
+    def settled(self, turn: int) -> bool:
+        """Nothing more will come to pass with a turn."""
+        return turn not in self._going_on and turn not in self._flushing
 
     def received(self, turn: int, frames: int) -> None:
         """``frames`` of ``turn`` were accepted by the playout."""
@@ -132,11 +153,9 @@ class Playback:
         Returns:
             The turns that this may cut: ``turn``, should it have come, and what waits before it.
         """
-        cut = [
-            number
-            for number, playback in sorted(self.turns.items())
-            if number == turn or (number < turn and not playback.done)
-        ]
+        cut = sorted(number for number in self._going_on if number < turn)
+        if turn in self.turns:
+            cut.append(turn)
         for number in cut:
             self.turns[number].complete = True
             if number not in self._flushing:
@@ -149,7 +168,7 @@ class Playback:
         if playhead.flushes > self._flushes:
             self._flushes = playhead.flushes
             seen += self._settle_flush(playhead)
-        for playback in list(self.turns.values()):
+        for playback in list(self._going_on.values()):
             if self._played_out(playback, playhead):
                 playback.heard_frames = playback.received_frames
                 self._close(playback)
@@ -158,7 +177,12 @@ class Playback:
         return seen
 
     def _turn(self, turn: int) -> TurnPlayback:
-        return self.turns.setdefault(turn, TurnPlayback(turn))
+        if (playback := self.turns.get(turn)) is None:
+            playback = self.turns[turn] = self._going_on[turn] = TurnPlayback(turn)
+            oldest = next(iter(self.turns))
+            if len(self.turns) > self._keep_turns and self.settled(oldest):
+                del self.turns[oldest]
+        return playback
 
     def _follow(self, playhead: PlayheadView) -> list[Started | Finished | Cut]:
         """Take over the progress of the turn that is playing; note its start and its gaps."""
@@ -186,6 +210,10 @@ class Playback:
             playback.gaps[-1].to_frame = now
         else:
             playback.gaps.append(Gap(before, now, silent))
+            if len(playback.gaps) > _MAX_GAPS:
+                first, second = playback.gaps[:2]
+                frames = first.frames + second.frames
+                playback.gaps[:2] = [Gap(first.from_frame, second.to_frame, frames)]
 
     def _settle_flush(self, playhead: PlayheadView) -> list[Started | Finished | Cut]:
         """A flush took effect: a turn ends where the playhead says, unless it was over."""
@@ -214,10 +242,10 @@ class Playback:
             return True
         return playback.heard_frames >= playback.received_frames
 
-    @staticmethod
-    def _close(playback: TurnPlayback) -> None:
+    def _close(self, playback: TurnPlayback) -> None:
         """Silence after the last frame was no underrun."""
         playback.done = True
+        del self._going_on[playback.turn]
         gaps = playback.gaps
         if gaps and gaps[-1].to_frame >= playback.heard_frames:
             gaps.pop()

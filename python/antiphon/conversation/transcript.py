@@ -6,7 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Transcript", "Utterance"]
+__all__ = ["KEPT_TURNS", "Transcript", "Utterance"]
+
+#: How many turns are remembered if nobody says otherwise: some hours of talk, a few megabytes.
+KEPT_TURNS = 2_000
+# Two hours of speech in one turn, and some days in all.
+_MAX_UTTERANCE_CHARACTERS = 100_000
+_MAX_CHARACTERS = 4_000_000
 
 
 @dataclass
@@ -16,7 +22,7 @@ class Utterance:
     Attributes:
         speaker: ``user`` or ``model``.
         turn: Number of the model's turn; for the user, of the turn that answers.
-        text: The words, as the service wrote them.
+        text: The words, as the service wrote them; the first 100,000 characters.
         start_s, end_s: When it was spoken, in seconds after the device's start; None if unknown.
         typed: The words were sent as text.
         interrupted: The user spoke into it.
@@ -36,13 +42,27 @@ class Utterance:
 
 
 class Transcript:
-    """The conversation in words; iterate over it for its utterances, in the order of the talk."""
+    """The conversation in words; iterate over it for its utterances, in the order of the talk.
 
-    def __init__(self) -> None:
+    A conversation may go on for days: the oldest utterances are forgotten. Who wants all of it
+    follows the events, `UserTranscript` and `ModelTranscript`.
+
+    Args:
+        keep_turns: The utterances of so many turns before the last are kept, and 4,000,000
+            characters in all.
+
+    Attributes:
+        forgotten: How many utterances were given up.
+    """
+
+    def __init__(self, keep_turns: int = KEPT_TURNS) -> None:
+        self.forgotten = 0
+        self._keep_turns = keep_turns
         self._utterances: list[Utterance] = []
+        self._characters = 0
 
     def __iter__(self) -> Any:
-        return iter(self._utterances)
+        return iter(tuple(self._utterances))
 
     def __len__(self) -> int:
         return len(self._utterances)
@@ -55,20 +75,38 @@ class Transcript:
         """The model's utterance of ``turn``; made at the first call."""
         return self._find("model", turn, typed=False)
 
+    def add(self, utterance: Utterance, words: str) -> None:
+        """More words of an utterance."""
+        before = len(utterance.text)
+        utterance.text += words[: max(0, _MAX_UTTERANCE_CHARACTERS - before)]
+        self._characters += len(utterance.text) - before
+        while self._characters > _MAX_CHARACTERS and self._utterances[0] is not utterance:
+            self._forget_oldest()
+
     def _find(self, speaker: Literal["user", "model"], turn: int, *, typed: bool) -> Utterance:
         for utterance in reversed(self._utterances):
             if (utterance.speaker, utterance.turn, utterance.typed) == (speaker, turn, typed):
                 return utterance
+            if utterance.turn < turn:
+                break
         utterance = Utterance(speaker, turn, typed=typed)
-        # A transcription of the user may come after the answer's first words.
         place = len(self._utterances)
+        while place and self._utterances[place - 1].turn > turn:
+            place -= 1
+        # A transcription of the user may come after the answer's first words.
         if speaker == "user":
-            while place and self._utterances[place - 1].turn >= turn:
+            while place and self._utterances[place - 1].turn == turn:
                 if self._utterances[place - 1].speaker == "user":
                     break
                 place -= 1
         self._utterances.insert(place, utterance)
+        while self._utterances[0].turn < self._utterances[-1].turn - self._keep_turns:
+            self._forget_oldest()
         return utterance
+
+    def _forget_oldest(self) -> None:
+        self._characters -= len(self._utterances.pop(0).text)
+        self.forgotten += 1
 
     def to_json(self) -> str:
         """The utterances as a JSON array of objects with the fields of `Utterance`."""

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Reply", "TurnStream", "first_reply"]
+__all__ = ["MAX_REPLY_BYTES", "Reply", "TurnStream", "first_reply"]
+
+# Of the messages that make a reply: 23 minutes of speech, and a turn may go on for ever.
+MAX_REPLY_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One turn of the model.
+    """One turn of the model, whole up to 64 MiB: 23 minutes of speech.
+
+    Of a turn that goes on, such as that of a translating model, the messages of
+    `LiveSession.receive` can be read for as long as it takes.
 
     Attributes:
         turn: Its number; None if the turn was empty.
@@ -31,6 +37,8 @@ class Reply:
         tool_calls: Functions that were called.
         interrupted: The user cut it short; audio that came later is not in here.
         cut: The connection broke in the middle of it, and it will not be given again.
+        truncated: It was longer than a reply may be: all that came later, audio, words and
+            calls, is left out.
         reason: Why the service ended it early; empty if it did not.
         usage: Tokens of the turn, if reported.
         audio_rate_hz: Rate of `audio`.
@@ -43,6 +51,7 @@ class Reply:
     tool_calls: tuple[FunctionCall, ...] = ()
     interrupted: bool = False
     cut: bool = False
+    truncated: bool = False
     reason: str = ""
     usage: UsageMetadata | None = None
     audio_rate_hz: int = 24_000
@@ -97,14 +106,10 @@ class ReplyBuilder:
             return None
         parts = self._parts
         self._turn = self._turn if message.turn is None else message.turn
-        parts.text.append(message.text)
-        parts.said.append(message.output_transcription or "")
-        parts.heard.append(message.input_transcription or "")
-        if message.tool_call is not None:
-            parts.calls += message.tool_call.function_calls
-        if message.audio_parts:
-            parts.rate_hz = message.audio_rate_hz
-            parts.pcm += [part.pcm for part in message.audio_parts]
+        parts.size_bytes += message.size_bytes
+        parts.truncated = parts.truncated or parts.size_bytes > MAX_REPLY_BYTES
+        if not parts.truncated:
+            parts.take(message)
         parts.interrupted = parts.interrupted or message.interrupted
         ended = message.turn_complete or cut is not None
         if not ended or message.interaction_status.upper() == "IN_PROGRESS":
@@ -118,6 +123,7 @@ class ReplyBuilder:
             tool_calls=tuple(parts.calls),
             interrupted=parts.interrupted,
             cut=cut is not None,
+            truncated=parts.truncated,
             reason=message.turn_complete_reason,
             usage=message.usage,
             audio_rate_hz=parts.rate_hz,
@@ -135,7 +141,19 @@ class _Parts:
     calls: list[FunctionCall] = field(default_factory=list)
     pcm: list[bytes] = field(default_factory=list)
     rate_hz: int = 24_000
+    size_bytes: int = 0
+    truncated: bool = False
     interrupted: bool = False
+
+    def take(self, message: LiveServerMessage) -> None:
+        self.text.append(message.text)
+        self.said.append(message.output_transcription or "")
+        self.heard.append(message.input_transcription or "")
+        if message.tool_call is not None:
+            self.calls += message.tool_call.function_calls
+        if message.audio_parts:
+            self.rate_hz = message.audio_rate_hz
+            self.pcm += [part.pcm for part in message.audio_parts]
 
 
 class TurnStream:

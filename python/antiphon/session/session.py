@@ -258,11 +258,16 @@ class LiveSession:
         return self._driver.office.subscribe(audio=audio)
 
     def turns(self) -> TurnStream:
-        """Subscribe to the model's turns, each as one `Reply` when it is complete."""
+        """Subscribe to the model's turns, each as one `Reply` when it is complete.
+
+        A reply holds 64 MiB at most; one that is longer says so (`Reply.truncated`).
+        """
         return TurnStream(self.receive())
 
     async def ask(self, content: ContentInput) -> Reply:
         """Send content and wait for the answer, complete with its audio and transcripts.
+
+        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`.
 
         Raises:
             SessionClosed: The session ended before the answer was complete.

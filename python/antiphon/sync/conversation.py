@@ -13,7 +13,7 @@ from antiphon.conversation.conversation import Conversation as AsyncConversation
 from antiphon.conversation.events import Event
 from antiphon.conversation.playback import TurnPlayback
 from antiphon.conversation.timeline import Timeline
-from antiphon.conversation.transcript import Transcript
+from antiphon.conversation.transcript import KEPT_TURNS, Transcript
 from antiphon.devices import Device
 from antiphon.sync.portal import Twin
 from antiphon.sync.session import LiveSession, Subscription
@@ -41,12 +41,16 @@ class Conversation(Twin[AsyncConversation]):
             speech after it.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
+        keep_turns: How many turns `transcript`, `timeline` and `playback` remember, of a
+            conversation that may go on for days: 2,000 are some hours of talk and a few
+            megabytes. Older ones are forgotten; `events` told them all.
 
     Attributes:
         transcript: What was said, so far.
         timeline: When everything was, so far.
 
     Raises:
+        ValueError: ``keep_turns`` is less than 1.
         RecordingError: The recording cannot be made.
         AudioFormatError: The device's format is not supported.
     """
@@ -69,6 +73,7 @@ class Conversation(Twin[AsyncConversation]):
         record_to: str | PathLike[str] | None = None,
         cushion_ms: int = 60,
         tell_heard: bool = False,
+        keep_turns: int = KEPT_TURNS,
     ) -> None:
         portal = session._living_portal()
 
@@ -79,6 +84,7 @@ class Conversation(Twin[AsyncConversation]):
                 record_to=record_to,
                 cushion_ms=cushion_ms,
                 tell_heard=tell_heard,
+                keep_turns=keep_turns,
             )
 
         super().__init__(portal.call(make), portal)
@@ -152,7 +158,7 @@ class Conversation(Twin[AsyncConversation]):
 
     @property
     def playback(self) -> dict[int, TurnPlayback]:
-        """How each turn was played, in frames of the model's audio."""
+        """How each of the last turns was played, in frames of the model's audio."""
         return self._asynchronous.playback
 
     @property

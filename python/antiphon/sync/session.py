@@ -296,11 +296,16 @@ class LiveSession(Twin[AsyncLiveSession]):
         )
 
     def turns(self, *, timeout_s: float | None = None) -> TurnStream:
-        """Subscribe to the model's turns, each as one `Reply` when it is complete."""
+        """Subscribe to the model's turns, each as one `Reply` when it is complete.
+
+        A reply holds 64 MiB at most; one that is longer says so (`Reply.truncated`).
+        """
         return TurnStream(self._call(lambda it: it.turns()), self._portal, timeout_s)
 
     def ask(self, content: ContentInput, *, timeout_s: float | None = None) -> Reply:
         """Send content and wait for the answer, complete with its audio and transcripts.
+
+        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`.
 
         Raises:
             SessionClosed: The session ended before the answer was complete.
