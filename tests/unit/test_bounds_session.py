@@ -5,8 +5,13 @@ import asyncio
 import pytest
 from live_script import DONE, audio, content, model_for, spoken, written
 
+from antiphon.protocol import Usage
+from antiphon.session import feed as feed_module
 from antiphon.session import reply as reply_module
+from antiphon.session import tool
+from antiphon.session.feed import Feed
 from antiphon.virtual_time import run_in_virtual_time
+from antiphon.wire import ModalityTokens, UsageMetadata
 
 
 def answer_to(script, use):
@@ -58,3 +63,114 @@ def test_a_reply_within_the_bound_is_whole():
     reply = answer_to(script, lambda session: session.ask("one"))
     assert not reply.truncated
     assert reply.audio_s == pytest.approx(60)
+
+
+# ------------------------------------------------------------------ events
+
+
+def test_events_that_nobody_reads_are_bounded_by_what_they_tell(monkeypatch):
+    monkeypatch.setattr(feed_module, "_BYTES_KEPT", 1_000)
+    feed = Feed[str](len)
+
+    async def main():
+        events = feed.subscribe()
+        for number in range(100):
+            feed.put(f"{number:100}")
+        assert len(events._unread) == 10
+        feed.put("x" * 2_000)  # one alone may be larger
+        feed.put("y")
+        feed.end()
+        return [event async for event in events], events._unread_bytes
+
+    assert asyncio.run(main()) == (["y"], 0)
+
+
+def test_events_that_tell_little_are_bounded_by_their_number():
+    feed = Feed[int]()
+
+    async def main():
+        events = feed.subscribe()
+        for number in range(10_010):
+            feed.put(number)
+        return await anext(events)
+
+    assert asyncio.run(main()) == 10
+
+
+def test_a_long_event_is_read_where_it_is_the_only_one(monkeypatch):
+    monkeypatch.setattr(feed_module, "_BYTES_KEPT", 1_000)
+    feed = Feed[str](len)
+
+    async def main():
+        events = feed.subscribe()
+        feed.put("x" * 2_000)
+        return await anext(events)
+
+    assert len(asyncio.run(main())) == 2_000
+
+
+# ------------------------------------------------------------------ functions
+
+
+def test_a_peer_that_calls_and_does_not_read_cannot_make_any_number_of_answers_wait():
+    ran = []
+
+    def quick(x: int) -> int:
+        """Answer at once."""
+        ran.append(x)
+        return x
+
+    async def script(server):
+        await server.accept()
+        for number in range(7_000):
+            call = {"id": str(number), "name": "quick", "args": {"x": number}}
+            await server.say({"toolCall": {"functionCalls": [call]}})
+            await asyncio.sleep(0.01)  # each has run when the next comes
+        await asyncio.sleep(1)
+
+    async def main():
+        quickly = tool(quick, inline=True, behavior="NON_BLOCKING")
+        session = await model_for(script, tools=[quickly], max_messages=8).connect()
+        await asyncio.sleep(75)
+        waiting = [t for t in asyncio.all_tasks() if t.get_name() == "antiphon-tool-answer"]
+        await session.close()
+        return len(waiting)
+
+    assert run_in_virtual_time(main()) <= 4_000
+    assert 2_000 <= len(ran) < 2_200
+
+
+def test_ids_of_any_length_are_not_remembered():
+    ran = []
+
+    def note(x: int) -> int:
+        """Note it."""
+        ran.append(x)
+        return x
+
+    async def script(server):
+        await server.accept()
+        for number in range(20):
+            call = {"id": f"{number:1000}", "name": "note", "args": {"x": number}}
+            await server.say({"toolCall": {"functionCalls": [call]}})
+        answers = [await server.hear() for _ in range(20)]
+        ids = [m["toolResponse"]["functionResponses"][0]["id"] for m in answers]
+        assert ids == [f"{number:1000}" for number in range(20)]  # and they are answered
+        await server.hear_all()
+
+    async def main():
+        session = await model_for(script, tools=[tool(note, inline=True)]).connect()
+        await asyncio.sleep(1)
+        runner, calls = session._tools, session._protocol._calls
+        held = [runner._seen, runner._results, runner._running, calls._calls, calls._open]
+        await session.close()
+        return [len(each) for each in held]
+
+    assert run_in_virtual_time(main()) == [0] * 5
+    assert ran == list(range(20))
+
+
+def test_names_of_modalities_are_bounded():
+    details = [ModalityTokens(modality="x" * 10_000, token_count=3)]
+    usage = Usage().plus(UsageMetadata(prompt_tokens_details=details))
+    assert usage.prompt == {"x" * 64: 3}

@@ -98,3 +98,42 @@ def test_a_full_disk_stops_the_recording_and_keeps_what_was_written(tmp_path):
     pcm, _ = read_wav(tmp_path / "a.wav")
     assert 20_000 < len(pcm) < 51_000
     assert np.array_equal(pcm[0], [2, 1])
+
+
+def held_frames(recorder):
+    return sum(len(block) for side in (recorder._user, recorder._model) for block in side._blocks)
+
+
+def test_after_it_has_stopped_nothing_is_held(tmp_path):
+    """A WAV file ends at 4 GiB, which is six hours; the conversation goes on."""
+    recorder = StereoRecorder(tmp_path / "a.wav", RATE_HZ)
+    recorder._writer.write = lambda chunk: (_ for _ in ()).throw(RecordingError("full"))
+    for number in range(6_000):
+        recorder.played(480 * number, block(1))
+        recorder.captured(480 * number, block(2))
+        while number == 20 and recorder.error is None:
+            time.sleep(0.005)
+    assert held_frames(recorder) == 0
+    with pytest.raises(RecordingError, match="full"):
+        recorder.close()
+
+
+def test_a_side_that_falls_silent_for_good_does_not_make_the_other_wait(tmp_path):
+    recorder = StereoRecorder(tmp_path / "a.wav", RATE_HZ)
+    recorder.captured(0, block(5))
+    worst = 0
+    for number in range(6_000):
+        recorder.played(480 * number, block(7))
+        while recorder._chunks.full():
+            time.sleep(0.005)
+        worst = max(worst, held_frames(recorder))
+    assert worst <= 11 * RATE_HZ
+    # What comes too late stays where it belongs, as far as there is room.
+    recorder.captured(480 * 4_000, block(9, frames=480 * 1_001))
+    recorder.close()
+    pcm, _ = read_wav(tmp_path / "a.wav")
+    assert len(pcm) == 480 * 6_000
+    assert (pcm[:, 1] == 7).all()
+    assert np.flatnonzero(pcm[:, 0] == 5).tolist() == list(range(480))
+    late = np.flatnonzero(pcm[:, 0] == 9)
+    assert (late[0], late[-1]) == (480 * 5_000, 480 * 5_001 - 1)

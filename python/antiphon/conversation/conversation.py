@@ -10,14 +10,19 @@ from os import PathLike
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
+import msgspec
+
 from antiphon.audio import Capture, Playout
 from antiphon.conversation.downlink import DownlinkMessage, DownlinkPump
 from antiphon.conversation.events import (
     Event,
     Interrupted,
+    ModelTranscript,
     RecordingFailed,
+    ToolCalled,
     UserStartedSpeaking,
     UserStoppedSpeaking,
+    UserTranscript,
 )
 from antiphon.conversation.playback import TurnPlayback
 from antiphon.conversation.recorder import StereoRecorder
@@ -86,7 +91,8 @@ class Conversation:
     Args:
         session: An open session.
         device: Microphone and speaker; not yet started.
-        record_to: A WAV file for both sides, the user left and the model right, as heard.
+        record_to: A WAV file for both sides, the user left and the model right, as heard: up to
+            4 GiB, six hours at 48 kHz; then `RecordingFailed` tells that it ends.
         tell_heard: After an interruption, tell the model in words what was heard of its answer:
             it takes all that it said for heard. Sent as content of the user that asks for no
             answer, when no turn is open. For models that take content in mid-session: 2.5 and
@@ -137,7 +143,7 @@ class Conversation:
         self._tell_heard = tell_heard
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
-        self._feed: Feed[Event] = Feed()
+        self._feed: Feed[Event] = Feed(_size_bytes)
         self._running: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -326,6 +332,18 @@ class Conversation:
 
     def _now_s(self) -> float:
         return (self._device.now_us() - self._device.started_us) / 1e6
+
+
+def _size_bytes(event: Event) -> int:
+    """Of what the service can make as long as it likes."""
+    match event:
+        case UserTranscript() | ModelTranscript():
+            return len(event.text)
+        case ToolCalled():
+            return len(msgspec.json.encode(event.arguments))
+        case Interrupted():
+            return len(event.heard_text)
+    return 0
 
 
 def _heard_notice(heard_text: str) -> str:

@@ -20,6 +20,7 @@ Pcm16 = NDArray[np.int16]
 
 _CHUNK_S = 0.1
 _BACKLOG_CHUNKS = 600  # a minute of audio that the disk has not taken
+_MAX_LEAD_S = 10.0  # of one side before the other; what comes later than that is silence
 
 
 class StereoRecorder:
@@ -27,8 +28,8 @@ class StereoRecorder:
 
     A thread of its own does the writing, so a slow disk holds nobody up, and the file is valid
     up to the last second at any moment. When the file cannot be written any more (a full disk, a
-    vanished directory), recording stops with what is there, `error` is set, and everything else
-    goes on.
+    vanished directory, the 4 GiB of a WAV file: six hours at 48 kHz), recording stops with what is
+    there, `error` is set, and everything else goes on.
 
     Args:
         path: The WAV file; it is overwritten.
@@ -42,6 +43,7 @@ class StereoRecorder:
         self._writer = WavWriter(path, rate_hz, 2)
         self._path = path
         self._chunk_frames = round(rate_hz * _CHUNK_S)
+        self._max_lead_frames = round(rate_hz * _MAX_LEAD_S)
         self._user = _Track()
         self._model = _Track()
         self._chunks: queue.Queue[Pcm16 | None] = queue.Queue(_BACKLOG_CHUNKS)
@@ -58,13 +60,11 @@ class StereoRecorder:
 
     def captured(self, first_frame: int, block: Float32) -> None:
         """Take a block of the user."""
-        self._user.add(first_frame, block)
-        self._hand_over(self._chunk_frames)
+        self._take(self._user, first_frame, block)
 
     def played(self, first_frame: int, block: Float32) -> None:
         """Take a block of the model."""
-        self._model.add(first_frame, block)
-        self._hand_over(self._chunk_frames)
+        self._take(self._model, first_frame, block)
 
     def close(self) -> None:
         """Write what is left, both sides to the same length, and close the file.
@@ -85,6 +85,16 @@ class StereoRecorder:
         self._thread.join()
         if self._error is not None:
             raise self._error
+
+    def _take(self, side: _Track, first_frame: int, block: Float32) -> None:
+        if self._error is not None:
+            self._user.clear()
+            self._model.clear()
+            return
+        side.add(first_frame, block)
+        for track in (self._user, self._model):
+            track.pad(side.end_frame - self._max_lead_frames)
+        self._hand_over(self._chunk_frames)
 
     def _hand_over(self, at_least_frames: int) -> None:
         frames = min(self._user.frames, self._model.frames)
@@ -127,11 +137,17 @@ class _Track:
 
     def add(self, first_frame: int, block: Float32) -> None:
         self.pad(first_frame)
-        self._append(float_to_int16(downmix(block)))
+        late_frames = self.end_frame - first_frame
+        if late_frames < len(block):
+            self._append(float_to_int16(downmix(block[late_frames:])))
 
     def pad(self, end_frame: int) -> None:
         if end_frame > self.end_frame:
             self._append(np.zeros(end_frame - self.end_frame, np.int16))
+
+    def clear(self) -> None:
+        self.frames = 0
+        self._blocks.clear()
 
     def take(self, frames: int) -> Pcm16:
         joined = np.concatenate(self._blocks)

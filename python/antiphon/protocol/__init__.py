@@ -7,6 +7,7 @@ for them), `closure` (how a session ends), `events`; then how a session outlives
 (what it is told) out of `journal` (what is sent, and what again) and `history` (what was said).
 """
 
+from antiphon.protocol.calls import MAX_CALL_ID
 from antiphon.protocol.closure import Closure
 from antiphon.protocol.continuity import DEFAULT_CONTINUITY, Continuity
 from antiphon.protocol.events import (
@@ -31,6 +32,7 @@ from antiphon.protocol.usage import Usage
 
 __all__ = [
     "DEFAULT_CONTINUITY",
+    "MAX_CALL_ID",
     "AnswerCut",
     "AttemptFailed",
     "Closed",

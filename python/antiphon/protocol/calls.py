@@ -25,8 +25,10 @@ from antiphon.wire import (
     encode_client_message,
 )
 
-__all__ = ["Calls", "wants_answer"]
+__all__ = ["MAX_CALL_ID", "Calls", "wants_answer"]
 
+#: Characters; the service's own have some 40. Calls of longer ones are not remembered.
+MAX_CALL_ID = 256
 _MAX_CALLS = 256
 
 
@@ -80,7 +82,7 @@ class Calls:
     def called(self, calls: Iterable[FunctionCall], turn: int) -> None:
         """The model called functions."""
         for call in calls:
-            if call.id and call.id not in self._calls:
+            if 0 < len(call.id) <= MAX_CALL_ID and call.id not in self._calls:
                 holds = self._profile.holds_input_in_call and call.name in self._blocking
                 self._calls[call.id] = _Call(turn, holds)
                 self._open.add(call.id)

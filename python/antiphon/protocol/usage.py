@@ -11,6 +11,7 @@ __all__ = ["Usage"]
 
 # The service has five; a sum over what a peer makes up must not grow for ever.
 _MAX_MODALITIES = 32
+_MAX_NAME_CHARACTERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class Usage:
 def _by_modality(details: Sequence[ModalityTokens]) -> Mapping[str, int]:
     counts: dict[str, int] = {}
     for item in details:
-        counts[item.modality] = counts.get(item.modality, 0) + item.token_count
+        name = item.modality[:_MAX_NAME_CHARACTERS]
+        counts[name] = counts.get(name, 0) + item.token_count
     return counts
 
 

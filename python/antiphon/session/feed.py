@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
 
 __all__ = ["Feed", "Subscription"]
@@ -13,25 +13,32 @@ __all__ = ["Feed", "Subscription"]
 T = TypeVar("T")
 
 _EVENTS_KEPT = 10_000
+_BYTES_KEPT = 16 * 1024 * 1024
 
 
 class Subscription(AsyncIterator[T]):
     """An iterator over events, from its making on.
 
     Leaving a loop over it or cancelling `__anext__` loses no event. At most 10,000 unread events
-    are kept, then the oldest are dropped. Iteration ends when no more can come; if that is
-    because something failed, with that error.
+    are kept, and 16 MiB of what they tell; then the oldest are dropped. Iteration ends when no
+    more can come; if that is because something failed, with that error.
     """
 
     def __init__(self) -> None:
-        self._unread: deque[T] = deque(maxlen=_EVENTS_KEPT)
+        self._unread: deque[tuple[T, int]] = deque()
+        self._unread_bytes = 0
         self._changed = asyncio.Event()
         self._ended = False
         self._failure: BaseException | None = None
 
-    def put(self, event: T) -> None:
+    def put(self, event: T, size_bytes: int = 0) -> None:
         """Add an event."""
-        self._unread.append(event)
+        self._unread.append((event, size_bytes))
+        self._unread_bytes += size_bytes
+        while len(self._unread) > _EVENTS_KEPT or (
+            self._unread_bytes > _BYTES_KEPT and len(self._unread) > 1
+        ):
+            self._take()
         self._changed.set()
 
     def end(self, failure: BaseException | None = None) -> None:
@@ -50,13 +57,23 @@ class Subscription(AsyncIterator[T]):
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        return self._unread.popleft()
+        return self._take()
+
+    def _take(self) -> T:
+        event, size_bytes = self._unread.popleft()
+        self._unread_bytes -= size_bytes
+        return event
 
 
 class Feed(Generic[T]):
-    """Where events come from."""
+    """Where events come from.
 
-    def __init__(self) -> None:
+    Args:
+        size_bytes: How much an event tells, where that is not little.
+    """
+
+    def __init__(self, size_bytes: Callable[[T], int] = lambda _: 0) -> None:
+        self._size_bytes = size_bytes
         # Weak: a loop that was left leaves a subscription that nobody will read.
         self._subscriptions: weakref.WeakSet[Subscription[T]] = weakref.WeakSet()
         self._end: tuple[BaseException | None] | None = None
@@ -71,8 +88,9 @@ class Feed(Generic[T]):
 
     def put(self, event: T) -> None:
         """Give an event to everyone."""
+        size_bytes = self._size_bytes(event)
         for subscription in self._subscriptions:
-            subscription.put(event)
+            subscription.put(event, size_bytes)
 
     def end(self, failure: BaseException | None = None) -> None:
         """No more events will come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from antiphon.errors import AntiphonError, ToolError
-from antiphon.protocol import LiveServerMessage
+from antiphon.protocol import MAX_CALL_ID, LiveServerMessage
 from antiphon.session.invocation import MAX_RESULTS, Invoker, in_words, stream_of
 from antiphon.session.tools import FunctionTool, Toolbox, ToolResult
 from antiphon.wire import FunctionCall, FunctionResponse
@@ -68,7 +69,9 @@ class ToolRunner:
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._results: OrderedDict[str, tuple[str, asyncio.Task[FunctionResponse]]] = OrderedDict()
+        self._results: OrderedDict[str, tuple[bytes, asyncio.Task[FunctionResponse]]] = (
+            OrderedDict()
+        )
         self._flowing: list[_Stream] = []
         self._invoker = Invoker()
 
@@ -112,19 +115,21 @@ class ToolRunner:
     def _is_ours(self, call: FunctionCall) -> bool:
         if self.toolbox.is_manual(call.name):
             return False
-        if not call.id:  # Vertex may leave it out; then a repeated call cannot be told
+        call_id = _known_id(call)
+        if not call_id:  # a repeated call cannot be told
             return True
-        if call.id in self._seen:
-            logger.warning("The service repeated the call %s of %s; ignored", call.id, call.name)
+        if call_id in self._seen:
+            logger.warning("The service repeated the call %s of %s; ignored", call_id, call.name)
             return False
-        self._seen[call.id] = None
+        self._seen[call_id] = None
         if len(self._seen) > _REMEMBERED_IDS:
             self._seen.popitem(last=False)
         return True
 
     def _start(self, calls: list[FunctionCall]) -> None:
         together: list[asyncio.Task[FunctionResponse]] = []
-        room = max(0, _MAX_AT_ONCE - len(self._running))
+        # An answer that cannot leave counts as well: a peer may call and not read.
+        room = max(0, _MAX_AT_ONCE - max(len(self._running), len(self._answering)))
         self._refuse(calls[room:])
         for call in calls[:room]:
             function = self.toolbox.functions.get(call.name)
@@ -161,8 +166,8 @@ class ToolRunner:
             name=f"antiphon-tool-{call.name}",
         )
         self._keep(call, task)
-        if call.id:
-            self._results[call.id] = (_wish(call), task if earlier is None else earlier)
+        if call_id := _known_id(call):
+            self._results[call_id] = (_wish(call), task if earlier is None else earlier)
             if len(self._results) > _REMEMBERED_RESULTS:
                 self._results.popitem(last=False)
         return task
@@ -179,7 +184,7 @@ class ToolRunner:
         self._keep(call, asyncio.create_task(self._answer_stream(stream), name=name))
 
     def _keep(self, call: FunctionCall, task: asyncio.Task[Any]) -> None:
-        key = call.id or f"{call.name}/{id(task)}"
+        key = _known_id(call) or f"{call.name}/{id(task)}"
         self._running[key] = task
         task.add_done_callback(self._forget)
 
@@ -263,6 +268,12 @@ async def _again(call: FunctionCall, earlier: asyncio.Task[FunctionResponse]) ->
     return msgspec.structs.replace(response, id=call.id)
 
 
-def _wish(call: FunctionCall) -> str:
-    """What is called with what."""
-    return f"{call.name} {json.dumps(call.args, sort_keys=True, default=str)}"
+def _known_id(call: FunctionCall) -> str:
+    """The id by which a call is remembered: Vertex may leave it out, and none is so long."""
+    return call.id if len(call.id) <= MAX_CALL_ID else ""
+
+
+def _wish(call: FunctionCall) -> bytes:
+    """What is called with what, in a few bytes: arguments may be long."""
+    wish = f"{call.name} {json.dumps(call.args, sort_keys=True, default=str)}"
+    return hashlib.blake2b(wish.encode(), digest_size=16).digest()

@@ -33,7 +33,8 @@ class Conversation(Twin[AsyncConversation]):
     Args:
         session: An open session.
         device: Microphone and speaker; not yet started.
-        record_to: A WAV file for both sides, the user left and the model right, as heard.
+        record_to: A WAV file for both sides, the user left and the model right, as heard: up to
+            4 GiB, six hours at 48 kHz; then `RecordingFailed` tells that it ends.
         tell_heard: After an interruption, tell the model in words what was heard of its answer:
             it takes all that it said for heard. Sent as content of the user that asks for no
             answer, when no turn is open. For models that take content in mid-session: 2.5 and

@@ -60,8 +60,8 @@ class Subscription(Twin[AsyncSubscription[T]], Generic[T]):
     """An iterator over events, from its making on.
 
     Leaving a loop over it or cancelling `__anext__` loses no event. At most 10,000 unread events
-    are kept, then the oldest are dropped. Iteration ends when no more can come; if that is
-    because something failed, with that error.
+    are kept, and 16 MiB of what they tell; then the oldest are dropped. Iteration ends when no
+    more can come; if that is because something failed, with that error.
     """
 
     def __iter__(self) -> Subscription[T]:
