@@ -132,3 +132,15 @@ def test_it_tells_the_end_of_what_was_said(steps):
         if total <= BOUND:
             assert got == whole
         assert len(got) <= BOUND
+
+
+def test_short_turns_are_bounded_by_their_number():
+    history = History()
+    for number in range(2_000):
+        say(history, "user", str(number))
+        say(history, "model", "ok")
+        history.mark_answered()
+    assert len(told(history)) == 500
+    assert told(history)[-2:] == [("user", "1999"), ("model", "ok")]
+    history.mark_remembered()
+    assert told(history, with_handle=True) == []

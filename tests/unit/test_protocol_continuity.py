@@ -445,7 +445,7 @@ def test_who_waits_too_long_for_another_connection_has_a_closed_session(answers)
 
 def test_a_session_that_has_ended_is_not_mended():
     session = Session()
-    session.protocol.give_up_on_consumer(10_001, session.now)
+    session.protocol.give_up_on_consumer(10_001, 1_000, session.now)
     session.happened()
     session.lose()
     assert session.happened() == []

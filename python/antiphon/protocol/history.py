@@ -13,6 +13,7 @@ from antiphon.wire import Content, Part
 __all__ = ["History"]
 
 _MAX_CHARACTERS = 32_000
+_MAX_CONTENTS = 500
 
 
 class History:
@@ -61,7 +62,9 @@ class History:
             part.text = f"{part.text}{text}"
         else:
             self._turns.append(Content(role=role, parts=[Part(text=text)]))
-        while self._characters > _MAX_CHARACTERS and len(self._turns) > 1:
+        while len(self._turns) > _MAX_CONTENTS or (
+            self._characters > _MAX_CHARACTERS and len(self._turns) > 1
+        ):
             dropped = self._turns.pop(0)
             self._characters -= len(dropped.parts[0].text or "")
             self._remembered = max(0, self._remembered - 1)
