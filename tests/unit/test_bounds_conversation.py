@@ -38,6 +38,7 @@ def test_the_transcript_keeps_the_last_turns():
     assert transcript.forgotten == 2_000 - 22
     first, *_, last = transcript
     assert (first.text, last.text) == ("question 990", "answer 1000")
+    assert transcript.to_text().startswith("[1,978 earlier utterances are not kept]\n")
     assert transcript._characters == sum(len(each.text) for each in transcript)
 
 

@@ -9,6 +9,7 @@ from antiphon.protocol import Usage
 from antiphon.session import feed as feed_module
 from antiphon.session import reply as reply_module
 from antiphon.session import tool
+from antiphon.session import tool_runner as tool_runner_module
 from antiphon.session.feed import Feed
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import ModalityTokens, UsageMetadata
@@ -138,6 +139,40 @@ def test_a_peer_that_calls_and_does_not_read_cannot_make_any_number_of_answers_w
 
     assert run_in_virtual_time(main()) <= 4_000
     assert 2_000 <= len(ran) < 2_200
+
+
+def test_what_is_called_with_much_is_refused_while_as_much_is_open(monkeypatch):
+    monkeypatch.setattr(tool_runner_module, "_MAX_OPEN_BYTES", 100_000)
+
+    async def wait(text: str, seconds: float) -> int:
+        """Wait, and measure the text."""
+        await asyncio.sleep(seconds)
+        return len(text)
+
+    async def script(server):
+        await server.accept()
+        for seconds in (5, 1):
+            for _ in range(10):
+                args = {"text": "x" * 30_000, "seconds": seconds}
+                await server.say({"toolCall": {"functionCalls": [{"name": "wait", "args": args}]}})
+            await asyncio.sleep(10)
+        await server.hear_all()
+
+    async def main():
+        tools = [tool(wait, behavior="NON_BLOCKING")]
+        model = model_for(script, tools=tools)
+        session = await model.connect()
+        await asyncio.sleep(25)
+        open_bytes = session._tools._open_bytes
+        await session.close()
+        (server,) = model._connector.servers
+        return open_bytes, [m["toolResponse"]["functionResponses"][0] for m in server.received[1:]]
+
+    open_bytes, answers = run_in_virtual_time(main())
+    results = [answer["response"].get("output") for answer in answers]
+    assert open_bytes == 0
+    assert (results.count(30_000), results.count(None)) == (8, 12)
+    assert "Too many calls are open at once: 4" in str(answers)
 
 
 def test_ids_of_any_length_are_not_remembered():

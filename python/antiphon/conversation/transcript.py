@@ -114,7 +114,10 @@ class Transcript:
 
     def to_text(self) -> str:
         """For reading: one paragraph an utterance, with times, and what was heard of it."""
-        return "\n".join(_as_text(u) for u in self._utterances) + "\n"
+        lines = [_as_text(u) for u in self._utterances]
+        if self.forgotten:
+            lines.insert(0, f"[{self.forgotten:,} earlier utterances are not kept]")
+        return "\n".join(lines) + "\n"
 
 
 def _as_text(utterance: Utterance) -> str:

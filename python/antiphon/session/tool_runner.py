@@ -27,6 +27,7 @@ logger = logging.getLogger("antiphon.tools")
 _REMEMBERED_IDS = 1000
 _REMEMBERED_RESULTS = 64
 _MAX_AT_ONCE = 2_000
+_MAX_OPEN_BYTES = 64 * 1024 * 1024
 # A function that is cancelled may tidy up for so long before it is left alone.
 _END_TIMEOUT_S = 5.0
 
@@ -67,6 +68,8 @@ class ToolRunner:
         self._is_asked_again = is_asked_again
         self._streams = streams
         self._running: dict[str, asyncio.Task[Any]] = {}
+        # Of the messages with the calls that run: arguments are kept as long as a function takes.
+        self._open_bytes = 0
         self._answering: set[asyncio.Task[None]] = set()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._results: OrderedDict[str, tuple[bytes, asyncio.Task[FunctionResponse]]] = (
@@ -83,7 +86,9 @@ class ToolRunner:
     def on_message(self, message: LiveServerMessage) -> None:
         """Start what is called, cancel what is cancelled."""
         if message.tool_call is not None:
-            self._start([call for call in message.tool_call.function_calls if self._is_ours(call)])
+            calls = [call for call in message.tool_call.function_calls if self._is_ours(call)]
+            if calls:
+                self._start(calls, message.size_bytes // len(calls))
         if message.tool_call_cancellation is not None:
             for call_id in message.tool_call_cancellation.ids:
                 if (task := self._running.get(call_id)) is not None:
@@ -126,26 +131,29 @@ class ToolRunner:
             self._seen.popitem(last=False)
         return True
 
-    def _start(self, calls: list[FunctionCall]) -> None:
+    def _start(self, calls: list[FunctionCall], size_bytes: int) -> None:
+        """Run each of these calls, of about ``size_bytes``, or refuse it."""
         together: list[asyncio.Task[FunctionResponse]] = []
         # An answer that cannot leave counts as well: a peer may call and not read.
         room = max(0, _MAX_AT_ONCE - max(len(self._running), len(self._answering)))
+        if self._open_bytes > _MAX_OPEN_BYTES:
+            room = 0
         self._refuse(calls[room:])
         for call in calls[:room]:
             function = self.toolbox.functions.get(call.name)
             if self.toolbox.is_blocking(call.name):
-                together.append(self._run(call))
+                together.append(self._run(call, size_bytes))
             elif function is not None and function.is_stream and self._streams:
-                self._stream(call, function)
+                self._stream(call, function, size_bytes)
             else:
-                self._answer_later([self._run(call)])
+                self._answer_later([self._run(call, size_bytes)])
         if together:
             self._answer_later(together)
 
     def _refuse(self, calls: list[FunctionCall]) -> None:
         if not calls:
             return
-        error = ToolError(f"More than {_MAX_AT_ONCE:,} calls are open at once.")
+        error = ToolError(f"Too many calls are open at once: {len(self._running):,}.")
         logger.warning("%d calls are refused: %s", len(calls), error)
         if len(self._answering) < 2 * _MAX_AT_ONCE:  # else nobody reads the answers either
             refused = ToolResult({"error": str(error)})
@@ -159,20 +167,20 @@ class ToolRunner:
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
 
-    def _run(self, call: FunctionCall) -> asyncio.Task[FunctionResponse]:
+    def _run(self, call: FunctionCall, size_bytes: int) -> asyncio.Task[FunctionResponse]:
         earlier = self._lost_twin(call)
         task = asyncio.create_task(
             self._respond(call) if earlier is None else _again(call, earlier),
             name=f"antiphon-tool-{call.name}",
         )
-        self._keep(call, task)
+        self._keep(call, task, size_bytes)
         if call_id := _known_id(call):
             self._results[call_id] = (_wish(call), task if earlier is None else earlier)
             if len(self._results) > _REMEMBERED_RESULTS:
                 self._results.popitem(last=False)
         return task
 
-    def _stream(self, call: FunctionCall, function: FunctionTool) -> None:
+    def _stream(self, call: FunctionCall, function: FunctionTool, size_bytes: int) -> None:
         """Results go out as they come, so that each waits until the one before has left."""
         for stream in self._flowing:
             if _wish(stream.call) == _wish(call) and self._is_asked_again(stream.call.id):
@@ -181,14 +189,16 @@ class ToolRunner:
                 return
         stream = _Stream(function, call)
         name = f"antiphon-tool-{call.name}"
-        self._keep(call, asyncio.create_task(self._answer_stream(stream), name=name))
+        self._keep(call, asyncio.create_task(self._answer_stream(stream), name=name), size_bytes)
 
-    def _keep(self, call: FunctionCall, task: asyncio.Task[Any]) -> None:
+    def _keep(self, call: FunctionCall, task: asyncio.Task[Any], size_bytes: int) -> None:
         key = _known_id(call) or f"{call.name}/{id(task)}"
         self._running[key] = task
-        task.add_done_callback(self._forget)
+        self._open_bytes += size_bytes
+        task.add_done_callback(lambda task: self._forget(task, size_bytes))
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
+    def _forget(self, task: asyncio.Task[Any], size_bytes: int) -> None:
+        self._open_bytes -= size_bytes
         for key in [key for key, each in self._running.items() if each is task]:
             del self._running[key]
 
