@@ -1,6 +1,7 @@
 """What a session holds for those who read it, though it may go on for days."""
 
 import asyncio
+import threading
 
 import pytest
 from live_script import DONE, audio, content, model_for, spoken, written
@@ -11,6 +12,7 @@ from antiphon.session import reply as reply_module
 from antiphon.session import tool
 from antiphon.session import tool_runner as tool_runner_module
 from antiphon.session.feed import Feed
+from antiphon.session.invocation import Invoker
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import ModalityTokens, UsageMetadata
 
@@ -209,3 +211,30 @@ def test_names_of_modalities_are_bounded():
     details = [ModalityTokens(modality="x" * 10_000, token_count=3)]
     usage = Usage().plus(UsageMetadata(prompt_tokens_details=details))
     assert usage.prompt == {"x" * 64: 3}
+
+
+def test_calls_do_not_pile_up_behind_functions_that_hang():
+    go_on = threading.Event()
+
+    @tool(timeout_s=0.1)
+    def stuck() -> str:
+        """Hang."""
+        go_on.wait(30)
+        return "late"
+
+    async def main():
+        invoker = Invoker()
+        results = await asyncio.gather(
+            *[invoker.call(stuck, {}) for _ in range(100)], return_exceptions=True
+        )
+        waiting = invoker._threads._work_queue.qsize()
+        go_on.set()
+        stuck.timeout_s = 30.0
+        after = await asyncio.gather(*[invoker.call(stuck, {}) for _ in range(20)])
+        invoker.shut()
+        return results, waiting, after
+
+    results, waiting, after = asyncio.run(main())
+    assert all("longer than 0.1 s" in str(error) for error in results)
+    assert waiting == 0
+    assert [each.output for each in after] == [{"output": "late"}] * 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections import deque
@@ -30,6 +31,7 @@ class Invoker:
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
+        self._free_threads = asyncio.Semaphore(_MAX_THREADS)
 
     async def call(self, function: FunctionTool, args: dict[str, Any]) -> ToolResult:
         """Call a function; of a stream, the last 1,000 results are one.
@@ -63,10 +65,23 @@ class Invoker:
         # Not the loop's own threads: a function that hangs there would hold up the loop's end.
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="antiphon-tool")
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: context.run(_in_thread, function, values)
-        )
+        # A call that was not in time must not wait there for threads whose functions hang.
+        await self._free_threads.acquire()
+        loop = asyncio.get_running_loop()
+        try:
+            running = self._threads.submit(
+                contextvars.copy_context().run, _in_thread, function, values
+            )
+        except RuntimeError:
+            self._free_threads.release()
+            raise
+        running.add_done_callback(lambda _: self._release(loop))
+        return await asyncio.wrap_future(running)
+
+    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A thread is free; called there."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(self._free_threads.release)
 
 
 async def stream_of(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:
