@@ -42,6 +42,7 @@ __all__ = [
     "split_server_message",
     "ulaw_decode",
     "ulaw_encode",
+    "whole_messages",
 ]
 
 __version__: str
@@ -658,6 +659,20 @@ class VoiceActivityDetector:
         """
 
 # --------------------------------------------------------------------------- downlink
+
+def whole_messages(data: bytes, max_bytes: int, /) -> tuple[list[bytes], int]:
+    """Take the whole messages from the beginning of what a WebSocket server sent.
+
+    A whole message is text or bytes in one frame, not masked, of at most ``max_bytes`` (RFC 6455,
+    section 5.2). Returns the messages in order, and where the last of them ends: what is behind
+    it is something else, or not complete.
+
+    Cost: a copy of each message. Thread-safe.
+
+    Raises:
+        TypeError: ``data`` is not `bytes`.
+        OverflowError: ``max_bytes`` is negative or too large.
+    """
 
 def split_server_message(data: Buffer, /) -> tuple[bytes, list[tuple[int, bytes]]]:
     """Take the audio out of a server message in one scan.

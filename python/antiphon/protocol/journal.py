@@ -90,6 +90,11 @@ class Journal:
         return len(self._unsent) + len(self._held or ()) + (self._in_hand is not None)
 
     @property
+    def idle(self) -> bool:
+        """Whether realtime input would be the next to leave."""
+        return not self._unsent and self._in_hand is None and self._held is None
+
+    @property
     def handed(self) -> int:
         """How many messages this connection has taken."""
         return self._handed
@@ -119,6 +124,18 @@ class Journal:
         self._unsent_live_s += live_s
         while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
             pass
+
+    def put_written(self, message: bytes, *, live_s: float = 0.0, left: bool) -> None:
+        """Realtime input that was written while the journal was `idle`: a short way.
+
+        Args:
+            message: What was written.
+            live_s: Duration of live audio.
+            left: Whether it is out of our hands; if not, `handed_over` is next.
+        """
+        self._in_hand = _Entry(message, live_s, False, realtime=True)
+        if left:
+            self.handed_over()
 
     def tell_first(self, message: bytes, *, once: bool) -> None:
         """Tell a new session what was said, before all else, instead of an earlier telling.

@@ -168,7 +168,7 @@ class SessionProtocol:
             return
         if decoded.only_audio and self.turns.open and self.state is State.READY:
             # Most of what comes; nothing else changes by it.
-            heard = self._received(decoded, now, self.turns.go_on(decoded.audio))
+            heard = self._received(decoded, now, self.turns.go_on(decoded))
             if self._events or self._heard is not None:
                 self._tell(heard)
             else:
@@ -347,6 +347,18 @@ class SessionProtocol:
         self._journal.put(message, asks=False, realtime=True, live_s=live_s)
         if self._journal.dropped_live_s > dropped_s:
             self._events.append(UserAudioDropped(self._journal.dropped_live_s))
+
+    @property
+    def clear(self) -> bool:
+        """Whether nothing stands between a packet of audio and the connection."""
+        return self.state is State.READY and self._journal.idle
+
+    def audio_written(self, message: bytes, *, live_s: float = 0.0, left: bool = True) -> None:
+        """Instead of `send_audio_message`, while `clear`: the connection was given it already.
+
+        If it has not ``left``, `message_sent` is next. No event comes of it, no timer changes.
+        """
+        self._journal.put_written(message, live_s=live_s, left=left)
 
     def send_video(self, data: bytes, mime_type: str) -> None:
         """One still image."""

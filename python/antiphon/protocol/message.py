@@ -21,7 +21,6 @@ from antiphon.wire import (
     UrlContextMetadata,
     UsageMetadata,
     VoiceActivity,
-    duration_s,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ class LiveServerMessage:
         audio_duration_s: Duration of the audio, in seconds.
         size_bytes: What it holds: its JSON, and all audio that came with it.
         audio_ended: No more audio of this turn will come (true once per turn).
+        only_audio: There is nothing in it but audio.
         provoked: It says that a turn was interrupted, and something that was sent asked for it:
             content, text, a mark of activity, a result with INTERRUPT, or `interrupt`.
         answer_cut: Set if this is no message of the service, but stands where the connection
@@ -74,6 +74,7 @@ class LiveServerMessage:
         "audio_duration_s",
         "audio_ended",
         "audio_parts",
+        "only_audio",
         "provoked",
         "received_s",
         "size_bytes",
@@ -92,19 +93,17 @@ class LiveServerMessage:
         self.provoked = False
         self._decoded = decoded
         # What is nothing but audio need not be parsed to know what is not in it.
+        self.only_audio = decoded.only_audio
         self._shown = _NOTHING if decoded.only_audio else decoded.message
         self._speech_as_text = speech_as_text
         self.received_s = received_s
         self.turn = marks.turn
         self.audio_ended = marks.audio_ends
-        self.audio_parts: tuple[AudioPart, ...] = (
-            decoded.audio if marks.keep_audio and not speech_as_text else ()
-        )
-        self.audio_duration_s = duration_s(self.audio_parts)
-        size_bytes = len(decoded.json)
-        for part in decoded.audio:
-            size_bytes += len(part.pcm)
-        self.size_bytes = size_bytes
+        self.audio_parts: tuple[AudioPart, ...] = ()
+        self.audio_duration_s = 0.0
+        if marks.keep_audio and not speech_as_text:
+            self.audio_parts, self.audio_duration_s = decoded.audio, decoded.audio_s
+        self.size_bytes = decoded.size_bytes
 
     @property
     def message(self) -> ServerMessage:
@@ -278,14 +277,14 @@ class LiveServerMessage:
     def local(cls, content: ServerContent, marks: TurnMarks, *, now: float) -> LiveServerMessage:
         """A message that the service would have sent, had the connection not broken."""
         message = ServerMessage(server_content=content)
-        decoded = DecodedMessage((), b"{}", message)
+        decoded = DecodedMessage((), 0.0, b"{}", 0, message)
         return cls(decoded, received_s=now, marks=marks)
 
     def without_audio(self) -> LiveServerMessage | None:
         """The message with its audio left out; None if nothing is left then."""
-        if self._decoded.only_audio:
+        if self.only_audio:
             return None
-        decoded = DecodedMessage((), self._decoded.json, self._decoded.typed)
+        decoded = self._decoded.without_audio()
         bare = LiveServerMessage(
             decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
         )

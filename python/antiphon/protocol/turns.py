@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from antiphon.wire import AudioPart, DecodedMessage, ServerContent, ServerMessage, duration_s
+from antiphon.wire import DecodedMessage, ServerContent, ServerMessage
 
 __all__ = ["TurnMarks", "TurnTracker"]
 
@@ -77,7 +77,7 @@ class TurnTracker:
         if drop:
             self.dropped_audio_frames += sum(part.frames for part in decoded.audio)
         else:
-            self.received_s += duration_s(decoded.audio)
+            self.received_s += decoded.audio_s
         if content.turn_complete:
             self.open = False
         return TurnMarks(
@@ -87,12 +87,12 @@ class TurnTracker:
             keep_audio=not drop,
         )
 
-    def go_on(self, audio: tuple[AudioPart, ...]) -> TurnMarks:
+    def go_on(self, decoded: DecodedMessage) -> TurnMarks:
         """Account for nothing but audio, in the middle of the open turn: `observe` in short."""
         if self.interrupted:
-            self.dropped_audio_frames += sum(part.frames for part in audio)
+            self.dropped_audio_frames += sum(part.frames for part in decoded.audio)
             return self._dropped
-        self.received_s += duration_s(audio)
+        self.received_s += decoded.audio_s
         return self._kept
 
     def interrupt(self) -> None:

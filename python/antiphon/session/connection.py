@@ -20,6 +20,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event, State
 
+from antiphon._native import whole_messages
 from antiphon.channel import ChannelClosed
 from antiphon.wire.secret import redact
 
@@ -36,7 +37,7 @@ _KEY_POOL_BYTES = 256
 _END_OF_ANSWER = b"\r\n\r\n"
 # The first byte of a frame.
 _FINAL = 0x80
-_WHOLE = (_FINAL | 1, _FINAL | 2)  # a text, or bytes, in one piece
+_WHOLE_TEXT = _FINAL | 1
 _PIECES = (1, 2, 0)  # the first of several, or one in the middle
 _LAST_PIECE = _FINAL | 0
 
@@ -59,6 +60,7 @@ class LiveConnection(ClientConnection):
         self.changed = asyncio.Event()
         self._answered = False
         self._mask_keys = b""
+        self._plain = False  # what comes next is the beginning of a message
         self._head = b""  # the beginning of what cannot be told yet
         self._missing = 0  # how much of the frame that `websockets` reads is still to come
         self._in_pieces = False
@@ -76,20 +78,15 @@ class LiveConnection(ClientConnection):
 
     # ------------------------------------------------------------------ out
 
-    @property
-    def ready(self) -> bool:
-        """Whether the kernel would take something now, and the peer wants it."""
-        return not self.paused and self.protocol.state is State.OPEN and not self.lost
-
     def write_text(self, text: bytes) -> bool:
-        """Send a text message in one piece; only while `ready`. Whether it is so afterwards."""
+        """Send a text message in one piece; whether it has left, and another may be sent."""
         size = len(text)
         if size < 126:
-            head = struct.pack("!BB", _WHOLE[0], 0x80 | size)
+            head = struct.pack("!BB", _WHOLE_TEXT, 0x80 | size)
         elif size < 65_536:
-            head = struct.pack("!BBH", _WHOLE[0], 0x80 | 126, size)
+            head = struct.pack("!BBH", _WHOLE_TEXT, 0x80 | 126, size)
         else:
-            head = struct.pack("!BBQ", _WHOLE[0], 0x80 | 127, size)
+            head = struct.pack("!BBQ", _WHOLE_TEXT, 0x80 | 127, size)
         key = self._mask_key()
         self.transport.write(b"".join((head, key, apply_mask(text, key))))
         return not self.paused and self.protocol.state is State.OPEN
@@ -109,30 +106,17 @@ class LiveConnection(ClientConnection):
         if not self._answered:
             data = self._read_answer(data)
         elif self._head:
-            data = self._head + data
-            self._head = b""
-        at, size = 0, len(data)
-        while at < size:
-            if self.protocol.state is not State.OPEN:
-                self._read_slowly(data[at:])
-                return
-            end = at + self._missing
-            if not self._missing:
-                payload, end = _bounds(data, at)
-                if not payload:
-                    self._head = data[at:]
+            data, self._head = self._head + data, b""
+        while data:
+            if self._plain:
+                messages, end = whole_messages(data, self._max_message_bytes)
+                deliver = self.on_message or self._keep
+                for message in messages:
+                    deliver(message)
+                if end == len(data):
                     return
-                first = data[at]
-                fits = end <= size and end - payload <= self._max_message_bytes
-                if first in _WHOLE and fits and not self._in_pieces:
-                    self._deliver(data[payload:end])
-                    at = end
-                    continue
-                if first in _PIECES or first == _LAST_PIECE:
-                    self._in_pieces = first != _LAST_PIECE
-            self._read_slowly(data[at:end])
-            self._missing = max(0, end - size)
-            at = end
+                data = data[end:]
+            data = self._read_unusual(data)
 
     def process_event(self, event: Event) -> None:
         """What `websockets` has read."""
@@ -143,7 +127,7 @@ class LiveConnection(ClientConnection):
         if event.fin:
             message = b"".join(self._pieces)
             self._pieces.clear()
-            self._deliver(message)
+            (self.on_message or self._keep)(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended: nothing more will come."""
@@ -173,6 +157,23 @@ class LiveConnection(ClientConnection):
         end += len(_END_OF_ANSWER) - len(self._head)
         self._answered, self._head = True, b""
         self._read_slowly(data[:end])
+        self._plain = self.protocol.state is State.OPEN
+        return data[end:]
+
+    def _read_unusual(self, data: bytes) -> bytes:
+        """Read one frame, or what has come of it; returns what is behind it."""
+        if self.protocol.state is not State.OPEN:
+            self._read_slowly(data)
+            return b""
+        end = self._missing or _frame_bytes(data)
+        if not end:
+            self._head = data
+            return b""
+        if not self._missing and (data[0] in _PIECES or data[0] == _LAST_PIECE):
+            self._in_pieces = data[0] != _LAST_PIECE
+        self._read_slowly(data[:end])
+        self._missing = max(0, end - len(data))
+        self._plain = not self._missing and not self._in_pieces
         return data[end:]
 
     def _read_slowly(self, data: bytes) -> None:
@@ -182,30 +183,27 @@ class LiveConnection(ClientConnection):
             wait_s = self.close_timeout or 0.0
             self._deadline = self.loop.call_later(wait_s, self.transport.abort)
 
-    def _deliver(self, message: bytes) -> None:
-        if self.on_message is not None:
-            self.on_message(message)
-            return
+    def _keep(self, message: bytes) -> None:
         self.unread.append(message)
         self.changed.set()
         if len(self.unread) >= _MAX_UNREAD:
             self.transport.pause_reading()
 
 
-def _bounds(data: bytes, at: int) -> tuple[int, int]:
-    """Where the payload of the frame at ``at`` begins and ends; (0, 0): not to be told yet.
+def _frame_bytes(data: bytes) -> int:
+    """The length of the frame that begins here; 0: not to be told yet.
 
     A server does not mask. One that does sends four bytes more, and `websockets` refuses it.
     """
-    if len(data) - at < 2:
-        return 0, 0
-    size, head = data[at + 1] & 0x7F, 2
+    if len(data) < 2:
+        return 0
+    size, head = data[1] & 0x7F, 2
     if size >= 126:
         head = 4 if size == 126 else 10
-        if len(data) - at < head:
-            return 0, 0
-        size = int.from_bytes(data[at + 2 : at + head], "big")
-    return at + head, at + head + size
+        if len(data) < head:
+            return 0
+        size = int.from_bytes(data[2:head], "big")
+    return head + size
 
 
 class WebSocketChannel:
@@ -236,8 +234,13 @@ class WebSocketChannel:
 
     @property
     def ready(self) -> bool:
-        """Whether everything that was sent has left, and more can."""
-        return self._connection.ready
+        """Whether everything that was sent has left, and more can: the peer wants it."""
+        connection = self._connection
+        return (
+            not connection.paused
+            and connection.protocol.state is State.OPEN
+            and not connection.lost
+        )
 
     def send_now(self, data: bytes) -> bool:
         """Send one text message; only while `ready`. Whether it has left."""
@@ -256,12 +259,12 @@ class WebSocketChannel:
             ChannelClosed: The connection has ended.
         """
         connection = self._connection
-        if connection.ready:
+        if self.ready:
             return
         try:
             async with asyncio.timeout(self._write_timeout_s):
                 await connection.drain()
-                if not connection.ready:  # it is closing
+                if not self.ready:  # it is closing
                     await connection.wait_closed()
         except TimeoutError:
             self._die(f"what was sent did not leave for {self._write_timeout_s:g} s")

@@ -122,17 +122,26 @@ class SessionDriver:
         command()
         self.pump()
 
+    @property
+    def clear(self) -> bool:
+        """Whether a packet of audio would leave at once."""
+        return not self.outbox.waiting and self.protocol.clear and self._line.ready
+
     def send_audio(self, message: bytes, live_s: float = 0.0) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""
-        waits = self.outbox.waits
-        self.protocol.send_audio_message(message, live_s=live_s)
-        if waits:
-            self.pump()
-            return
-        # Nothing was in its way: no event comes of it, and no timer changes.
-        self._line.send_now()
-        if self.protocol.unsent:
-            self.outbox.wake()
+        if self.clear:
+            self._line.send_audio(message, live_s)
+        else:
+            self.send_now(lambda: self.protocol.send_audio_message(message, live_s=live_s))
+
+    def send_clear(self, packets: list[bytes]) -> None:
+        """`send_audio` while it is `clear`; what does not leave waits."""
+        left = True
+        for packet in packets:
+            if left:
+                left = self._line.send_audio(packet)
+            else:
+                self.send_audio(packet)
 
     async def close(self) -> None:
         """Send what waits, say goodbye, and end every task. Harmless if already closed."""
@@ -305,10 +314,25 @@ class _Line:
         except Exception as error:
             logger.warning("The connection did not close well: %r", error)
 
+    @property
+    def ready(self) -> bool:
+        """Whether something would leave without waiting."""
+        return self._prompt is not None and not self._leaving and self._prompt.ready
+
+    def send_audio(self, message: bytes, live_s: float = 0.0) -> bool:
+        """Write a packet, while all is clear; returns whether it has left."""
+        assert self._prompt is not None
+        left = self._prompt.send_now(message)
+        self._driver.protocol.audio_written(message, live_s=live_s, left=left)
+        if not left:
+            self._leaving = True  # the rest of it is the writer's
+            self._driver.outbox.wake()
+        return left
+
     def send_now(self) -> None:
         """Write what leaves without waiting."""
         prompt, protocol = self._prompt, self._driver.protocol
-        if prompt is None or self._leaving or not prompt.ready:
+        if prompt is None or not self.ready:
             return
         while (data := protocol.next_message()) is not None:
             if not prompt.send_now(data):

@@ -21,30 +21,26 @@ class Outbox:
         self._protocol = protocol
         self._max_messages = max_messages
         self._turnstile = asyncio.Lock()  # FIFO: senders keep the order in which they came
-        self._waiting = 0
+        self.waiting = 0
+        """How many senders wait for room."""
         self._changed = asyncio.Event()
         self._has_message = asyncio.Event()
         self._open = True
-
-    @property
-    def waits(self) -> bool:
-        """Whether anything in it waits for the connection, or anyone for room."""
-        return self._waiting > 0 or self._protocol.unsent > 0
 
     async def room(self) -> None:
         """Wait until it is this sender's turn and there is room, or the box is shut.
 
         Next, before anything else is awaited: send.
         """
-        if not self._waiting and self._protocol.unsent < self._max_messages:
+        if not self.waiting and self._protocol.unsent < self._max_messages:
             return
-        self._waiting += 1
+        self.waiting += 1
         try:
             async with self._turnstile:
                 while self._open and self._protocol.unsent >= self._max_messages:
                     await self._wait_for_change()
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     async def next_message(self) -> bytes | None:
         """The next message for the connection; None when the box is shut."""

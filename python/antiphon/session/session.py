@@ -81,7 +81,7 @@ class LiveSession:
             protocol,
             channel,
             connect=connect,
-            on_message=self._on_message,
+            on_message=self._tools.on_message if timing is None else self._on_message,
             on_end=self._on_end,
         )
         self._user_audio = UserAudio(self._driver, packet_ms=packet_ms)
@@ -420,8 +420,8 @@ class LiveSession:
     # ------------------------------------------------------------------ inside
 
     def _on_message(self, message: LiveServerMessage) -> None:
-        if self._timing is not None:
-            self._timing.take(message)
+        assert self._timing is not None
+        self._timing.take(message)
         self._tools.on_message(message)
 
     def _on_end(self) -> None:

@@ -39,11 +39,11 @@ class Mailbox:
         self.dropped_messages = 0
         self.unread_bytes = 0
         self.closure: Closure | None = None
-        self.has_news = asyncio.Event()
         self._audio = audio
         self._unread: deque[LiveServerMessage] = deque()
         self._with_audio = 0
         self._audio_s = 0.0
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def unread(self) -> int:
@@ -75,7 +75,8 @@ class Mailbox:
         if duration_s or self.unread_bytes > MAX_UNREAD_BYTES:
             while self._has_too_much_audio():
                 self._drop_oldest_audio()
-        self.has_news.set()
+        if self._waiting:
+            self.wake()
         # As `overfull` says it; this is asked for every message.
         unread = len(self._unread) - self._with_audio
         return unread > MAX_UNREAD_MESSAGES or (
@@ -91,8 +92,6 @@ class Mailbox:
         if duration_s := message.audio_duration_s:
             self._with_audio -= 1
             self._audio_s -= duration_s
-        if not self._unread and self.closure is None:
-            self.has_news.clear()
         return message
 
     def drop_oldest(self) -> None:
@@ -103,7 +102,20 @@ class Mailbox:
     def end(self, closure: Closure) -> None:
         """Nothing more will come."""
         self.closure = closure
-        self.has_news.set()
+        self.wake()
+
+    def news(self) -> asyncio.Future[None]:
+        """Done when there may be something new. An `asyncio.Event` takes three times as long."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        return future
+
+    def wake(self) -> None:
+        """Have everyone who waits look again."""
+        for future in self._waiting:
+            if not future.done():  # or its wait was cancelled
+                future.set_result(None)
+        self._waiting.clear()
 
     def _is_too_big(self) -> bool:
         return self.unread_bytes > MAX_UNREAD_BYTES and len(self._unread) > 1
@@ -174,13 +186,13 @@ class MessageStream(AsyncIterator[LiveServerMessage]):
                 if closure.clean:
                     break
                 raise closure.error()
-            await self._mailbox.has_news.wait()
+            await self._mailbox.news()
         raise StopAsyncIteration
 
     def close(self) -> None:
         """Give up the subscription; what is unread is forgotten. The iteration ends."""
         self._closed = True
-        self._mailbox.has_news.set()
+        self._mailbox.wake()
         self._office.unsubscribe(self._mailbox)
 
     async def __aenter__(self) -> Self:

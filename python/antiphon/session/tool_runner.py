@@ -85,6 +85,8 @@ class ToolRunner:
 
     def on_message(self, message: LiveServerMessage) -> None:
         """Start what is called, cancel what is cancelled."""
+        if message.only_audio:
+            return
         if message.tool_call is not None:
             calls = [call for call in message.tool_call.function_calls if self._is_ours(call)]
             if calls:

@@ -54,16 +54,16 @@ class UserAudio:
         if (
             self._uplink is None
             or self._senders
-            or self._driver.outbox.waits
+            or not self._driver.clear
             or len(shape) not in (1, 2)
             or self._format != (rate_hz, shape[1] if len(shape) == 2 else 1)
             or shape[0] > rate_hz * _SLICE_S
             or isinstance(pcm, memoryview)
         ):
             return False
-        for packet in self._uplink.push(pcm, now_us=self._driver.now_us):
-            self._driver.send_audio(packet)
-            self.sent_packets += 1
+        packets = self._uplink.push(pcm, now_us=self._driver.now_us)
+        self._driver.send_clear(packets)
+        self.sent_packets += len(packets)
         return True
 
     async def send(self, pcm: Pcm, rate_hz: int) -> None:

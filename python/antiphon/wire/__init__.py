@@ -111,7 +111,6 @@ from antiphon.wire.server import (
     VoiceActivity,
     VoiceActivityDetectionSignal,
     VoiceConsentSignature,
-    duration_s,
     duration_text,
     parse_duration_s,
 )
@@ -198,7 +197,6 @@ __all__ = [
     "decode_client_message",
     "decode_realtime_audio",
     "decode_server_message",
-    "duration_s",
     "duration_text",
     "encode_client_message",
     "encode_server_message",

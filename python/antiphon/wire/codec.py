@@ -18,7 +18,13 @@ from antiphon import _native
 from antiphon.errors import ProtocolViolation
 from antiphon.wire.client import ClientMessage
 from antiphon.wire.media_type import pcm_rate_hz
-from antiphon.wire.server import EXTRA, AudioPart, DecodedMessage, ServerMessage, _OpenWire
+from antiphon.wire.server import (
+    EXTRA,
+    AudioPart,
+    DecodedMessage,
+    ServerMessage,
+    _OpenWire,
+)
 
 __all__ = [
     "base64_to_bytes",
@@ -91,7 +97,7 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
     rest, audio = _native.split_server_message(raw)
     parts = tuple([AudioPart(rate_hz, pcm) for rate_hz, pcm in audio])
     if rest in _only_audio:
-        return DecodedMessage(parts, rest, None, only_audio=True)
+        return _decoded(parts, rest, None, only_audio=True)
     _check_bounds(rest, "service")
     try:
         if _count(rest, "{", "[") > _MAX_DEPTH:
@@ -109,7 +115,17 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
             _only_audio.clear()
         _only_audio.add(rest)
     parts = parts or _unscanned_audio(message)
-    return DecodedMessage(parts, rest, message, only_audio=only_audio)
+    return _decoded(parts, rest, message, only_audio=only_audio)
+
+
+def _decoded(
+    parts: tuple[AudioPart, ...], rest: bytes, typed: ServerMessage | None, *, only_audio: bool
+) -> DecodedMessage:
+    audio_s, size_bytes = 0.0, len(rest)
+    for part in parts:
+        audio_s += len(part.pcm) / (2 * part.rate_hz)
+        size_bytes += len(part.pcm)
+    return DecodedMessage(parts, audio_s, rest, size_bytes, typed, only_audio)
 
 
 def _is_only_audio(rest: bytes) -> bool:

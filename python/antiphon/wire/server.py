@@ -45,7 +45,6 @@ __all__ = [
     "VoiceActivity",
     "VoiceActivityDetectionSignal",
     "VoiceConsentSignature",
-    "duration_s",
     "duration_text",
     "parse_duration_s",
 ]
@@ -333,26 +332,22 @@ class AudioPart(msgspec.Struct, frozen=True, gc=False):
         return len(self.pcm) // 2
 
 
-def duration_s(parts: tuple[AudioPart, ...]) -> float:
-    """Duration of all parts, in seconds."""
-    total_s = 0.0
-    for part in parts:
-        total_s += len(part.pcm) // 2 / part.rate_hz
-    return total_s
-
-
 class DecodedMessage(msgspec.Struct, gc=False):
     """A received message: typed, with its audio taken out of the JSON.
 
     Attributes:
         audio: The decoded audio of all parts, in order.
+        audio_s: Its duration.
         json: The message's JSON without that audio.
+        size_bytes: Of that JSON and the audio.
         typed: The message, if it was parsed already.
         only_audio: There is nothing but audio in it.
     """
 
     audio: tuple[AudioPart, ...]
+    audio_s: float
     json: bytes
+    size_bytes: int
     typed: ServerMessage | None
     only_audio: bool = False
 
@@ -362,6 +357,10 @@ class DecodedMessage(msgspec.Struct, gc=False):
         if self.typed is None:  # few look at what is nothing but audio
             self.typed = msgspec.json.decode(self.json, type=ServerMessage, strict=False)
         return self.typed
+
+    def without_audio(self) -> DecodedMessage:
+        """The same message, holding none of its audio."""
+        return DecodedMessage((), 0.0, self.json, len(self.json), self.typed)
 
     @property
     def raw(self) -> dict[str, Any]:

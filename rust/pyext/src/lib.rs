@@ -6,6 +6,7 @@ mod convert;
 mod drift;
 mod errors;
 mod feed;
+mod frames;
 mod g711;
 mod jitter_buffer;
 mod lock;
@@ -30,6 +31,8 @@ mod _native {
     use super::convert::{downmix, float_to_int16, int16_to_float, interleave};
     #[pymodule_export]
     use super::drift::{ClockDriftEstimator, DriftResampler};
+    #[pymodule_export]
+    use super::frames::whole_messages;
     #[pymodule_export]
     use super::g711::{
         G711Decoder, G711Encoder, alaw_decode, alaw_encode, ulaw_decode, ulaw_encode,
