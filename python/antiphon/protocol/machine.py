@@ -58,10 +58,11 @@ from antiphon.wire import (
     encode_client_message,
     profile_of,
 )
-from antiphon.wire.secret import redact
+from antiphon.wire.secret import excerpt, redact
 
 __all__ = ["SessionProtocol", "State"]
 
+_SHOWN_CHARS = 200
 _NOTHING = ServerMessage()
 _EMPTY_CONTENT = ServerMessage(server_content=ServerContent())
 
@@ -162,7 +163,7 @@ class SessionProtocol:
         if not self._connected or self.state is State.CLOSED:
             return
         try:
-            decoded = decode_server_message(data)
+            decoded = decode_server_message(data, self.secrets)
         except ProtocolViolation as error:
             self._notice(error)
             return
@@ -475,7 +476,7 @@ class SessionProtocol:
     def _early(self, decoded: DecodedMessage) -> None:
         if not self._early_reported:
             self._early_reported = True
-            shown = decoded.json[:200].decode("utf-8", "replace")
+            shown = excerpt(decoded.json, _SHOWN_CHARS, self.secrets)
             self._notice(
                 ProtocolViolation(
                     f"The service sent {shown!r} before it accepted the setup; tolerated."
