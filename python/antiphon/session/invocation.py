@@ -7,13 +7,13 @@ import contextvars
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from antiphon.errors import ToolError
+from antiphon.session.daemon_threads import DaemonThreads
 from antiphon.session.tools import FunctionTool, ToolResult
 
 __all__ = ["MAX_RESULTS", "Invoker", "in_words", "stream_of"]
@@ -29,7 +29,7 @@ class Invoker:
     """Calls functions on the loop, or in up to 8 threads of its own."""
 
     def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: DaemonThreads | None = None
 
     async def call(self, function: FunctionTool, args: dict[str, Any]) -> ToolResult:
         """Call a function; of a stream, the last 1,000 results are one.
@@ -57,12 +57,12 @@ class Invoker:
     def shut(self) -> None:
         """Begin nothing more; threads that run end with their functions."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown(wait=False)
 
     async def _call_in_thread(self, function: FunctionTool, values: dict[str, Any]) -> Any:
         # Not the loop's own threads: a function that hangs there would hold up the loop's end.
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="antiphon-tool")
+            self._threads = DaemonThreads(_MAX_THREADS)
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: context.run(_in_thread, function, values)
