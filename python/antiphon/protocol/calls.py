@@ -108,19 +108,18 @@ class Calls:
         for call in self._calls.values():
             call.remembered = True
 
-    def leave(self, asked_again: bool, turn: int | None) -> None:
-        """The connection is left; ``asked_again``: the question of ``turn`` will be sent again.
+    def resume(self, *, with_handle: bool, asked_again: bool, turn: int | None) -> None:
+        """There is a connection again, with a handle or to a new session.
 
-        Without ``turn``, whatever was asked.
+        Args:
+            with_handle: It remembers what its handle does.
+            asked_again: The question of ``turn`` is sent again.
+            turn: None: whatever was asked.
         """
-        for call in self._calls.values():
-            call.asked_again = asked_again and (turn is None or call.turn == turn)
-
-    def resume(self, *, with_handle: bool) -> None:
-        """There is a connection again, with a handle or to a new session."""
         for call_id, call in self._calls.items():
-            if not (with_handle and call.remembered):
+            if not call.lost and not (with_handle and call.remembered):
                 call.lost = True
+                call.asked_again = asked_again and (turn is None or call.turn == turn)
                 self._open.discard(call_id)
 
     def is_asked_again(self, call_id: str) -> bool:

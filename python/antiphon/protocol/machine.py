@@ -6,7 +6,6 @@ It does no I/O and reads no clock. A driver feeds it bytes and times, writes wha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from enum import Enum
 
@@ -122,8 +121,7 @@ class SessionProtocol:
         self._speech_as_text = speech_as_text
         policy = continuity or DEFAULT_CONTINUITY
         transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
-        kept_live_s = math.inf if transparent else policy.live_again_s
-        self._journal = Journal(max_kept_live_s=kept_live_s)
+        self._journal = Journal(max_kept_live_s=policy.live_again_s, transparent=transparent)
         self._history = History()
         self._calls = Calls(profile_of(setup.model), setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
@@ -137,6 +135,7 @@ class SessionProtocol:
             transparent=transparent,
         )
         self._connected = False
+        self._expects_history = False
         self._setup_message: bytes | None = None
         self._timeout_at_s: float | None = None
         self._provoked_turn = 0
@@ -155,6 +154,7 @@ class SessionProtocol:
         if self.state is State.RECONNECTING:
             setup = self._reconnecting.setup(self._setup)
             timeout_s = self._reconnecting.attempt_timeout_s
+        self._expects_history = setup.history_config is not None
         self._timeout_at_s = now + timeout_s
         self._setup_message = encode_client_message(ClientMessage(setup=setup))
 
@@ -186,7 +186,7 @@ class SessionProtocol:
         self._keep_state(message, now)
         marks = self.turns.observe(decoded)
         if marks.begins:
-            self._journal.mark_question()
+            self._carryover.answer_begins()
         self._follow_calls(message, now)
         if not _says_nothing(decoded):
             received = self._received(decoded, now, marks)
@@ -319,16 +319,13 @@ class SessionProtocol:
 
     def send_content(self, turns: Sequence[Content], *, turn_complete: bool = True) -> None:
         """Append ordered turns; with ``turn_complete`` the model answers. Interrupts the model."""
-        content = ClientContent(turns=list(turns), turn_complete=turn_complete)
-        self._command(ClientMessage(client_content=content), asks=turn_complete)
-        self._history.typed(turns)
-        self._provoke()
+        self._content(turns, turn_complete=turn_complete)
 
     def send_history(self, turns: Sequence[Content]) -> None:
         """What was said before; it is not answered. To be sent before anything else."""
-        self.send_content(turns, turn_complete=False)
-        if self._setup.history_config is not None:
-            # The end of the history, which only a connection whose setup announced one expects.
+        self._content(turns, turn_complete=False, needed=True)
+        if self._expects_history and self.state is State.READY:
+            # Its end: to a connection whose setup announced none, it would ask for an answer.
             end = ClientMessage(client_content=ClientContent(turn_complete=True))
             self._journal.put(encode_client_message(end), asks=False, once=True)
 
@@ -429,9 +426,17 @@ class SessionProtocol:
 
     # ------------------------------------------------------------------ inside
 
-    def _command(self, message: ClientMessage, *, asks: bool = True) -> None:
+    def _command(self, message: ClientMessage, *, asks: bool = True, needed: bool = False) -> None:
         self._check_ready()
-        self._journal.put(encode_client_message(message), asks=asks)
+        self._journal.put(encode_client_message(message), asks=asks, needed=needed)
+
+    def _content(
+        self, turns: Sequence[Content], *, turn_complete: bool, needed: bool = False
+    ) -> None:
+        content = ClientContent(turns=list(turns), turn_complete=turn_complete)
+        self._command(ClientMessage(client_content=content), asks=turn_complete, needed=needed)
+        self._history.typed(turns)
+        self._provoke()
 
     def _input(self, given: RealtimeInput, *, asks: bool = True) -> None:
         self._check_ready()
@@ -547,7 +552,7 @@ class SessionProtocol:
             self._end(at_s, now)
             return
         self._events.append(ConnectionLost(closure))
-        answer = self._carryover.break_off(now)
+        answer = self._carryover.break_off(now, with_handle=self._reconnecting.will_resume)
         self._await_connection(at_s)
         if answer is None:
             return

@@ -64,6 +64,11 @@ class Reconnecting:
             return None
         return max(self.move_at_s, self.go_away_s - MOVING_MARGIN_S)
 
+    @property
+    def will_resume(self) -> bool:
+        """Whether the next connection will be asked to go on with the session."""
+        return self.resumption is not None and not self._session_ends
+
     # ------------------------------------------------------------------ while it stands
 
     def accepted(self, now: float) -> None:
