@@ -52,6 +52,11 @@ class _Entry(msgspec.Struct, gc=False):
         return 0.0 if self.again else self.live_s
 
     @property
+    def takes_room(self) -> bool:
+        """Its sender has to wait where there is none; the rest has bounds of its own."""
+        return not (self.live_s or self.again or self.tells)
+
+    @property
     def open_question(self) -> bool:
         """No answer to it has ended."""
         return self.asks and not self.answered
@@ -80,6 +85,10 @@ class Journal:
     ) -> None:
         self.dropped_live_s = 0.0
         """Live audio that was dropped unsent, in seconds."""
+        self.crowd = 0
+        """Messages that take room and wait for the connection."""
+        self.held_crowd = 0
+        """Messages that take room and are held back."""
         self.forgotten = 0
         """Messages that were handed over and are no longer kept, though nothing says that they
         arrived."""
@@ -132,10 +141,13 @@ class Journal:
             once: It means something to the present connection only.
             needed: Every new session has to be told, until an answer shows that it was heard.
         """
-        queue = self._held if realtime and self._held is not None else self._unsent
-        queue.append(
-            _Entry(message, live_s, asks, results, realtime=realtime, once=once, needed=needed)
-        )
+        entry = _Entry(message, live_s, asks, results, realtime=realtime, once=once, needed=needed)
+        if realtime and self._held is not None:
+            self._held.append(entry)
+            self.held_crowd += entry.takes_room
+        else:
+            self._unsent.append(entry)
+            self.crowd += entry.takes_room
         self._unsent_live_s += live_s
         while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
             pass
@@ -155,11 +167,14 @@ class Journal:
         if self._held is None:
             self._held = deque(entry for entry in self._unsent if entry.realtime)
             self._unsent = deque(entry for entry in self._unsent if not entry.realtime)
+            self._count_crowds()
 
     def release(self) -> None:
         """Send what was held back, after what waits."""
         held, self._held = self._held, None
-        self._unsent += held or ()
+        if held:
+            self._unsent += held
+            self._count_crowds()
 
     def going_again(self, *, known: bool = False, answered: bool = False) -> int:
         """How many messages will be sent that an earlier connection had taken.
@@ -198,6 +213,7 @@ class Journal:
             messages = rewrite(entry.results)
             kept += [replace(entry, message=data, results=said) for data, said in messages]
         self._unsent = kept
+        self._count_crowds()
 
     def take(self) -> bytes | None:
         """The next message for the connection; None if there is none.
@@ -217,6 +233,7 @@ class Journal:
         entry, self._in_hand = self._in_hand, None
         if entry is None:
             return  # the connection was lost in between
+        self.crowd -= entry.takes_room
         self._handed += 1
         entry.number = self._handed
         if entry.once:
@@ -290,6 +307,7 @@ class Journal:
             self._unsent.appendleft(entry)
         self.forget_kept()
         self._handed = 0
+        self._count_crowds()
 
     def clear(self) -> None:
         """Nothing goes out any more."""
@@ -298,6 +316,12 @@ class Journal:
         self._unsent_live_s = 0.0
         self._in_hand = None
         self.forget_kept()
+        self._count_crowds()
+
+    def _count_crowds(self) -> None:
+        waiting = self._unsent if self._in_hand is None else (self._in_hand, *self._unsent)
+        self.crowd = sum(entry.takes_room for entry in waiting)
+        self.held_crowd = sum(entry.takes_room for entry in self._held or ())
 
     def _drop_oldest_live(self) -> bool:
         for queue in filter(None, (self._unsent, self._held)):

@@ -248,6 +248,19 @@ class SessionProtocol:
         return len(self._journal)
 
     @property
+    def crowd(self) -> int:
+        """Messages among them that can leave and have no bound but the patience of senders.
+
+        Live audio has one of its own, and what is sent again was counted before.
+        """
+        return self._journal.crowd
+
+    @property
+    def held_crowd(self) -> int:
+        """The same of realtime input that waits for the result of a function."""
+        return self._journal.held_crowd
+
+    @property
     def dropped_user_audio_s(self) -> float:
         """Live audio that had to wait for too long and was dropped."""
         return self._journal.dropped_live_s
@@ -378,11 +391,6 @@ class SessionProtocol:
         self._calls.answered(responses)
         if not self._calls.hold_input:
             self._held_input.release()
-
-    @property
-    def holds_input(self) -> bool:
-        """Whether realtime input waits for the result of a function."""
-        return self._held_input.ends_at_s is not None
 
     def is_asked_again(self, call_id: str) -> bool:
         """Whether a call was lost with its connection, and the model will make it anew."""

@@ -108,13 +108,17 @@ class SessionDriver:
             await self.close()
             raise error
 
-    async def send(self, command: Callable[[], None]) -> None:
+    async def send(self, command: Callable[[], None], *, realtime: bool = False) -> None:
         """Give the protocol a command, when there is room for what it sends.
+
+        Args:
+            command: Calls it.
+            realtime: It is realtime input.
 
         Raises:
             SessionClosed: The session is over.
         """
-        await self.outbox.room()
+        await self.outbox.room(realtime=realtime)
         self.send_now(command)
 
     def send_now(self, command: Callable[[], None]) -> None:

@@ -114,7 +114,7 @@ class LiveSession:
 
     async def send_text_realtime(self, text: str) -> None:
         """Send text as if the user had said it: it interrupts, and is answered."""
-        await self._send(lambda: self._protocol.send_text(text))
+        await self._send(lambda: self._protocol.send_text(text), realtime=True)
 
     async def send_audio_realtime(self, pcm: Pcm, rate_hz: int = 16_000) -> None:
         """Send the user's voice; any length, one after the other.
@@ -138,7 +138,7 @@ class LiveSession:
 
     async def send_audio_message(self, message: bytes) -> None:
         """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
-        await self._send(lambda: self._protocol.send_audio_message(message))
+        await self._send(lambda: self._protocol.send_audio_message(message), realtime=True)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
         """Send one message of a live microphone, which cannot wait. Never blocks.
@@ -157,7 +157,7 @@ class LiveSession:
     async def end_audio_stream(self) -> None:
         """The microphone pauses: the service works on what it has heard so far."""
         await self._user_audio.flush()
-        await self._send(self._protocol.audio_stream_end)
+        await self._send(self._protocol.audio_stream_end, realtime=True)
 
     async def send_video_realtime(self, data: bytes, mime_type: str = "image/jpeg") -> None:
         """Send one still image (JPEG, PNG or WebP); about one a second is looked at."""
@@ -165,16 +165,16 @@ class LiveSession:
             raise ValueError(
                 f"mime_type is {mime_type!r}; video is sent as still images, such as image/jpeg."
             )
-        await self._send(lambda: self._protocol.send_video(bytes(data), mime_type))
+        await self._send(lambda: self._protocol.send_video(bytes(data), mime_type), realtime=True)
 
     async def start_activity(self) -> None:
         """The user begins to speak; only with ``VAD(disabled=True)``."""
-        await self._send(self._protocol.activity_start)
+        await self._send(self._protocol.activity_start, realtime=True)
 
     async def end_activity(self) -> None:
         """The user has ended; only with ``VAD(disabled=True)``. The model answers now."""
         await self._user_audio.flush()
-        await self._send(self._protocol.activity_end)
+        await self._send(self._protocol.activity_end, realtime=True)
 
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
@@ -184,15 +184,7 @@ class LiveSession:
         model calls again under another id, and the answer to the old one is dropped; otherwise
         the answer is told as words.
         """
-
-        def command() -> None:
-            self._protocol.send_function_responses(responses)
-
-        if self._protocol.holds_input:
-            # What waits, waits for this: it must not wait for room itself.
-            self._driver.send_now(command)
-        else:
-            await self._send(command)
+        await self._send(lambda: self._protocol.send_function_responses(responses))
 
     async def update_context(
         self,
@@ -424,8 +416,8 @@ class LiveSession:
         if self._timing is not None:
             self._timing.end()
 
-    async def _send(self, command: Callable[[], None]) -> None:
-        await self._driver.send(command)
+    async def _send(self, command: Callable[[], None], *, realtime: bool = False) -> None:
+        await self._driver.send(command, realtime=realtime)
 
 
 def as_instruction(content: ContentInput) -> Content:

@@ -118,7 +118,7 @@ class UserAudio:
 
     async def _send_packets(self, packets: list[bytes]) -> None:
         for packet in packets:
-            await self._driver.outbox.room()
+            await self._driver.outbox.room(realtime=True)
             self._driver.send_audio(packet)
             self.sent_packets += 1
 
