@@ -35,6 +35,10 @@ class _Call:
     turn: int
     holds: bool
     """No realtime input may be sent while it is open."""
+    connection: int
+    """The number of the one on which it was made last."""
+    repeated: bool = False
+    """It is the same as on the connection before."""
     remembered: bool = False
     """A resumption handle came after it."""
     asked_again: bool = False
@@ -52,6 +56,8 @@ class Calls:
     """
 
     def __init__(self, profile: ModelProfile, tools: Iterable[Tool] = ()) -> None:
+        self.connection = 1
+        """Number of the present connection."""
         self._profile = profile
         self._calls: OrderedDict[str, _Call] = OrderedDict()
         self._open: set[str] = set()
@@ -80,10 +86,15 @@ class Calls:
     def called(self, calls: Iterable[FunctionCall], turn: int) -> None:
         """The model called functions."""
         for call in calls:
-            if call.id and call.id not in self._calls:
-                holds = self._profile.holds_input_in_call and call.name in self._blocking
-                self._calls[call.id] = _Call(turn, holds)
-                self._open.add(call.id)
+            before = self._calls.get(call.id)
+            if not call.id or (before is not None and before.connection == self.connection):
+                continue
+            holds = self._profile.holds_input_in_call and call.name in self._blocking
+            # One that was lost for good has nothing to do with this one but the id.
+            repeated = before is not None and (before.asked_again or not before.lost)
+            self._calls[call.id] = _Call(turn, holds, self.connection, repeated)
+            self._calls.move_to_end(call.id)
+            self._open.add(call.id)
         while len(self._calls) > _MAX_CALLS:
             oldest = next(iter(self._calls))
             over = next((key for key in self._calls if key not in self._open), oldest)
@@ -116,6 +127,7 @@ class Calls:
             asked_again: The question of ``turn`` is sent again.
             turn: None: whatever was asked.
         """
+        self.connection += 1
         for call_id, call in self._calls.items():
             if not call.lost and not (with_handle and call.remembered):
                 call.lost = True
@@ -126,6 +138,11 @@ class Calls:
         """Whether a call was lost, and the model will make it anew if it still wants it."""
         call = self._calls.get(call_id)
         return call is not None and call.lost and call.asked_again
+
+    def is_repeated(self, call_id: str) -> bool:
+        """Whether a call was made on an earlier connection too, and its result is still missing."""
+        call = self._calls.get(call_id)
+        return call is not None and call.repeated
 
     def messages(
         self, responses: Sequence[FunctionResponse]

@@ -396,6 +396,15 @@ class SessionProtocol:
         """Whether a call was lost with its connection, and the model will make it anew."""
         return self._calls.is_asked_again(call_id)
 
+    def is_repeated(self, call_id: str) -> bool:
+        """Whether a call was made before under the same id, on a connection that was lost."""
+        return self._calls.is_repeated(call_id)
+
+    @property
+    def connection(self) -> int:
+        """Number of the present connection, or else of the last one; from 1."""
+        return self._calls.connection
+
     def update_context(
         self, *, system_instruction: Content | None = None, tools: Sequence[Tool] | None = None
     ) -> None:

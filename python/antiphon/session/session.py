@@ -75,6 +75,8 @@ class LiveSession:
             toolbox,
             self.send_function_responses,
             is_asked_again=protocol.is_asked_again,
+            is_repeated=protocol.is_repeated,
+            connection=lambda: protocol.connection,
             streams=streams_results,
         )
         self._driver = SessionDriver(
