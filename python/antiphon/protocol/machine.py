@@ -415,13 +415,20 @@ class SessionProtocol:
         )
         self._command(ClientMessage(context_update=update), asks=False)
         # A later connection may be to a session that never heard of this.
-        if system_instruction is not None:
-            self._setup = msgspec.structs.replace(
-                self._setup, system_instruction=system_instruction
-            )
+        self._setup = self.updated_setup(system_instruction=system_instruction, tools=tools)
         if tools is not None:
-            self._setup = msgspec.structs.replace(self._setup, tools=list(tools) or None)
             self._calls.declare(tools)
+
+    def updated_setup(
+        self, *, system_instruction: Content | None = None, tools: Sequence[Tool] | None = None
+    ) -> Setup:
+        """What `update_context` would make of the setup."""
+        setup = self._setup
+        if system_instruction is not None:
+            setup = msgspec.structs.replace(setup, system_instruction=system_instruction)
+        if tools is not None:
+            setup = msgspec.structs.replace(setup, tools=list(tools) or None)
+        return setup
 
     def send_raw(self, message: ClientMessage | bytes) -> None:
         """Any message, as it is."""

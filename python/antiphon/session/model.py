@@ -97,7 +97,7 @@ class LiveModel:
             # Vertex says what it has taken, so that nothing is lost or doubled.
             transparent = True if isinstance(self.backend, VertexAI) else None
             self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
-        self._doubts = self._checked()
+        self._doubts = self._checked(self._plan.setup)
         # What JSON cannot say is told now, not to a connection.
         encode_client_message(ClientMessage(setup=self._plan.setup))
 
@@ -111,14 +111,17 @@ class LiveModel:
         """What was changed to make the configuration fit the model, and what may not fit it."""
         return self._plan.notes + self._doubts
 
-    def _checked(self) -> tuple[str, ...]:
+    def _checked(self, setup: Setup) -> tuple[str, ...]:
         """What the model may not accept, in words.
+
+        Args:
+            setup: Its session's at the beginning, or as an update leaves it.
 
         Raises:
             UnsupportedSetup: The model is known not to accept something, and ``strict`` is on.
         """
         problems = check_setup(
-            self._plan.setup,
+            setup,
             self.name,
             service=service_of(self.backend),
             api_version=getattr(self.backend, "api_version", ""),
@@ -212,6 +215,7 @@ class LiveModel:
             notes=self.notes,
             packet_ms=self.packet_ms,
             connect=lambda: self._connect_again(protocol, again_s),
+            check=self._checked,
             timing=timing,
             streams_results=service_of(self.backend) != "vertex",
         )

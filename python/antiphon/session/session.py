@@ -30,6 +30,7 @@ from antiphon.wire import (
     ContentInput,
     FunctionResponse,
     SessionResumptionUpdate,
+    Setup,
     as_turns,
 )
 
@@ -65,12 +66,14 @@ class LiveSession:
         notes: Sequence[str] = (),
         packet_ms: int = 20,
         connect: Callable[[], Awaitable[Channel]],
+        check: Callable[[Setup], Sequence[str]],
         timing: TimingRecorder | None = None,
         streams_results: bool = True,
     ) -> None:
         self.notes: list[str] = list(notes)
         self._protocol = protocol
         self._timing = timing
+        self._check = check
         self._tools = ToolRunner(
             toolbox,
             self.send_function_responses,
@@ -196,15 +199,23 @@ class LiveSession:
     ) -> None:
         """Replace the system instruction, the tools, or both, in mid-session.
 
+        It is held against the rules of the model, as a setup is; what may not fit it stands in
+        `notes` then.
+
         Raises:
             ToolError: A function cannot be declared; nothing was sent.
+            UnsupportedSetup: The service is known to refuse something of this for the model, and
+                nothing was sent; ``strict=False`` in the configuration sends it all the same.
         """
         toolbox = None if tools is None else Toolbox(tools, model_behavior=self._tools.behavior)
         declared = None if toolbox is None else toolbox.wire_tools()
         instruction = None if system_instruction is None else as_instruction(system_instruction)
+        setup = self._protocol.updated_setup(system_instruction=instruction, tools=declared)
+        doubts = [doubt for doubt in self._check(setup) if doubt not in self.notes]
 
         def command() -> None:
             self._protocol.update_context(system_instruction=instruction, tools=declared)
+            self.notes += doubts
             if toolbox is not None:
                 self._tools.toolbox = toolbox
 

@@ -256,8 +256,13 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Replace the system instruction, the tools, or both, in mid-session.
 
+        It is held against the rules of the model, as a setup is; what may not fit it stands in
+        `notes` then.
+
         Raises:
             ToolError: A function cannot be declared; nothing was sent.
+            UnsupportedSetup: The service is known to refuse something of this for the model, and
+                nothing was sent; ``strict=False`` in the configuration sends it all the same.
         """
         self._wait(
             lambda it: it.update_context(system_instruction=system_instruction, tools=tools),
