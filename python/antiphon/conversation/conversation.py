@@ -30,6 +30,8 @@ from antiphon.session.feed import Feed, Subscription
 __all__ = ["Conversation", "ConversationSession", "EventSubscription"]
 
 _RECORDER_CHECK_S = 0.1
+# Notices that wait for words of the user; the newest say what matters.
+_MAX_UNTOLD = 8
 
 EventSubscription: TypeAlias = Subscription[Event]
 
@@ -55,6 +57,11 @@ class ConversationSession(UplinkSession, Protocol):
     @property
     def turn_open(self) -> bool:
         """Whether that turn has begun and not ended."""
+        ...
+
+    @property
+    def takes_content(self) -> bool:
+        """Whether the model is known to take content in mid-session that asks for no answer."""
         ...
 
     def receive(self) -> MessageSource:
@@ -87,9 +94,11 @@ class Conversation:
         record_to: A WAV file for both sides, the user left and the model right, as heard.
         tell_heard: After an interruption, tell the model in words what was heard of its answer:
             it takes all that it said for heard. Sent as content of the user that asks for no
-            answer, when no turn is open. For models that take content in mid-session: 2.5 and
-            3.8 do; 3.1 refused it with 1007 until mid-2026, and models before 2.5 answer no
-            speech after it.
+            answer, when no turn is open. To models that may not take content in mid-session
+            (3.1 refused it with 1007 until mid-2026, those before 2.5 answer no speech after it)
+            it is sent as realtime text, which asks for one: so it waits for words of the user,
+            and goes out while they speak, or before what they type. Whether the service answers
+            it beside the speech is not known.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
 
@@ -125,6 +134,7 @@ class Conversation:
             self._publish,
         )
         self._tell_heard = tell_heard
+        self._untold: list[str] = []
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
         self._feed: Feed[Event] = Feed()
@@ -225,7 +235,10 @@ class Conversation:
             SessionClosed: The session has ended.
         """
         answer, at_s = self._downlink.next_answer, self._now_s()
-        await self._session.send_text_realtime(text)
+        notices = [] if self._session.takes_content else self._untold
+        said = "\n".join((*notices, text))
+        notices.clear()
+        await self._session.send_text_realtime(said)
         utterance = self.transcript.user(answer, typed=True)
         utterance.text += text
         utterance.start_s = utterance.end_s = at_s
@@ -298,13 +311,23 @@ class Conversation:
     async def _tell_what_was_heard(self) -> None:
         # How and why the session ended is told to those who receive from it.
         with contextlib.suppress(SessionClosed):
-            untold: list[str] = []
             async for event in self.events():
                 if isinstance(event, Interrupted) and self.timeline.turn(event.turn).interrupted:
-                    untold.append(_heard_notice(event.heard_text))
-                # Content would cut a turn that is open.
-                while untold and not self._session.turn_open:
-                    await self._session.send(untold.pop(0), turn_complete=False)
+                    self._untold.append(_heard_notice(event.heard_text))
+                    del self._untold[:-_MAX_UNTOLD]
+                # Content would cut a turn that is open, and so would text.
+                while self._untold and not self._session.turn_open:
+                    if self._session.takes_content:
+                        await self._session.send(self._untold.pop(0), turn_complete=False)
+                    elif self._user_speaks:
+                        await self._session.send_text_realtime(self._untold.pop(0))
+                    else:
+                        break
+
+    @property
+    def _user_speaks(self) -> bool:
+        speech = self.timeline.user_speech
+        return bool(speech) and speech[-1].end_s is None
 
     def _publish(self, event: Event) -> None:
         match event:

@@ -123,7 +123,9 @@ class SessionProtocol:
         transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
         self._journal = Journal(max_kept_live_s=policy.live_again_s, transparent=transparent)
         self._history = History()
-        self._calls = Calls(profile_of(setup.model), setup.tools or ())
+        self.profile = profile_of(setup.model)
+        """What the model accepts."""
+        self._calls = Calls(self.profile, setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
         self._reconnecting = Reconnecting(continuity)
         self._carryover = Carryover(

@@ -351,6 +351,11 @@ class LiveSession:
         return self._protocol.turns.open
 
     @property
+    def takes_content(self) -> bool:
+        """Whether the model is known to take content in mid-session that asks for no answer."""
+        return self._protocol.profile.takes_content
+
+    @property
     def dropped_audio_frames(self) -> int:
         """Audio of interrupted turns that came too late and was dropped, in frames."""
         return self._protocol.turns.dropped_audio_frames

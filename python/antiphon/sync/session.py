@@ -362,6 +362,11 @@ class LiveSession(Twin[AsyncLiveSession]):
         return self._asynchronous.turn_open
 
     @property
+    def takes_content(self) -> bool:
+        """Whether the model is known to take content in mid-session that asks for no answer."""
+        return self._asynchronous.takes_content
+
+    @property
     def dropped_audio_frames(self) -> int:
         """Audio of interrupted turns that came too late and was dropped, in frames."""
         return self._asynchronous.dropped_audio_frames
