@@ -54,6 +54,7 @@ from antiphon.wire import (
     Tool,
     ToolsUpdate,
     bytes_to_base64,
+    complete_reason,
     decode_server_message,
     encode_client_message,
     profile_of,
@@ -207,7 +208,8 @@ class SessionProtocol:
         if self.state is State.CLOSED or (self.state is State.RECONNECTING and not self._connected):
             return  # it was given up before
         during_setup = self.state in (State.OPENING, State.RECONNECTING)
-        self._lost(Closure.of_close(code, reason, during_setup=during_setup), now)
+        whole = complete_reason(reason, self._setup.model)
+        self._lost(Closure.of_close(code, whole, during_setup=during_setup), now)
 
     def connect_failed(self, error: ConnectError, now: float) -> None:
         """The connection that `Reconnect` asked for was not made. Next: take `events`."""
