@@ -93,10 +93,12 @@ class LiveModel:
             else as_instruction(system_instruction),
             tools=self._toolbox.wire_tools(),
         )
-        if continuity is not None and self._plan.setup.session_resumption is None:
-            # Vertex says what it has taken, so that nothing is lost or doubled.
-            transparent = True if isinstance(self.backend, VertexAI) else None
-            self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
+        if continuity is not None:
+            wish = self._plan.setup.session_resumption or SessionResumption()
+            if isinstance(self.backend, VertexAI):
+                # It says what it has taken, so that nothing is lost or doubled.
+                wish.transparent = True
+            self._plan.setup.session_resumption = wish
         self._doubts = self._checked()
         # What JSON cannot say is told now, not to a connection.
         encode_client_message(ClientMessage(setup=self._plan.setup))
