@@ -292,8 +292,14 @@ def test_video_must_be_an_image():
     async def use(session):
         with pytest.raises(ValueError, match="video/mp4"):
             await session.send_video_realtime(b"", "video/mp4")
+        with pytest.raises(ValueError, match="empty"):
+            await session.send_video_realtime(b"")
+        for wrong in (5, "a text", np.zeros((2, 2), np.uint8)):
+            with pytest.raises(TypeError, match=type(wrong).__name__):
+                await session.send_video_realtime(wrong)
 
-    in_session(accept_and_wait, use)
+    _, received = in_session(accept_and_wait, use)
+    assert len(received) == 1
 
 
 def test_senders_wait_for_room_and_a_cancelled_one_has_sent_whole_packets():

@@ -97,7 +97,7 @@ class LiveModel:
             wish = self._plan.setup.session_resumption or SessionResumption()
             if isinstance(self.backend, VertexAI):
                 # It says what it has taken, so that nothing is lost or doubled.
-                wish.transparent = True
+                wish = replace(wish, transparent=True)
             self._plan.setup.session_resumption = wish
         self._doubts = self._checked()
         # What JSON cannot say is told now, not to a connection.

@@ -102,6 +102,7 @@ class LiveSession:
     async def send(self, content: ContentInput = (), turn_complete: bool = True) -> None:
         """Send ordered content: a ``str``, parts, or ``{"role", "parts"}`` turns.
 
+        An image is a part: ``[Blob.of(jpeg, "image/jpeg"), "What is this?"]``.
         It interrupts a running answer. With ``turn_complete`` the model answers; without, more
         is awaited. Empty content with ``turn_complete`` means: answer now.
 
@@ -160,11 +161,24 @@ class LiveSession:
         await self._send(self._protocol.audio_stream_end)
 
     async def send_video_realtime(self, data: bytes, mime_type: str = "image/jpeg") -> None:
-        """Send one still image (JPEG, PNG or WebP); about one a second is looked at."""
+        """Send one still image (JPEG, PNG or WebP); about one a second is looked at.
+
+        An image that a question is about goes with it instead: see `send`.
+
+        Raises:
+            TypeError, ValueError: Not the bytes of an image.
+            SessionClosed: The session is over.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"data is a {type(data).__name__}; it must be the bytes of a JPEG, PNG or WebP."
+            )
         if not mime_type.startswith("image/"):
             raise ValueError(
                 f"mime_type is {mime_type!r}; video is sent as still images, such as image/jpeg."
             )
+        if not data:
+            raise ValueError("data is empty; it must be the bytes of an image.")
         await self._send(lambda: self._protocol.send_video(bytes(data), mime_type))
 
     async def start_activity(self) -> None:

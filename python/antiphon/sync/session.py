@@ -166,6 +166,7 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Send ordered content: a ``str``, parts, or ``{"role", "parts"}`` turns.
 
+        An image is a part: ``[Blob.of(jpeg, "image/jpeg"), "What is this?"]``.
         It interrupts a running answer. With ``turn_complete`` the model answers; without, more
         is awaited. Empty content with ``turn_complete`` means: answer now.
 
@@ -224,7 +225,14 @@ class LiveSession(Twin[AsyncLiveSession]):
     def send_video_realtime(
         self, data: bytes, mime_type: str = "image/jpeg", *, timeout_s: float | None = None
     ) -> None:
-        """Send one still image (JPEG, PNG or WebP); about one a second is looked at."""
+        """Send one still image (JPEG, PNG or WebP); about one a second is looked at.
+
+        An image that a question is about goes with it instead: see `send`.
+
+        Raises:
+            TypeError, ValueError: Not the bytes of an image.
+            SessionClosed: The session is over.
+        """
         self._wait(lambda it: it.send_video_realtime(data, mime_type), timeout_s)
 
     def start_activity(self, *, timeout_s: float | None = None) -> None:

@@ -10,9 +10,10 @@ Source: the ``BidiGenerateContentServerMessage`` of the Live API and frames of t
 
 from __future__ import annotations
 
+import base64
 import json
 import math
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -70,10 +71,15 @@ class _OpenWire(_Wire):
 
 
 class Blob(_OpenWire):
-    """Bytes with a mime type; ``data`` is base64 (see `antiphon.wire.base64_to_bytes`)."""
+    """Bytes with a mime type; ``data`` is base64 (see `of` and `antiphon.wire.base64_to_bytes`)."""
 
     mime_type: str = ""
     data: str = ""
+
+    @classmethod
+    def of(cls, data: bytes, mime_type: str) -> Self:
+        """Bytes as a file has them, such as those of an image."""
+        return cls(mime_type=mime_type, data=base64.b64encode(data).decode("ascii"))
 
 
 class FileData(_OpenWire):
