@@ -126,8 +126,8 @@ class LiveSession:
         `sent_audio_packets` tells how many.
 
         Args:
-            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
-                bytes of mono little-endian int16.
+            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
+                array or a buffer of them; or bytes of mono little-endian int16.
             rate_hz: 4,000 to 384,000.
 
         Raises:
@@ -193,14 +193,25 @@ class LiveSession:
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
         the answer is told as words.
+
+        Raises:
+            TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            SessionClosed: The session is over.
         """
+        listed = list(responses) if isinstance(responses, Sequence) else [responses]
+        if wrong := [each for each in listed if not isinstance(each, FunctionResponse)]:
+            raise TypeError(
+                f"responses has a {type(wrong[0]).__name__}; it must be a list of "
+                "FunctionResponse, each with the id and the name of its call."
+            )
 
         def command() -> None:
-            self._protocol.send_function_responses(responses)
+            self._protocol.send_function_responses(listed)
 
         if self._protocol.holds_input:
             # What waits, waits for this: it must not wait for room itself.

@@ -191,8 +191,8 @@ class LiveSession(Twin[AsyncLiveSession]):
         `sent_audio_packets` tells how many.
 
         Args:
-            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
-                bytes of mono little-endian int16.
+            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
+                array or a buffer of them; or bytes of mono little-endian int16.
             rate_hz: 4,000 to 384,000.
             timeout_s: See `antiphon.sync`.
 
@@ -248,10 +248,15 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
         the answer is told as words.
+
+        Raises:
+            TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            SessionClosed: The session is over.
         """
         self._wait(lambda it: it.send_function_responses(responses), timeout_s)
 
