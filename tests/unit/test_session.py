@@ -1,6 +1,5 @@
 """The session on asyncio, in virtual time, against a scripted service."""
 
-import array
 import asyncio
 import base64
 import gc
@@ -258,30 +257,6 @@ def test_audio_of_any_length_arrives_whole_and_in_packets(kind):
     assert not sent[len(samples) :].any()
 
 
-def test_a_buffer_is_taken_for_what_it_says_that_it_is():
-    samples = np.linspace(-0.5, 0.5, 320, dtype=np.float32)
-    ints = np.round(samples * 32768).astype(np.int16)
-    buffers = [
-        array.array("f", samples.tolist()),
-        memoryview(samples),
-        array.array("h", ints.tolist()),
-        memoryview(ints.tobytes()),
-        memoryview(np.stack([samples, samples], axis=1)),
-    ]
-
-    async def use(session):
-        for buffer in buffers:
-            await session.send_audio_realtime(buffer)
-        with pytest.raises(AudioFormatError, match="float64"):
-            await session.send_audio_realtime(array.array("d", [0.0]))
-
-    _, received = in_session(accept_and_wait, use)
-    packets = pcm_of(received)
-    assert len(packets) == len(buffers)
-    for packet in packets:
-        assert np.array_equal(packet, ints)
-
-
 def test_audio_of_another_rate_is_resampled_and_a_change_of_rate_loses_no_tail():
     async def use(session):
         await session.send_audio_realtime(np.full(48_000, 1000, np.int16), rate_hz=48_000)
@@ -317,14 +292,8 @@ def test_video_must_be_an_image():
     async def use(session):
         with pytest.raises(ValueError, match="video/mp4"):
             await session.send_video_realtime(b"", "video/mp4")
-        with pytest.raises(ValueError, match="empty"):
-            await session.send_video_realtime(b"")
-        for wrong in (5, "a text", np.zeros((2, 2), np.uint8)):
-            with pytest.raises(TypeError, match=type(wrong).__name__):
-                await session.send_video_realtime(wrong)
 
-    _, received = in_session(accept_and_wait, use)
-    assert len(received) == 1
+    in_session(accept_and_wait, use)
 
 
 def test_senders_wait_for_room_and_a_cancelled_one_has_sent_whole_packets():
@@ -896,14 +865,3 @@ def test_a_key_that_the_service_says_shows_nowhere(caplog):
     in_session(echo, use)
     assert len(caplog.records) == 3
     assert KEY not in caplog.text + str(error)
-
-
-@pytest.mark.parametrize("wrong", [{"id": "a"}, [{"id": "a"}], "a", 5, [FunctionResponse(), None]])
-def test_what_is_no_function_response_is_refused_and_nothing_is_sent(wrong):
-    async def use(session):
-        with pytest.raises(TypeError, match="list of FunctionResponse"):
-            await session.send_function_responses(wrong)
-        await session.send_function_responses(FunctionResponse(id="a", name="f"))
-
-    _, received = in_session(accept_and_wait, use)
-    assert [next(iter(message)) for message in received] == ["setup", "toolResponse"]
