@@ -98,6 +98,7 @@ def test_a_refusal_of_a_server_is_told_whole(service):
     ("code", "reason", "hint"),
     [
         (1007, UNKNOWN_NAME + "Cannot find field.", "api_version"),
+        (1007, "API key expired. Please renew the API key.", "create_token"),
         (1007, "Cannot extract voices from a non-audio request.", "voice"),
         (
             1007,

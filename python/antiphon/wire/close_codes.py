@@ -59,6 +59,16 @@ _FAILED_PERMISSION = CloseCause(
 _BY_REASON: tuple[tuple[int | None, str, CloseCause], ...] = (
     (
         None,
+        "api key expired",
+        CloseCause(
+            "auth",
+            "the API key has expired, or the ephemeral token, or its uses are spent",
+            "Renew it; create_token says for how long and how often a token can be used.",
+            False,
+        ),
+    ),
+    (
+        None,
         "api key",
         CloseCause(
             "auth",
