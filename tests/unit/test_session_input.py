@@ -74,4 +74,5 @@ def test_what_is_no_function_response_is_refused_and_nothing_is_sent(wrong):
         await session.send_function_responses(FunctionResponse(id="a", name="f"))
 
     (message,) = sent_by(use)
-    assert [each["id"] for each in message["toolResponse"]["functionResponses"]] == ["a"]
+    (response,) = message["toolResponse"]["functionResponses"]
+    assert response == {"id": "a", "name": "f", "response": {}}

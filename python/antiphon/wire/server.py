@@ -97,16 +97,22 @@ class FunctionCall(_OpenWire):
     id: str = ""
 
 
+def _empty() -> dict[str, Any]:
+    """Of `dict` itself, msgspec would know that it is the default, and leave it out."""
+    return {}
+
+
 class FunctionResponse(_OpenWire):
     """The result of a function call.
 
     ``scheduling`` (``SILENT``, ``WHEN_IDLE``, ``INTERRUPT``) is for NON_BLOCKING calls only;
-    ``will_continue`` makes the call one with several results (Gemini API).
+    ``will_continue`` makes the call one with several results (Gemini API). ``response``
+    is sent even if it is empty, because the service requires it.
     """
 
     id: str = ""
     name: str = ""
-    response: dict[str, Any] = {}
+    response: dict[str, Any] = msgspec.field(default_factory=_empty)
     scheduling: str | None = None
     will_continue: bool | None = None
     parts: list[dict[str, Any]] | None = None
