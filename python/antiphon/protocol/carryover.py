@@ -71,7 +71,8 @@ class Carryover:
 
     def leave(self) -> None:
         """The connection is given up, or gone."""
-        turn = self._turns.turn if self._turns.open else 0
+        turns = self._turns
+        turn = turns.turn if turns.open or turns.goes_on else 0
         self._calls.leave(self.asks_again, None if self._transparent else turn)
         self._sent_again += self._journal.rewind(send_again=self.asks_again)
 
@@ -87,7 +88,7 @@ class Carryover:
         if complete:
             ended = ServerContent(turn_complete=True)
             return LiveServerMessage.local(ended, turns.end(), now=now)
-        if turns.open or (unanswered and not self._sent_again):
+        if turns.open or turns.goes_on or (unanswered and not self._sent_again):
             return self._cut_answer(now)
         return None
 
@@ -111,8 +112,9 @@ class Carryover:
     def _cut_answer(self, now: float) -> LiveServerMessage:
         """An answer will not go on, or not come at all."""
         turns = self._turns
-        turn, received_s = (turns.turn, turns.received_s) if turns.open else (None, 0.0)
-        marks = turns.end() if turns.open else TurnMarks()
+        begun = turns.open or turns.goes_on
+        turn, received_s = (turns.turn, turns.received_s) if begun else (None, 0.0)
+        marks = turns.end() if begun else TurnMarks()
         message = LiveServerMessage.local(ServerContent(), marks, now=now)
         message.answer_cut = AnswerCut(turn, round(received_s, 6), self._sent_again > 0)
         return message

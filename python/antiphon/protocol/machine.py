@@ -127,7 +127,7 @@ class SessionProtocol:
         self._history = History()
         self._calls = Calls(profile_of(setup.model), setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
-        self._reconnecting = Reconnecting(continuity)
+        self._reconnecting = Reconnecting(continuity, setup.session_resumption)
         self._carryover = Carryover(
             self.turns,
             self._calls,
@@ -183,6 +183,8 @@ class SessionProtocol:
                 self._refused(message.error, now)
                 return
             self._early(decoded)
+        elif message.error is not None:
+            self._notice(ProtocolViolation(f"The service sent an error: {_words(message.error)}."))
         self._keep_state(message, now)
         marks = self.turns.observe(decoded)
         if marks.begins:
@@ -193,7 +195,8 @@ class SessionProtocol:
             self._tell(received)
             received.provoked = received.interrupted and self._provoked_turn == marks.turn
             self._history.take(received)
-        if message.server_content is not None and message.server_content.turn_complete:
+        turn_complete = message.server_content is not None and message.server_content.turn_complete
+        if turn_complete and not self.turns.goes_on:
             self._carryover.answered()
         self._move_at_a_pause(now)
 
@@ -470,8 +473,7 @@ class SessionProtocol:
 
     def _refused(self, error: dict[str, object], now: float) -> None:
         """An error object instead of a close: some proxies in front of the service do this."""
-        reason = redact(str(error.get("message") or error.get("status") or error), self.secrets)
-        reason = reason[:500]
+        reason = redact(_words(error), self.secrets)[:500]
         self._lost(Closure.of_close(None, reason, during_setup=True), now)
 
     def _early(self, decoded: DecodedMessage) -> None:
@@ -527,10 +529,11 @@ class SessionProtocol:
             return None
         asks_again = self._carryover.asks_again
         # What was sent goes again: who moves before all has left never gets done on a slow link.
-        if not self._journal.unanswered and not (asks_again and self.unsent):
+        unanswered = self._journal.unanswered or self.turns.goes_on
+        if not unanswered and not self.turns.user_waits and not (asks_again and self.unsent):
             return self._reconnecting.move_at_s
         # A question is on its way: it is waited for, but not longer than there is time.
-        return self._reconnecting.latest_move_s if asks_again else None
+        return self._reconnecting.latest_move_s if asks_again or not unanswered else None
 
     def _lost(self, closure: Closure, now: float) -> None:
         """A connection ended that nobody closed here."""
@@ -597,6 +600,10 @@ class SessionProtocol:
         self._connected = False
         self._journal.clear()
         self._events.append(Closed(closure))
+
+
+def _words(error: dict[str, object]) -> str:
+    return str(error.get("message") or error.get("status") or error)
 
 
 def _says_nothing(decoded: DecodedMessage) -> bool:
