@@ -106,11 +106,11 @@ class SetupRejected(_Closed):
 
 
 class AuthError(SetupRejected):
-    """The service did not accept the credentials."""
+    """The service did not accept the credentials, with the connection or with the setup."""
 
 
 class QuotaError(SetupRejected):
-    """The service refused because of a quota or a rate limit."""
+    """The service refused because of a quota or a rate limit, in the same ways."""
 
 
 class SessionClosed(_Closed):

@@ -261,7 +261,7 @@ class LiveModel:
             _, protocol.secrets, channel = await self._connect(timeout_s)
         except ConnectError:
             raise
-        except SetupRejected as error:  # of the credentials
+        except SetupRejected as error:  # of the credentials, or a quota
             raise ConnectError(
                 str(error),
                 code=error.code,
