@@ -61,18 +61,21 @@ class Calls:
         self._profile = profile
         self._calls: OrderedDict[str, _Call] = OrderedDict()
         self._open: set[str] = set()
+        # Calls without an id, which Vertex may send: open until a result of that name is given.
+        self._without_id: list[tuple[str, bool]] = []
         self._blocking: set[str] = set()
         self.declare(tools)
 
     @property
     def open(self) -> bool:
         """Whether a result is waited for."""
-        return bool(self._open)
+        return bool(self._open or self._without_id)
 
     @property
     def hold_input(self) -> bool:
         """Whether the model must not be sent realtime input now."""
-        return any(self._calls[call_id].holds for call_id in self._open)
+        holds = any(self._calls[call_id].holds for call_id in self._open)
+        return holds or any(holds for _, holds in self._without_id)
 
     def declare(self, tools: Iterable[Tool]) -> None:
         """These are the functions from now on."""
@@ -86,10 +89,14 @@ class Calls:
     def called(self, calls: Iterable[FunctionCall], turn: int) -> None:
         """The model called functions."""
         for call in calls:
-            before = self._calls.get(call.id)
-            if not call.id or (before is not None and before.connection == self.connection):
-                continue
             holds = self._profile.holds_input_in_call and call.name in self._blocking
+            if not call.id:
+                self._without_id.append((call.name, holds))
+                del self._without_id[:-_MAX_CALLS]
+                continue
+            before = self._calls.get(call.id)
+            if before is not None and before.connection == self.connection:
+                continue
             # One that was lost for good has nothing to do with this one but the id.
             repeated = before is not None and (before.asked_again or not before.lost)
             self._calls[call.id] = _Call(turn, holds, self.connection, repeated)
@@ -107,12 +114,20 @@ class Calls:
 
     def answered(self, responses: Iterable[FunctionResponse]) -> None:
         """Results were given."""
-        self._open -= {response.id for response in responses if not response.will_continue}
+        for response in responses:
+            if response.will_continue:
+                continue
+            self._open.discard(response.id)
+            if not response.id:
+                names = [name for name, _ in self._without_id]
+                if response.name in names:
+                    del self._without_id[names.index(response.name)]
 
     def stop_holding(self) -> None:
         """The user was kept waiting for long enough."""
         for call in self._calls.values():
             call.holds = False
+        self._without_id = [(name, False) for name, _ in self._without_id]
 
     def mark_remembered(self) -> None:
         """A resumption handle came: it remembers all calls so far."""
@@ -128,6 +143,7 @@ class Calls:
             turn: None: whatever was asked.
         """
         self.connection += 1
+        self._without_id.clear()  # whatever comes of them, nobody could tell them apart
         for call_id, call in self._calls.items():
             if not call.lost and not (with_handle and call.remembered):
                 call.lost = True

@@ -77,7 +77,8 @@ class Carryover:
 
     def leave(self) -> None:
         """The connection is given up, or gone."""
-        self._left_turn = self._turns.turn if self._turns.open else 0
+        turns = self._turns
+        self._left_turn = turns.turn if turns.open or turns.goes_on else 0
         self._journal.rewind(send_again=self.asks_again)
 
     def break_off(self, now: float, *, with_handle: bool) -> LiveServerMessage | None:
@@ -101,7 +102,7 @@ class Carryover:
             known=with_handle and self._trusts_handle, answered=not with_handle
         )
         asked_again = self.asks_again and goes_again > 0
-        if turns.open or (unanswered and not asked_again):
+        if turns.open or turns.goes_on or (unanswered and not asked_again):
             return self._cut_answer(now, asked_again=asked_again)
         return None
 
@@ -127,8 +128,9 @@ class Carryover:
     def _cut_answer(self, now: float, *, asked_again: bool) -> LiveServerMessage:
         """An answer will not go on, or not come at all."""
         turns = self._turns
-        turn, received_s = (turns.turn, turns.received_s) if turns.open else (None, 0.0)
-        marks = turns.end() if turns.open else TurnMarks()
+        begun = turns.open or turns.goes_on
+        turn, received_s = (turns.turn, turns.received_s) if begun else (None, 0.0)
+        marks = turns.end() if begun else TurnMarks()
         message = LiveServerMessage.local(ServerContent(), marks, now=now)
         message.answer_cut = AnswerCut(turn, round(received_s, 6), asked_again)
         return message

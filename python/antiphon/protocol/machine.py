@@ -53,6 +53,7 @@ from antiphon.wire import (
     Tool,
     ToolsUpdate,
     bytes_to_base64,
+    complete_reason,
     decode_server_message,
     encode_client_message,
     profile_of,
@@ -127,7 +128,7 @@ class SessionProtocol:
         """What the model accepts."""
         self._calls = Calls(self.profile, setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
-        self._reconnecting = Reconnecting(continuity)
+        self._reconnecting = Reconnecting(continuity, setup.session_resumption)
         self._carryover = Carryover(
             self.turns,
             self._calls,
@@ -185,6 +186,8 @@ class SessionProtocol:
                 self._refused(message.error, now)
                 return
             self._early(decoded)
+        elif message.error is not None:
+            self._notice(ProtocolViolation(f"The service sent an error: {_words(message.error)}."))
         self._keep_state(message, now)
         marks = self.turns.observe(decoded)
         if marks.begins:
@@ -195,7 +198,8 @@ class SessionProtocol:
             self._tell(received)
             received.provoked = received.interrupted and self._provoked_turn == marks.turn
             self._history.take(received)
-        if message.server_content is not None and message.server_content.turn_complete:
+        turn_complete = message.server_content is not None and message.server_content.turn_complete
+        if turn_complete and not self.turns.goes_on:
             self._carryover.answered()
         self._move_at_a_pause(now)
 
@@ -210,7 +214,8 @@ class SessionProtocol:
         if self.state is State.CLOSED or (self.state is State.RECONNECTING and not self._connected):
             return  # it was given up before
         during_setup = self.state in (State.OPENING, State.RECONNECTING)
-        self._lost(Closure.of_close(code, reason, during_setup=during_setup), now)
+        whole = complete_reason(reason, self._setup.model)
+        self._lost(Closure.of_close(code, whole, during_setup=during_setup), now)
 
     def connect_failed(self, error: ConnectError, now: float) -> None:
         """The connection that `Reconnect` asked for was not made. Next: take `events`."""
@@ -500,8 +505,7 @@ class SessionProtocol:
 
     def _refused(self, error: dict[str, object], now: float) -> None:
         """An error object instead of a close: some proxies in front of the service do this."""
-        reason = redact(str(error.get("message") or error.get("status") or error), self.secrets)
-        reason = reason[:500]
+        reason = redact(_words(error), self.secrets)[:500]
         self._lost(Closure.of_close(None, reason, during_setup=True), now)
 
     def _early(self, decoded: DecodedMessage) -> None:
@@ -557,10 +561,11 @@ class SessionProtocol:
             return None
         asks_again = self._carryover.asks_again
         # What was sent goes again: who moves before all has left never gets done on a slow link.
-        if not self._journal.unanswered and not (asks_again and self.unsent):
+        unanswered = self._journal.unanswered or self.turns.goes_on
+        if not unanswered and not self.turns.user_waits and not (asks_again and self.unsent):
             return self._reconnecting.move_at_s
         # A question is on its way: it is waited for, but not longer than there is time.
-        return self._reconnecting.latest_move_s if asks_again else None
+        return self._reconnecting.latest_move_s if asks_again or not unanswered else None
 
     def _lost(self, closure: Closure, now: float) -> None:
         """A connection ended that nobody closed here."""
@@ -627,6 +632,10 @@ class SessionProtocol:
         self._connected = False
         self._journal.clear()
         self._events.append(Closed(closure))
+
+
+def _words(error: dict[str, object]) -> str:
+    return str(error.get("message") or error.get("status") or error)
 
 
 def _says_nothing(decoded: DecodedMessage) -> bool:

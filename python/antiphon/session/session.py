@@ -107,6 +107,7 @@ class LiveSession:
     async def send(self, content: ContentInput = (), turn_complete: bool = True) -> None:
         """Send ordered content: a ``str``, parts, or ``{"role", "parts"}`` turns.
 
+        An image is a part: ``[Blob.of(jpeg, "image/jpeg"), "What is this?"]``.
         It interrupts a running answer. With ``turn_complete`` the model answers; without, more
         is awaited. Empty content with ``turn_complete`` means: answer now.
 
@@ -130,8 +131,8 @@ class LiveSession:
         `sent_audio_packets` tells how many.
 
         Args:
-            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
-                bytes of mono little-endian int16.
+            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
+                array or a buffer of them; or bytes of mono little-endian int16.
             rate_hz: 4,000 to 384,000.
 
         Raises:
@@ -165,11 +166,24 @@ class LiveSession:
         await self._send(self._protocol.audio_stream_end, realtime=True)
 
     async def send_video_realtime(self, data: bytes, mime_type: str = "image/jpeg") -> None:
-        """Send one still image (JPEG, PNG or WebP); about one a second is looked at."""
+        """Send one still image (JPEG, PNG or WebP); about one a second is looked at.
+
+        An image that a question is about goes with it instead: see `send`.
+
+        Raises:
+            TypeError, ValueError: Not the bytes of an image.
+            SessionClosed: The session is over.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"data is a {type(data).__name__}; it must be the bytes of a JPEG, PNG or WebP."
+            )
         if not mime_type.startswith("image/"):
             raise ValueError(
                 f"mime_type is {mime_type!r}; video is sent as still images, such as image/jpeg."
             )
+        if not data:
+            raise ValueError("data is empty; it must be the bytes of an image.")
         await self._send(lambda: self._protocol.send_video(bytes(data), mime_type), realtime=True)
 
     async def start_activity(self) -> None:
@@ -184,12 +198,24 @@ class LiveSession:
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
         the answer is told as words.
+
+        Raises:
+            TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            SessionClosed: The session is over.
         """
-        await self._send(lambda: self._protocol.send_function_responses(responses))
+        listed = list(responses) if isinstance(responses, Sequence) else [responses]
+        if wrong := [each for each in listed if not isinstance(each, FunctionResponse)]:
+            raise TypeError(
+                f"responses has a {type(wrong[0]).__name__}; it must be a list of "
+                "FunctionResponse, each with the id and the name of its call."
+            )
+
+        await self._send(lambda: self._protocol.send_function_responses(listed))
 
     async def update_context(
         self,

@@ -244,8 +244,15 @@ class Toolbox:
 
     def wire_tools(self) -> list[Tool]:
         """The tools as the service takes them."""
-        own = [Tool(function_declarations=list(self._declared.values()))] if self._declared else []
+        functions = [self._with_behavior(each) for each in self._declared.values()]
+        own = [Tool(function_declarations=functions)] if functions else []
         return own + self._others
+
+    def _with_behavior(self, declaration: FunctionDeclaration) -> FunctionDeclaration:
+        """Of models that do not wait, one was found to call only what says NON_BLOCKING."""
+        if declaration.behavior is None and self.model_behavior == "NON_BLOCKING":
+            return msgspec.structs.replace(declaration, behavior=self.model_behavior)
+        return declaration
 
     def _add(self, item: ToolInput) -> None:
         if isinstance(item, FunctionTool):
