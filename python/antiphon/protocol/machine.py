@@ -125,7 +125,9 @@ class SessionProtocol:
         kept_live_s = math.inf if transparent else policy.live_again_s
         self._journal = Journal(max_kept_live_s=kept_live_s)
         self._history = History()
-        self._calls = Calls(profile_of(setup.model), setup.tools or ())
+        profile = profile_of(setup.model)
+        self._has_turns = not profile.translates
+        self._calls = Calls(profile, setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
         self._reconnecting = Reconnecting(continuity, setup.session_resumption)
         self._carryover = Carryover(
@@ -135,6 +137,7 @@ class SessionProtocol:
             self._history,
             policy=policy,
             transparent=transparent,
+            has_turns=self._has_turns,
         )
         self._connected = False
         self._setup_message: bytes | None = None
@@ -525,7 +528,11 @@ class SessionProtocol:
 
     def _moves_at(self) -> float | None:
         """When to move, as things are: never while something is open that a move would cut."""
-        if self.state is not State.READY or self.turns.open or self._calls.open:
+        if self.state is not State.READY or self._calls.open:
+            return None
+        if not self._has_turns:  # and no pauses: one moment is like another
+            return self._reconnecting.latest_move_s or self._reconnecting.move_at_s
+        if self.turns.open:
             return None
         asks_again = self._carryover.asks_again
         # What was sent goes again: who moves before all has left never gets done on a slow link.
