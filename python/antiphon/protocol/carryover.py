@@ -34,6 +34,8 @@ class Carryover:
         history: What was said.
         policy: What of it may be told twice.
         transparent: The service tells what it has taken, so that nothing is.
+        has_turns: The model answers. One that translates goes on and on: nothing tells what it has
+            heard, and sent again, all of it would be translated again.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Carryover:
         *,
         policy: Continuity,
         transparent: bool,
+        has_turns: bool = True,
     ) -> None:
-        self.asks_again = transparent or policy.send_again
+        self.asks_again = transparent or (policy.send_again and has_turns)
         """Whether a question that was cut off is asked again."""
         self._turns = turns
         self._calls = calls

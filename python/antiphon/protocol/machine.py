@@ -136,6 +136,7 @@ class SessionProtocol:
             self._history,
             policy=policy,
             transparent=transparent,
+            has_turns=not self.profile.translates,
         )
         self._connected = False
         self._expects_history = False
@@ -557,7 +558,11 @@ class SessionProtocol:
 
     def _moves_at(self) -> float | None:
         """When to move, as things are: never while something is open that a move would cut."""
-        if self.state is not State.READY or self.turns.open or self._calls.open:
+        if self.state is not State.READY or self._calls.open:
+            return None
+        if self.profile.translates:  # it has no pauses: one moment is like another
+            return self._reconnecting.latest_move_s or self._reconnecting.move_at_s
+        if self.turns.open:
             return None
         asks_again = self._carryover.asks_again
         # What was sent goes again: who moves before all has left never gets done on a slow link.
