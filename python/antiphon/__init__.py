@@ -41,7 +41,14 @@ if TYPE_CHECKING:
         tool,
     )
     from antiphon.sync import ask
-    from antiphon.wire import FirebaseAI, FunctionDeclaration, FunctionResponse, GoogleAI, VertexAI
+    from antiphon.wire import (
+        Blob,
+        FirebaseAI,
+        FunctionDeclaration,
+        FunctionResponse,
+        GoogleAI,
+        VertexAI,
+    )
 
     __version__: str
 
@@ -50,6 +57,7 @@ __all__ = [
     "AntiphonError",
     "AudioFormatError",
     "AuthError",
+    "Blob",
     "ClonedVoice",
     "ConnectError",
     "ConsumerTooSlow",
@@ -118,6 +126,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "antiphon.sync": ("ask",),
     "antiphon.wire": (
+        "Blob",
         "FirebaseAI",
         "FunctionDeclaration",
         "FunctionResponse",

@@ -94,7 +94,8 @@ class Connector(Protocol):
         """Open a channel.
 
         Raises:
-            ConnectError: No connection within ``timeout_s``, or the upgrade was refused.
+            AuthError, QuotaError: The upgrade was refused because of credentials or a quota.
+            ConnectError: No connection within ``timeout_s``, or it was refused for another reason.
         """
         ...
 

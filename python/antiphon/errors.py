@@ -16,9 +16,9 @@
     ├── RecordingError        a recording could not be written (also an OSError)
     └── DeviceError           an audio device failed
 
-Every error says what happened, with the values, and what to do. Errors that come from a
-closed connection carry ``code`` (the WebSocket close code), ``reason`` (the server's own
-words), ``cause`` (what that means) and ``hint`` (what to do about it).
+Every error says what happened, with the values, and what to do. Every error has ``code`` (the
+WebSocket close code, or the HTTP status), ``reason`` (the server's own words), ``cause`` (what that
+means) and ``hint`` (what to do about it); they are None and empty where no server said anything.
 """
 
 from __future__ import annotations
@@ -41,7 +41,19 @@ __all__ = [
 
 
 class AntiphonError(Exception):
-    """Base of every error that antiphon raises on purpose."""
+    """Base of every error that antiphon raises on purpose.
+
+    Attributes:
+        code: The WebSocket close code, or the HTTP status; None if it has nothing to do with one.
+        reason: The server's own words.
+        cause: What that means, in a word: see `antiphon.wire.CloseCause`.
+        hint: What to do about it; the text of the error says it too.
+    """
+
+    code: int | None = None
+    reason: str = ""
+    cause: str = ""
+    hint: str = ""
 
 
 class _Closed(AntiphonError):
@@ -94,11 +106,11 @@ class SetupRejected(_Closed):
 
 
 class AuthError(SetupRejected):
-    """The service did not accept the credentials."""
+    """The service did not accept the credentials, with the connection or with the setup."""
 
 
 class QuotaError(SetupRejected):
-    """The service refused because of a quota or a rate limit."""
+    """The service refused because of a quota or a rate limit, in the same ways."""
 
 
 class SessionClosed(_Closed):

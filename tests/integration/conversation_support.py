@@ -16,7 +16,7 @@ from antiphon.conversation import Conversation, TurnComplete, TurnHeard
 from antiphon.devices import FileDevice
 from antiphon.emulator import Emulator
 from antiphon.errors import ConnectError
-from antiphon.wire import GoogleAI
+from antiphon.wire import DEFAULT_MODEL, GoogleAI
 
 SPEECH = Path(str(files("antiphon"))) / "assets" / "speech"
 STEP_LIMIT_S = 30.0
@@ -76,10 +76,12 @@ class ByHand:
 
 
 @contextlib.asynccontextmanager
-async def talk_by_hand(service, *, device=None, record_to=None, continuity=None, **options):
+async def talk_by_hand(
+    service, *, name=DEFAULT_MODEL, device=None, record_to=None, continuity=None, **options
+):
     """A conversation whose model is the test."""
     backend = GoogleAI(api_key="key")
-    model = LiveModel(backend=backend, connector=service, continuity=continuity)
+    model = LiveModel(name, backend=backend, connector=service, continuity=continuity)
     async with model.connect() as session:
         device = device or FileDevice()
         async with Conversation(session, device, record_to=record_to, **options) as conversation:

@@ -559,7 +559,7 @@ def test_a_connector_called_by_hand(evidence):
     async def main():
         async with echoing("403 Forbidden") as url:
             connector = WebSocketConnector()
-            with pytest.raises(ConnectError) as caught:
+            with pytest.raises(AuthError) as caught:
                 await connector.connect(
                     url.replace("http", "ws"), {"x-goog-api-key": KEY}, timeout_s=5
                 )

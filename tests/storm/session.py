@@ -235,21 +235,25 @@ class _Storm:
             report.wrong.append(f"the last {sent - 1 - last} packets never came")
 
     def in_effect(self) -> list[int]:
-        """Transparent: a resumed server has forgotten what it took after the handle."""
-        tried = ""
+        """Transparent: a resumed server has forgotten what it took after the handle.
+
+        A new one, where the handle was refused, has heard nothing: it is asked again what was not
+        answered, and the rest, which was taken once, is told to it in words.
+        """
         effect: dict[int, list[int]] = {}
+        taken: set[int] = set()
         last: list[int] = []
         for connection in self.connections:
-            tried = connection.resumed_from or tried
-            before: list[int] = []
-            if tried:
-                # Also where the handle was refused: the client goes on from there.
-                origin, index = self.handles[tried]
+            if connection.resumed_from:
+                origin, index = self.handles[connection.resumed_from]
                 numbers = [number for number in origin.numbers[:index] if number is not None]
                 before = effect[id(origin)] + numbers
+            else:
+                before = sorted(taken - set(connection.taken))
             effect[id(connection)] = before
             if connection.accepted:
                 last = before + connection.taken
+                taken.update(connection.taken)
         return last
 
 

@@ -227,7 +227,7 @@ def test_calls_do_not_pile_up_behind_functions_that_hang():
         results = await asyncio.gather(
             *[invoker.call(stuck, {}) for _ in range(100)], return_exceptions=True
         )
-        waiting = invoker._threads._work_queue.qsize()
+        waiting = invoker._threads._work.qsize()
         go_on.set()
         stuck.timeout_s = 30.0
         after = await asyncio.gather(*[invoker.call(stuck, {}) for _ in range(20)])

@@ -135,3 +135,21 @@ def test_our_own_close_is_not_mended_but_a_silent_service_is():
 def test_limits_that_allow_nothing_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
         Continuity(**{name: value})
+
+
+def test_the_jitter_of_two_sessions_differs_unless_they_are_seeded():
+    """Else the clients that were cut at the same moment would all come back at the same moment."""
+
+    def waits(policy):
+        attempts = Attempts(policy)
+        attempts.begin(1000.0)
+        return all_waits(attempts, 1000.0)
+
+    assert waits(Continuity()) != waits(Continuity())
+    assert waits(Continuity(seed=7)) == waits(Continuity(seed=7))
+
+
+def test_a_time_to_move_that_is_none_is_refused():
+    for wrong in (-1.0, 0.0, float("nan")):
+        with pytest.raises(ValueError, match="move_after_s"):
+            Continuity(move_after_s=wrong)

@@ -42,6 +42,7 @@ def test_deltas_of_one_side_make_one_turn():
 def test_an_answer_that_is_not_complete_is_not_told():
     history = History()
     history.typed([Content(role="user", parts=[Part(text="one")])])
+    history.mark_question()
     say(history, "model", "first")
     history.mark_answered()
     history.typed([Content(role="user", parts=[Part(text="two")])])
@@ -77,6 +78,7 @@ def test_what_has_no_words_or_no_side_is_left_out():
     history.take(message_of(audio()))
     history.typed([Content(role="user", parts=[Part()]), Content(role="system", parts=[])])
     history.typed([Content(parts=[Part(text="no role: the user")])])
+    history.mark_question()
     history.mark_answered()
     assert told(history) == [("user", "no role: the user")]
 

@@ -33,14 +33,18 @@ class JournalAgainstAList(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.journal = Journal(max_live_s=self.max_live_s)
+        self.journal = Journal(max_live_s=self.max_live_s, transparent=True)
         self.unsent = []  # (number, live_s that may be dropped, audio)
         self.kept = []
+        self.known = set()  # to the handle
+        self.answered = set()
         self.in_hand = None
         self.question = 0
         self.handed = 0
         self.dropped_s = 0.0
         self.tellings = set()
+        self.places = {}  # of what was handed over, on its connection
+        self.was_again = set()
         self.number = 0
 
     def fresh(self, live_s, audio):
@@ -79,30 +83,49 @@ class JournalAgainstAList(RuleBasedStateMachine):
         if self.in_hand is not None:
             self.kept.append(self.in_hand)
             self.handed += 1
+            self.places[self.in_hand[0]] = self.handed
             self.in_hand = None
 
     @rule(consumed=st.integers(-1, 12))
     def acknowledge(self, consumed):
         self.journal.acknowledge(consumed)
-        self.forget_before(consumed)
+        self.known |= {e[0] for e in self.kept if self.places[e[0]] <= consumed}
+        self.forget()
 
     @rule()
     def mark_question(self):
         self.journal.mark_question()
-        self.question = self.handed
+        self.question = len(self.kept)
 
     @rule()
     def forget_question(self):
         self.journal.forget_question()
-        self.forget_before(self.question)
+        self.answered |= {e[0] for e in self.kept[: self.question]}
+        self.forget()
 
-    @rule(send_again=st.booleans())
-    def rewind(self, send_again):
+    def forget(self):
+        """What neither the session with the handle nor a new one could ask for."""
+        done = {e[0] for e in self.kept if e[0] in self.known & self.answered}
+        self.question -= sum(e[0] in done for e in self.kept[: self.question])
+        self.kept = [e for e in self.kept if e[0] not in done]
+
+    @rule(send_again=st.booleans(), with_handle=st.booleans())
+    def lose_and_resume(self, send_again, with_handle):
         again = [(number, 0.0, audio) for number, _, audio in self.kept] if send_again else []
-        assert self.journal.rewind(send_again=send_again) == len(again)
+        self.journal.rewind(send_again=send_again)
         in_hand = [] if self.in_hand is None else [self.in_hand]
-        self.unsent = again + in_hand + self.unsent
-        self.kept, self.in_hand, self.handed, self.question = [], None, 0, 0
+        waits = in_hand + self.unsent
+        old = [e for e in waits if e[0] in self.was_again]
+        assert self.journal.going_again() == len(again) + len(old)
+        self.journal.leave_out(known=with_handle, answered=not with_handle)
+        left_out = self.known if with_handle else self.answered
+        first = [e for e in again + old if e[0] in left_out]
+        self.unsent = [e for e in again + waits if e not in first]
+        self.kept = [e for e in first if e[0] not in self.answered]
+        self.known = {e[0] for e in self.kept}
+        self.places = {e[0]: 0 for e in self.kept}
+        self.was_again |= {e[0] for e in again}
+        self.in_hand, self.handed, self.question = None, 0, 0
 
     @rule()
     @precondition(lambda self: self.number > 20)
@@ -110,17 +133,15 @@ class JournalAgainstAList(RuleBasedStateMachine):
         self.journal.clear()
         self.unsent, self.kept, self.in_hand = [], [], None
 
-    def forget_before(self, number):
-        first_kept = self.handed - len(self.kept)
-        self.kept = self.kept[max(0, number - first_kept) :]
-
     @invariant()
     def agrees(self):
         journal = self.journal
         assert len(journal) == len(self.unsent) + (self.in_hand is not None)
         assert journal.handed == self.handed
         assert journal.dropped_live_s == self.dropped_s
-        assert journal.unanswered == any(not audio for _, _, audio in self.kept)
+        assert journal.unanswered == any(
+            not audio and number not in self.answered for number, _, audio in self.kept
+        )
         assert journal.forgotten == 0
 
     def teardown(self):
@@ -136,7 +157,8 @@ TestJournalAgainstAList.settings = settings(max_examples=150, stateful_step_coun
 def test_a_message_in_hand_goes_again_when_the_connection_is_lost():
     journal = filled(b"a", b"b")
     assert journal.take() == b"a"
-    assert journal.rewind(send_again=False) == 0  # it was not handed over
+    journal.rewind(send_again=False)
+    assert journal.going_again() == 0  # it was not handed over
     assert take_all(journal) == [b"a", b"b"]
 
 
@@ -144,7 +166,8 @@ def test_at_least_once_sends_what_was_handed_over_again_before_what_waits():
     journal = filled(b"a", b"b")
     assert take_all(journal) == [b"a", b"b"]
     journal.put(b"c")
-    assert journal.rewind(send_again=True) == 2
+    journal.rewind(send_again=True)
+    assert journal.going_again() == 2
     assert take_all(journal) == [b"a", b"b", b"c"]
 
 
@@ -152,7 +175,8 @@ def test_at_most_once_does_not():
     journal = filled(b"a")
     take_all(journal)
     journal.put(b"b")
-    assert journal.rewind(send_again=False) == 0
+    journal.rewind(send_again=False)
+    assert journal.going_again() == 0
     assert take_all(journal) == [b"b"]
 
 
@@ -164,7 +188,8 @@ def test_an_answer_clears_its_question_and_not_the_next_one():
     take_all(journal)
     journal.forget_question()
     assert journal.unanswered
-    assert journal.rewind(send_again=True) == 1
+    journal.rewind(send_again=True)
+    assert journal.going_again() == 1
     assert take_all(journal) == [b"next question"]
 
 
@@ -172,12 +197,48 @@ def test_numbers_begin_anew_with_each_connection():
     journal = filled(b"a", b"b", b"c")
     take_all(journal)
     journal.acknowledge(2)
-    assert journal.rewind(send_again=True) == 1
+    journal.rewind(send_again=True)
+    assert journal.going_again(known=True) == 1
+    journal.leave_out(known=True, answered=False)
     journal.put(b"d")
     assert take_all(journal) == [b"c", b"d"]
     journal.acknowledge(1)  # of this connection: c
     journal.rewind(send_again=True)
+    journal.leave_out(known=True, answered=False)
     assert take_all(journal) == [b"d"]
+    journal.rewind(send_again=True)
+    journal.leave_out(known=False, answered=True)  # a new session: it knows nothing
+    assert take_all(journal) == [b"a", b"b", b"c", b"d"]
+
+
+def test_what_a_new_session_needs_is_kept_though_nothing_is_sent_again():
+    journal = Journal()
+    journal.put(b"history", asks=False, needed=True)
+    journal.put(b"question")
+    take_all(journal)
+    journal.rewind(send_again=False)
+    journal.leave_out(known=True, answered=False)
+    assert take_all(journal) == [b"history"]  # the handle was there before it
+    journal.acknowledge(journal.handed)
+    journal.rewind(send_again=False)
+    journal.leave_out(known=True, answered=False)
+    assert take_all(journal) == []
+    journal.rewind(send_again=False)
+    journal.leave_out(known=False, answered=True)
+    assert take_all(journal) == [b"history"]
+
+
+def test_transparent_live_audio_is_bounded_once_it_is_acknowledged_and_not_before():
+    journal = Journal(max_kept_live_s=0.5, transparent=True)
+    for number in range(5):
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
+    take_all(journal)
+    assert journal.forgotten == 0
+    journal.acknowledge(4)
+    assert journal.forgotten == 2
+    journal.rewind(send_again=True)
+    journal.leave_out(known=False, answered=True)
+    assert take_all(journal) == [b"2", b"3", b"4"]
 
 
 def test_only_live_audio_is_dropped_when_it_waits_too_long():
@@ -209,7 +270,8 @@ def test_what_goes_again_is_not_dropped_and_does_not_count_as_waiting():
     for number in range(4, 8):
         journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
     assert journal.take() == b"4"
-    assert journal.rewind(send_again=True) == 4
+    journal.rewind(send_again=True)
+    assert journal.going_again() == 4
     assert journal.dropped_live_s == 0.0
     journal.put(b"8", asks=False, realtime=True, live_s=0.25)
     assert journal.dropped_live_s == 0.25
@@ -219,12 +281,14 @@ def test_what_goes_again_is_not_dropped_and_does_not_count_as_waiting():
 def test_what_is_kept_has_a_bound_in_bytes_and_in_live_seconds():
     journal = filled(b"12345", b"67890", max_kept_bytes=9)
     take_all(journal)
-    assert (journal.forgotten, journal.rewind(send_again=True)) == (1, 1)
+    journal.rewind(send_again=True)
+    assert (journal.forgotten, journal.going_again()) == (1, 1)
     journal = Journal(max_kept_live_s=0.5)
     for _ in range(3):
         journal.put(b"x", asks=False, realtime=True, live_s=0.25)
     take_all(journal)
-    assert (journal.forgotten, journal.rewind(send_again=True)) == (1, 2)
+    journal.rewind(send_again=True)
+    assert (journal.forgotten, journal.going_again()) == (1, 2)
 
 
 def test_a_question_is_kept_however_long_the_microphone_stays_open():
@@ -262,5 +326,6 @@ def test_what_is_for_one_connection_goes_to_no_other_wherever_it_stands():
         journal.handed_over()
     assert journal.take() == b"in hand"
     assert journal.handed == 2
-    assert journal.rewind(send_again=True) == 1
+    journal.rewind(send_again=True)
+    assert journal.going_again() == 1
     assert take_all(journal) == [b"history", b"question"]

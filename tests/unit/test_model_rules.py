@@ -119,6 +119,11 @@ WISHES = {
         "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
     },
     "labels": {"labels": {"cost_center": "7"}},
+    "a function by JSON Schema": {
+        "tools": [
+            {"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}
+        ]
+    },
 }
 
 INVALID = "Request contains an invalid argument."

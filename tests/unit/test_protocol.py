@@ -522,3 +522,13 @@ def test_the_raw_message_keeps_unknown_members():
     (message,) = messages_of(protocol)
     assert message.raw["serverContent"]["modelTurn"]["parts"][0]["later"] == [1]
     assert isinstance(message.message, msgspec.Struct)
+
+
+def test_an_error_object_in_mid_session_is_told_and_shown():
+    protocol = ready()
+    protocol.receive(b'{"error": {"code": 500, "message": "backend gone"}}', 1.0)
+    notice, received = protocol.events()
+    assert isinstance(notice, Notice)
+    assert "backend gone" in str(notice.error)
+    assert received.message.message.error["code"] == 500
+    assert protocol.state is State.READY

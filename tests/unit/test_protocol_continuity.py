@@ -254,14 +254,11 @@ def test_each_new_session_is_told_once_what_was_said(losses, transparent):
     for _ in range(losses):
         session.wait(20.0)
         session.lose()
-        _, sent = session.connect()
-        (told,) = [message for message in sent if message != text("one")]
+        _, (told,) = session.connect()  # what was answered is not asked again
         assert [turn["parts"][0]["text"] for turn in told["clientContent"]["turns"]] == [
             "one",
             "first",
         ]
-        # What was answered is not asked again, unless nobody has said that it arrived.
-        assert (text("one") in sent) == transparent
 
 
 def test_what_was_told_asks_nothing():

@@ -314,6 +314,29 @@ def test_settings_that_cannot_be_are_refused(settings, named):
         LiveGenerationConfig(**settings)
 
 
+def test_without_strict_modalities_are_sent_as_they_are():
+    for wish in ("TEXT", "VIDEO"):
+        config = LiveGenerationConfig(response_modalities=[wish], strict=False)
+        model = LiveModel("gemini-3.8-live", backend=GoogleAI(api_key=KEY), config=config)
+        assert model.setup.generation_config.response_modalities == [wish]
+        (note,) = [note for note in model.notes if "responseModalities" in note]
+        assert wish in note
+
+
+def test_vertex_is_asked_to_resume_transparently_whatever_else_is_said_of_resumption():
+    backend = VertexAI(project="p", access_token="t")
+    for wish, handle in ((None, None), (True, None), ("mine", "mine")):
+        model = LiveModel(
+            "gemini-live-2.5-flash-native-audio",
+            backend=backend,
+            config=LiveGenerationConfig(session_resumption=wish),
+        )
+        resumption = model.setup.session_resumption
+        assert (resumption.handle, resumption.transparent) == (handle, True)
+    alone = LiveModel("gemini-live-2.5-flash-native-audio", backend=backend, continuity=None)
+    assert alone.setup.session_resumption is None
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [

@@ -365,7 +365,8 @@ def test_senders_wait_for_room_while_there_is_no_connection():
     emulator = small_server(faults=[Drop(session=0, at_s=14.0)], inspect=True)
 
     async def main():
-        async with in_memory(emulator, continuity=Continuity()) as model:
+        continuity = Continuity(connect_timeout_s=30)
+        async with in_memory(emulator, continuity=continuity) as model:
             model._connector = Refusing(model._connector, later)
             return await use(model, send)
 

@@ -18,7 +18,14 @@ from websockets.asyncio.server import serve
 
 from antiphon import ask
 from antiphon.channel import ChannelClosed
-from antiphon.errors import AuthError, ConnectError, ConsumerTooSlow, SessionClosed, SetupRejected
+from antiphon.errors import (
+    AuthError,
+    ConnectError,
+    ConsumerTooSlow,
+    QuotaError,
+    SessionClosed,
+    SetupRejected,
+)
 from antiphon.session import LiveModel, WebSocketConnector
 from antiphon.session.subscription import MessageStream
 from antiphon.wire import FirebaseAI, GoogleAI, VertexAI, bytes_to_base64
@@ -255,23 +262,23 @@ def test_a_url_that_cannot_be_is_refused_before_anything_is_tried(url):
 
 
 @pytest.mark.parametrize(
-    ("status", "cause"),
+    ("status", "cause", "kind"),
     [
-        (400, "unavailable"),
-        (401, "auth"),
-        (403, "auth"),
-        (404, "model"),
-        (429, "quota"),
-        (503, "unavailable"),
+        (400, "unavailable", ConnectError),
+        (401, "auth", AuthError),
+        (403, "auth", AuthError),
+        (404, "model", ConnectError),
+        (429, "quota", QuotaError),
+        (503, "unavailable", ConnectError),
     ],
 )
-def test_an_http_refusal_is_told_with_its_status_and_body(status, cause):
+def test_an_http_refusal_is_told_with_its_status_and_body(status, cause, kind):
     def refuse(connection, request):
         return connection.respond(status, f"no way\nwith {KEY}, {'x' * 1000}")
 
     async def main():
         async with serving(None, process_request=refuse) as port:
-            with pytest.raises(ConnectError) as caught:
+            with pytest.raises(kind) as caught:
                 await model_at(port).connect()
         error = caught.value
         assert f"HTTP {status}" in str(error)

@@ -413,6 +413,18 @@ def test_blobs_are_parts():
     assert turn.parts[0].inline_data.mime_type == "image/png"
 
 
+def test_bytes_in_a_part_become_base64():
+    image = b"\xff\xd8\xfb"
+    for part in (
+        Blob.of(image, "image/jpeg"),
+        {"inline_data": {"mime_type": "image/jpeg", "data": image}},
+        {"inlineData": {"mimeType": "image/jpeg", "data": bytearray(image)}},
+        {"inlineData": {"mimeType": "image/jpeg", "data": "/9j7"}},
+    ):
+        (turn,) = as_turns({"role": "user", "parts": [part, "what is this?"]})
+        assert turn.parts[0].inline_data == Blob(mime_type="image/jpeg", data="/9j7")
+
+
 @pytest.mark.parametrize("content", [5, b"x", [5], [b"x"]])
 def test_what_is_no_content(content):
     with pytest.raises(TypeError, match="is not content"):

@@ -36,7 +36,8 @@ from antiphon.session.feed import Feed, Subscription
 __all__ = ["Conversation", "ConversationSession", "EventSubscription"]
 
 _RECORDER_CHECK_S = 0.1
-_MAX_UNTOLD = 16
+# Notices that wait for words of the user; the newest say what matters.
+_MAX_UNTOLD = 8
 
 EventSubscription: TypeAlias = Subscription[Event]
 
@@ -62,6 +63,11 @@ class ConversationSession(UplinkSession, Protocol):
     @property
     def turn_open(self) -> bool:
         """Whether that turn has begun and not ended."""
+        ...
+
+    @property
+    def takes_content(self) -> bool:
+        """Whether the model is known to take content in mid-session that asks for no answer."""
         ...
 
     def receive(self) -> MessageSource:
@@ -95,9 +101,11 @@ class Conversation:
             4 GiB, six hours at 48 kHz; then `RecordingFailed` tells that it ends.
         tell_heard: After an interruption, tell the model in words what was heard of its answer:
             it takes all that it said for heard. Sent as content of the user that asks for no
-            answer, when no turn is open. For models that take content in mid-session: 2.5 and
-            3.8 do; 3.1 refused it with 1007 until mid-2026, and models before 2.5 answer no
-            speech after it.
+            answer, when no turn is open. To models that may not take content in mid-session
+            (3.1 refused it with 1007 until mid-2026, those before 2.5 answer no speech after it)
+            it is sent as realtime text, which asks for one: so it waits for words of the user,
+            and goes out while they speak, or before what they type. Whether the service answers
+            it beside the speech is not known.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
         keep_turns: How many turns `transcript`, `timeline` and `playback` remember, of a
@@ -141,6 +149,7 @@ class Conversation:
             keep_turns=keep_turns,
         )
         self._tell_heard = tell_heard
+        self._untold: deque[str] = deque(maxlen=_MAX_UNTOLD)
         self._record_to = record_to
         self._recorder: StereoRecorder | None = None
         self._feed: Feed[Event] = Feed(_size_bytes)
@@ -241,7 +250,11 @@ class Conversation:
             SessionClosed: The session has ended.
         """
         answer, at_s = self._downlink.next_answer, self._now_s()
-        await self._session.send_text_realtime(text)
+        said = text
+        if not self._session.takes_content:
+            said = "\n".join((*self._untold, text))
+            self._untold.clear()
+        await self._session.send_text_realtime(said)
         utterance = self.transcript.user(answer, typed=True)
         self.transcript.add(utterance, text)
         utterance.start_s = utterance.end_s = at_s
@@ -314,13 +327,22 @@ class Conversation:
     async def _tell_what_was_heard(self) -> None:
         # How and why the session ended is told to those who receive from it.
         with contextlib.suppress(SessionClosed):
-            untold: deque[str] = deque(maxlen=_MAX_UNTOLD)
             async for event in self.events():
                 if isinstance(event, Interrupted) and self.timeline.turn(event.turn).interrupted:
-                    untold.append(_heard_notice(event.heard_text))
-                # Content would cut a turn that is open.
-                while untold and not self._session.turn_open:
-                    await self._session.send(untold.popleft(), turn_complete=False)
+                    self._untold.append(_heard_notice(event.heard_text))
+                # Content would cut a turn that is open, and so would text.
+                while self._untold and not self._session.turn_open:
+                    if self._session.takes_content:
+                        await self._session.send(self._untold.popleft(), turn_complete=False)
+                    elif self._user_speaks:
+                        await self._session.send_text_realtime(self._untold.popleft())
+                    else:
+                        break
+
+    @property
+    def _user_speaks(self) -> bool:
+        speech = self.timeline.user_speech
+        return bool(speech) and speech[-1].end_s is None
 
     def _publish(self, event: Event) -> None:
         match event:

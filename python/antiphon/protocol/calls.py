@@ -37,6 +37,10 @@ class _Call:
     turn: int
     holds: bool
     """No realtime input may be sent while it is open."""
+    connection: int
+    """The number of the one on which it was made last."""
+    repeated: bool = False
+    """It is the same as on the connection before."""
     remembered: bool = False
     """A resumption handle came after it."""
     asked_again: bool = False
@@ -54,21 +58,26 @@ class Calls:
     """
 
     def __init__(self, profile: ModelProfile, tools: Iterable[Tool] = ()) -> None:
+        self.connection = 1
+        """Number of the present connection."""
         self._profile = profile
         self._calls: OrderedDict[str, _Call] = OrderedDict()
         self._open: set[str] = set()
+        # Calls without an id, which Vertex may send: open until a result of that name is given.
+        self._without_id: list[tuple[str, bool]] = []
         self._blocking: set[str] = set()
         self.declare(tools)
 
     @property
     def open(self) -> bool:
         """Whether a result is waited for."""
-        return bool(self._open)
+        return bool(self._open or self._without_id)
 
     @property
     def hold_input(self) -> bool:
         """Whether the model must not be sent realtime input now."""
-        return any(self._calls[call_id].holds for call_id in self._open)
+        holds = any(self._calls[call_id].holds for call_id in self._open)
+        return holds or any(holds for _, holds in self._without_id)
 
     def declare(self, tools: Iterable[Tool]) -> None:
         """These are the functions from now on."""
@@ -82,10 +91,19 @@ class Calls:
     def called(self, calls: Iterable[FunctionCall], turn: int) -> None:
         """The model called functions."""
         for call in calls:
-            if 0 < len(call.id) <= MAX_CALL_ID and call.id not in self._calls:
-                holds = self._profile.holds_input_in_call and call.name in self._blocking
-                self._calls[call.id] = _Call(turn, holds)
-                self._open.add(call.id)
+            holds = self._profile.holds_input_in_call and call.name in self._blocking
+            if not 0 < len(call.id) <= MAX_CALL_ID:
+                self._without_id.append((call.name, holds))
+                del self._without_id[:-_MAX_CALLS]
+                continue
+            before = self._calls.get(call.id)
+            if before is not None and before.connection == self.connection:
+                continue
+            # One that was lost for good has nothing to do with this one but the id.
+            repeated = before is not None and (before.asked_again or not before.lost)
+            self._calls[call.id] = _Call(turn, holds, self.connection, repeated)
+            self._calls.move_to_end(call.id)
+            self._open.add(call.id)
         while len(self._calls) > _MAX_CALLS:
             oldest = next(iter(self._calls))
             over = next((key for key in self._calls if key not in self._open), oldest)
@@ -98,37 +116,51 @@ class Calls:
 
     def answered(self, responses: Iterable[FunctionResponse]) -> None:
         """Results were given."""
-        self._open -= {response.id for response in responses if not response.will_continue}
+        for response in responses:
+            if response.will_continue:
+                continue
+            self._open.discard(response.id)
+            if not response.id:
+                names = [name for name, _ in self._without_id]
+                if response.name in names:
+                    del self._without_id[names.index(response.name)]
 
     def stop_holding(self) -> None:
         """The user was kept waiting for long enough."""
         for call in self._calls.values():
             call.holds = False
+        self._without_id = [(name, False) for name, _ in self._without_id]
 
     def mark_remembered(self) -> None:
         """A resumption handle came: it remembers all calls so far."""
         for call in self._calls.values():
             call.remembered = True
 
-    def leave(self, asked_again: bool, turn: int | None) -> None:
-        """The connection is left; ``asked_again``: the question of ``turn`` will be sent again.
+    def resume(self, *, with_handle: bool, asked_again: bool, turn: int | None) -> None:
+        """There is a connection again, with a handle or to a new session.
 
-        Without ``turn``, whatever was asked.
+        Args:
+            with_handle: It remembers what its handle does.
+            asked_again: The question of ``turn`` is sent again.
+            turn: None: whatever was asked.
         """
-        for call in self._calls.values():
-            call.asked_again = asked_again and (turn is None or call.turn == turn)
-
-    def resume(self, *, with_handle: bool) -> None:
-        """There is a connection again, with a handle or to a new session."""
+        self.connection += 1
+        self._without_id.clear()  # whatever comes of them, nobody could tell them apart
         for call_id, call in self._calls.items():
-            if not (with_handle and call.remembered):
+            if not call.lost and not (with_handle and call.remembered):
                 call.lost = True
+                call.asked_again = asked_again and (turn is None or call.turn == turn)
                 self._open.discard(call_id)
 
     def is_asked_again(self, call_id: str) -> bool:
         """Whether a call was lost, and the model will make it anew if it still wants it."""
         call = self._calls.get(call_id)
         return call is not None and call.lost and call.asked_again
+
+    def is_repeated(self, call_id: str) -> bool:
+        """Whether a call was made on an earlier connection too, and its result is still missing."""
+        call = self._calls.get(call_id)
+        return call is not None and call.repeated
 
     def messages(
         self, responses: Sequence[FunctionResponse]

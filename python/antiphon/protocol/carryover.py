@@ -34,6 +34,8 @@ class Carryover:
         history: What was said.
         policy: What of it may be told twice.
         transparent: The service tells what it has taken, so that nothing is.
+        has_turns: The model answers. One that translates goes on and on: nothing tells what it has
+            heard, and sent again, all of it would be translated again.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Carryover:
         *,
         policy: Continuity,
         transparent: bool,
+        has_turns: bool = True,
     ) -> None:
-        self.asks_again = transparent or policy.send_again
+        self.asks_again = transparent or (policy.send_again and has_turns)
         """Whether a question that was cut off is asked again."""
         self._turns = turns
         self._calls = calls
@@ -54,29 +57,40 @@ class Carryover:
         self._history = history
         self._tells_history = policy.history
         self._transparent = transparent
-        self._sent_again = 0
+        # At least once: nothing says that what a handle should know had arrived before it came.
+        self._trusts_handle = transparent or not policy.send_again
+        self._left_turn = 0
 
     def remembered(self, update: SessionResumptionUpdate) -> None:
         """A handle came: whoever has it remembers all this."""
         self._history.mark_remembered()
         self._calls.mark_remembered()
-        if self._transparent:
-            self._journal.acknowledge(update.last_consumed_client_message_index)
+        consumed = update.last_consumed_client_message_index
+        self._journal.acknowledge(consumed if self._transparent else self._journal.handed)
+
+    def answer_begins(self) -> None:
+        """What was asked so far is what it answers."""
+        self._history.mark_question()
+        self._journal.mark_question()
 
     def answered(self) -> None:
         """A turn is complete: what it answers is not asked again."""
         self._history.mark_answered()
-        if not self._transparent:
-            self._journal.forget_question()
+        self._journal.forget_question()
 
     def leave(self) -> None:
         """The connection is given up, or gone."""
-        turn = self._turns.turn if self._turns.open else 0
-        self._calls.leave(self.asks_again, None if self._transparent else turn)
-        self._sent_again += self._journal.rewind(send_again=self.asks_again)
+        turns = self._turns
+        self._left_turn = turns.turn if turns.open or turns.goes_on else 0
+        self._journal.rewind(send_again=self.asks_again)
 
-    def break_off(self, now: float) -> LiveServerMessage | None:
-        """The connection broke. Returns what that means for the answer under way, if any."""
+    def break_off(self, now: float, *, with_handle: bool) -> LiveServerMessage | None:
+        """The connection broke. Returns what that means for the answer under way, if any.
+
+        Args:
+            now: The time.
+            with_handle: There is a handle for the next one, to all appearance.
+        """
         turns = self._turns
         # All of it came that is wanted; what is missing is its end, which the service holds back.
         complete = turns.generated or (turns.open and turns.interrupted)
@@ -87,8 +101,12 @@ class Carryover:
         if complete:
             ended = ServerContent(turn_complete=True)
             return LiveServerMessage.local(ended, turns.end(), now=now)
-        if turns.open or (unanswered and not self._sent_again):
-            return self._cut_answer(now)
+        goes_again = self._journal.going_again(
+            known=with_handle and self._trusts_handle, answered=not with_handle
+        )
+        asked_again = self.asks_again and goes_again > 0
+        if turns.open or turns.goes_on or (unanswered and not asked_again):
+            return self._cut_answer(now, asked_again=asked_again)
         return None
 
     def resume(self, *, with_handle: bool) -> int:
@@ -97,9 +115,11 @@ class Carryover:
         Returns:
             How many messages it is sent that an earlier one had taken.
         """
-        self._calls.resume(with_handle=with_handle)
-        sent_again = self._sent_again - self._journal.rewrite_results(self._calls.messages)
-        self._sent_again = 0
+        turn = None if with_handle and self._transparent else self._left_turn
+        self._calls.resume(with_handle=with_handle, asked_again=self.asks_again, turn=turn)
+        self._journal.leave_out(known=with_handle and self._trusts_handle, answered=not with_handle)
+        self._journal.rewrite_results(self._calls.messages)
+        sent_again = self._journal.going_again()
         told = self._history.unremembered(with_handle=with_handle)
         if told and self._tells_history and not (with_handle and self._transparent):
             content = ClientContent(turns=told, turn_complete=False)
@@ -108,11 +128,12 @@ class Carryover:
             self._journal.tell_first(message, once=not self._transparent)
         return sent_again
 
-    def _cut_answer(self, now: float) -> LiveServerMessage:
+    def _cut_answer(self, now: float, *, asked_again: bool) -> LiveServerMessage:
         """An answer will not go on, or not come at all."""
         turns = self._turns
-        turn, received_s = (turns.turn, turns.received_s) if turns.open else (None, 0.0)
-        marks = turns.end() if turns.open else TurnMarks()
+        begun = turns.open or turns.goes_on
+        turn, received_s = (turns.turn, turns.received_s) if begun else (None, 0.0)
+        marks = turns.end() if begun else TurnMarks()
         message = LiveServerMessage.local(ServerContent(), marks, now=now)
-        message.answer_cut = AnswerCut(turn, round(received_s, 6), self._sent_again > 0)
+        message.answer_cut = AnswerCut(turn, round(received_s, 6), asked_again)
         return message

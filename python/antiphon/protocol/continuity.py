@@ -50,12 +50,13 @@ class Continuity:
             question that was not answered to its end, and what followed, of live audio the last
             ``live_again_s``. A word may then be heard twice (at least once); False: never twice,
             but what was on the way is lost (at most once). In Vertex's transparent mode, and for
-            what had not left this machine, nothing is lost or doubled either way.
+            what had not left this machine, nothing is lost or doubled either way. Nor is the
+            history that `connect` was given: a session that does not know it is told.
         live_again_s: How much live audio is sent again at most, the question apart. Less of it
             makes a slow link ready sooner; a connection that was dead for longer before that
             was noticed loses more.
         history: Where there is no handle, tell the new session what was said, as text.
-        seed: Of the jitter between attempts.
+        seed: Of the jitter between attempts, for tests; None: every session has its own.
     """
 
     give_up_after_s: float = 60.0
@@ -65,16 +66,17 @@ class Continuity:
     send_again: bool = True
     live_again_s: float = 30.0
     history: bool = True
-    seed: int = 0
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
             raise ValueError(f"max_attempts is {self.max_attempts}; it must be 1 or more.")
         if not self.live_again_s >= 0:
             raise ValueError(f"live_again_s is {self.live_again_s!r}; it must be 0 s or more.")
-        for name in ("give_up_after_s", "connect_timeout_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0 s.")
+        for name in ("give_up_after_s", "connect_timeout_s", "move_after_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value!r}; it must be more than 0 s.")
 
 
 DEFAULT_CONTINUITY = Continuity()

@@ -5,6 +5,7 @@ Kept within bounds; the oldest is given up.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from antiphon.protocol.message import LiveServerMessage
@@ -20,7 +21,9 @@ class History:
     """Turns of both sides, by what was typed and what was transcribed.
 
     Two marks lie in it: up to where a resumption handle remembers, and up to where questions
-    were answered.
+    were answered. What is typed belongs to the answer that begins after it, however many end
+    before. Of what was said nobody can tell that: the service transcribes a question also after
+    its answer has begun, so that words of the user count as answered by the turn they come in.
     """
 
     def __init__(self) -> None:
@@ -28,6 +31,10 @@ class History:
         self._characters = 0
         self._remembered = 0
         self._answered = 0
+        # Typed since the last answer began, and how much of it a handle remembers.
+        self._typed: deque[tuple[str, str]] = deque()
+        self._typed_characters = 0
+        self._typed_remembered = 0
 
     def unremembered(self, *, with_handle: bool) -> list[Content]:
         """What was said and answered, and is new to a session with or without the handle."""
@@ -37,6 +44,17 @@ class History:
     def mark_remembered(self) -> None:
         """A handle came: it remembers all this."""
         self._remembered = len(self._turns)
+        self._typed_remembered = len(self._typed)
+
+    def mark_question(self) -> None:
+        """An answer begins: it is to all that was typed so far."""
+        remembers_all = self._remembered == len(self._turns)
+        for number, (role, text) in enumerate(self._typed, 1):
+            self._add(role, text)
+            if remembers_all and number <= self._typed_remembered:
+                self._remembered = len(self._turns)
+        self._typed.clear()
+        self._typed_characters = self._typed_remembered = 0
 
     def mark_answered(self) -> None:
         """A turn of the model is complete."""
@@ -45,7 +63,12 @@ class History:
     def typed(self, turns: Sequence[Content]) -> None:
         """The application sent content."""
         for turn in turns:
-            self._add(turn.role or "user", "".join(part.text or "" for part in turn.parts))
+            if text := "".join(part.text or "" for part in turn.parts)[-_MAX_CHARACTERS:]:
+                self._typed.append((turn.role or "user", text))
+                self._typed_characters += len(text)
+        while self._typed_characters > _MAX_CHARACTERS:
+            self._typed_characters -= len(self._typed.popleft()[1])
+            self._typed_remembered = max(0, self._typed_remembered - 1)
 
     def take(self, message: LiveServerMessage) -> None:
         """The service sent something."""

@@ -1,8 +1,9 @@
 """What the session sends: every message once, in order, over as many connections as it takes.
 
 The service acknowledges nothing, except in Vertex's transparent mode. So what was handed to the
-connection is kept for a while: after a break, what the resumed session cannot have heard is
-sent again. What was *not* handed over is never lost.
+connection is kept for a while: after a break, what the next session cannot have heard is sent
+again. Which that is depends on whether it is the same session, by its handle, or a new one: so
+every message is kept until neither could ask for it. What was *not* handed over is never lost.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ class _Entry(msgspec.Struct, gc=False):
     """It was handed over before, to a connection that was lost."""
     tells: bool = False
     """It tells a new session what was said before."""
+    needed: bool = False
+    """A new session has to know it, whatever may be sent again."""
+    known: bool = False
+    """Whoever has the last handle knows it."""
+    answered: bool = False
+    """It is part of what is told to a session without the handle."""
     number: int = 0
     """Which message of its connection it was, from 1; 0 before that."""
 
@@ -43,6 +50,16 @@ class _Entry(msgspec.Struct, gc=False):
     def droppable_s(self) -> float:
         """Of live audio that never left: what was on the way once is not given up here."""
         return 0.0 if self.again else self.live_s
+
+    @property
+    def takes_room(self) -> bool:
+        """Its sender has to wait where there is none; the rest has bounds of its own."""
+        return not (self.live_s or self.again or self.tells)
+
+    @property
+    def open_question(self) -> bool:
+        """No answer to it has ended."""
+        return self.asks and not self.answered
 
 
 class Journal:
@@ -54,6 +71,8 @@ class Journal:
         max_kept_bytes: So much of what was handed over is kept to be sent again.
         max_kept_live_s: So much live audio among it, apart from the question that is being
             answered: an answer may be long, and the microphone stays open.
+        transparent: The service says what it has taken. So what it has not is kept whole, answered
+            or not.
     """
 
     def __init__(
@@ -62,15 +81,21 @@ class Journal:
         max_live_s: float = 30.0,
         max_kept_bytes: int = 16 * 1024 * 1024,
         max_kept_live_s: float = 30.0,
+        transparent: bool = False,
     ) -> None:
         self.dropped_live_s = 0.0
         """Live audio that was dropped unsent, in seconds."""
+        self.crowd = 0
+        """Messages that take room and wait for the connection."""
+        self.held_crowd = 0
+        """Messages that take room and are held back."""
         self.forgotten = 0
         """Messages that were handed over and are no longer kept, though nothing says that they
         arrived."""
         self._max_live_s = max_live_s
         self._max_kept_bytes = max_kept_bytes
         self._max_kept_live_s = max_kept_live_s
+        self._transparent = transparent
         self._unsent: deque[_Entry] = deque()
         self._unsent_live_s = 0.0
         # Realtime input that has to wait for the result of a function.
@@ -108,6 +133,7 @@ class Journal:
         live_s: float = 0.0,
         results: _Results = (),
         once: bool = False,
+        needed: bool = False,
     ) -> None:
         """Send a message when it is its turn; live audio may be dropped when it has to wait.
 
@@ -118,9 +144,15 @@ class Journal:
             live_s: Duration of live audio.
             results: What it says, if it is results of functions.
             once: It means something to the present connection only.
+            needed: Every new session has to be told, until an answer shows that it was heard.
         """
-        queue = self._held if realtime and self._held is not None else self._unsent
-        queue.append(_Entry(message, live_s, asks, results, realtime=realtime, once=once))
+        entry = _Entry(message, live_s, asks, results, realtime=realtime, once=once, needed=needed)
+        if realtime and self._held is not None:
+            self._held.append(entry)
+            self.held_crowd += entry.takes_room
+        else:
+            self._unsent.append(entry)
+            self.crowd += entry.takes_room
         self._unsent_live_s += live_s
         while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
             pass
@@ -152,32 +184,53 @@ class Journal:
         if self._held is None:
             self._held = deque(entry for entry in self._unsent if entry.realtime)
             self._unsent = deque(entry for entry in self._unsent if not entry.realtime)
+            self._count_crowds()
 
     def release(self) -> None:
         """Send what was held back, after what waits."""
         held, self._held = self._held, None
-        self._unsent += held or ()
+        if held:
+            self._unsent += held
+            self._count_crowds()
 
-    def rewrite_results(self, rewrite: Callable[[_Results], list[tuple[bytes, _Results]]]) -> int:
+    def going_again(self, *, known: bool = False, answered: bool = False) -> int:
+        """How many messages will be sent that an earlier connection had taken.
+
+        Args:
+            known: The handle says what its session knows: that is left out.
+            answered: What was answered is told in words, and left out.
+        """
+        return sum(entry.again for entry in self._unsent if not _spared(entry, known, answered))
+
+    def leave_out(self, *, known: bool, answered: bool) -> None:
+        """Before anything is sent on a new connection: leave out what its session knows.
+
+        It is still kept: the session after it may be a new one. See `going_again`.
+        """
+        unsent, self._unsent = self._unsent, deque()
+        for entry in unsent:
+            if not _spared(entry, known, answered):
+                entry.known = False
+                self._unsent.append(entry)
+            elif not entry.answered:
+                entry.number = 0
+                self._keep(entry)
+
+    def rewrite_results(self, rewrite: Callable[[_Results], list[tuple[bytes, _Results]]]) -> None:
         """Before anything is sent on a new connection: say results of functions as it takes them.
 
         Args:
             rewrite: The messages that say them, with the results in each; there may be none.
-
-        Returns:
-            How many messages are not sent that an earlier connection had taken.
         """
         kept: deque[_Entry] = deque()
-        left_out = 0
         for entry in self._unsent:
             if not entry.results:
                 kept.append(entry)
                 continue
             messages = rewrite(entry.results)
             kept += [replace(entry, message=data, results=said) for data, said in messages]
-            left_out += entry.again and not messages
         self._unsent = kept
-        return left_out
+        self._count_crowds()
 
     def take(self) -> bytes | None:
         """The next message for the connection; None if there is none.
@@ -197,26 +250,31 @@ class Journal:
         entry, self._in_hand = self._in_hand, None
         if entry is None:
             return  # the connection was lost in between
+        self.crowd -= entry.takes_room
         self._handed += 1
         entry.number = self._handed
         if entry.once:
             return
-        self._since.append(entry)
-        self._since_live_s += entry.live_s
-        self._kept_bytes += len(entry.message)
-        self._kept_questions += entry.asks
-        if entry.live_s:
-            while self._since_live_s > self._max_kept_live_s:
-                self._forget(self._since, _first_live(self._since))
-                self.forgotten += 1
+        self._keep(entry)
+        if entry.live_s and not self._transparent:
+            self._forget_live()
         while self._kept_bytes > self._max_kept_bytes:
             self._forget(self._asked or self._since)
             self.forgotten += 1
 
     def acknowledge(self, consumed: int) -> None:
-        """The service has taken the first ``consumed`` messages of this connection."""
-        while (oldest := self._asked or self._since) and oldest[0].number <= consumed:
-            self._forget(oldest)
+        """A handle came that knows the first ``consumed`` messages of this connection."""
+        for queue in (self._asked, self._since):
+            for entry in queue:
+                if entry.number > consumed:
+                    break
+                if not entry.known:
+                    entry.known = True
+                    if self._transparent and queue is self._since:
+                        self._since_live_s += entry.live_s
+        while self._asked and self._asked[0].known and self._asked[0].answered:
+            self._forget(self._asked)
+        self._forget_live()
 
     @property
     def unanswered(self) -> bool:
@@ -230,9 +288,19 @@ class Journal:
         self._since_live_s = 0.0
 
     def forget_question(self) -> None:
-        """The answer is complete: its question is not to be sent again."""
-        while self._asked:
-            self._forget(self._asked)
+        """The answer is complete: its question is not to be sent again.
+
+        Transparent, that is for the handle to say, if there is one.
+        """
+        asked, self._asked = self._asked, deque()
+        while asked:
+            if self._transparent and not asked[0].known:
+                entry = asked.popleft()
+                self._kept_questions -= entry.open_question
+                entry.answered = True
+                self._asked.append(entry)
+            else:
+                self._forget(asked)
 
     def forget_kept(self) -> None:
         """None of what was handed over is to be sent again."""
@@ -240,15 +308,12 @@ class Journal:
         self._since.clear()
         self._since_live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
 
-    def rewind(self, *, send_again: bool) -> int:
-        """The connection is lost: begin the next one with what it has to get.
+    def rewind(self, *, send_again: bool) -> None:
+        """The connection is lost: begin the next one with what it may have to get.
 
-        Returns:
-            How many messages will be sent that the lost connection had taken.
+        Next: `leave_out`, when it is known what that is.
         """
-        if not send_again:
-            self.forget_kept()
-        kept = [*self._asked, *self._since]
+        kept = [each for each in (*self._asked, *self._since) if send_again or each.needed]
         self._unsent = deque(entry for entry in self._unsent if not entry.once)
         if self._in_hand is not None and not self._in_hand.once:
             self._unsent.appendleft(self._in_hand)
@@ -259,7 +324,7 @@ class Journal:
             self._unsent.appendleft(entry)
         self.forget_kept()
         self._handed = 0
-        return len(kept)
+        self._count_crowds()
 
     def clear(self) -> None:
         """Nothing goes out any more."""
@@ -268,6 +333,12 @@ class Journal:
         self._unsent_live_s = 0.0
         self._in_hand = None
         self.forget_kept()
+        self._count_crowds()
+
+    def _count_crowds(self) -> None:
+        waiting = self._unsent if self._in_hand is None else (self._in_hand, *self._unsent)
+        self.crowd = sum(entry.takes_room for entry in waiting)
+        self.held_crowd = sum(entry.takes_room for entry in self._held or ())
 
     def _drop_oldest_live(self) -> bool:
         for queue in filter(None, (self._unsent, self._held)):
@@ -279,13 +350,29 @@ class Journal:
                     return True
         return False
 
+    def _keep(self, entry: _Entry) -> None:
+        self._since.append(entry)
+        self._kept_bytes += len(entry.message)
+        self._kept_questions += entry.open_question
+        if entry.known or not self._transparent:
+            self._since_live_s += entry.live_s
+
     def _forget(self, queue: deque[_Entry], at: int = 0) -> None:
         entry = queue[at]
         del queue[at]
         self._kept_bytes -= len(entry.message)
-        self._kept_questions -= entry.asks
-        if queue is self._since:
+        self._kept_questions -= entry.open_question
+        if queue is self._since and (entry.known or not self._transparent):
             self._since_live_s -= entry.live_s
+
+    def _forget_live(self) -> None:
+        while self._since_live_s > self._max_kept_live_s:
+            self._forget(self._since, _first_live(self._since))
+            self.forgotten += 1
+
+
+def _spared(entry: _Entry, known: bool, answered: bool) -> bool:
+    return entry.again and ((known and entry.known) or (answered and entry.answered))
 
 
 def _first_live(entries: deque[_Entry]) -> int:

@@ -6,7 +6,6 @@ It does no I/O and reads no clock. A driver feeds it bytes and times, writes wha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from enum import Enum
 
@@ -54,14 +53,16 @@ from antiphon.wire import (
     Tool,
     ToolsUpdate,
     bytes_to_base64,
+    complete_reason,
     decode_server_message,
     encode_client_message,
     profile_of,
 )
-from antiphon.wire.secret import redact
+from antiphon.wire.secret import excerpt, redact
 
 __all__ = ["SessionProtocol", "State"]
 
+_SHOWN_CHARS = 200
 _NOTHING = ServerMessage()
 _EMPTY_CONTENT = ServerMessage(server_content=ServerContent())
 
@@ -121,12 +122,13 @@ class SessionProtocol:
         self._speech_as_text = speech_as_text
         policy = continuity or DEFAULT_CONTINUITY
         transparent = bool(setup.session_resumption and setup.session_resumption.transparent)
-        kept_live_s = math.inf if transparent else policy.live_again_s
-        self._journal = Journal(max_kept_live_s=kept_live_s)
+        self._journal = Journal(max_kept_live_s=policy.live_again_s, transparent=transparent)
         self._history = History()
-        self._calls = Calls(profile_of(setup.model), setup.tools or ())
+        self.profile = profile_of(setup.model)
+        """What the model accepts."""
+        self._calls = Calls(self.profile, setup.tools or ())
         self._held_input = HeldInput(self._calls, self._journal)
-        self._reconnecting = Reconnecting(continuity)
+        self._reconnecting = Reconnecting(continuity, setup.session_resumption)
         self._carryover = Carryover(
             self.turns,
             self._calls,
@@ -134,8 +136,10 @@ class SessionProtocol:
             self._history,
             policy=policy,
             transparent=transparent,
+            has_turns=not self.profile.translates,
         )
         self._connected = False
+        self._expects_history = False
         self._setup_message: bytes | None = None
         self._timeout_at_s: float | None = None
         self._provoked_turn = 0
@@ -154,6 +158,7 @@ class SessionProtocol:
         if self.state is State.RECONNECTING:
             setup = self._reconnecting.setup(self._setup)
             timeout_s = self._reconnecting.attempt_timeout_s
+        self._expects_history = setup.history_config is not None
         self._timeout_at_s = now + timeout_s
         self._setup_message = encode_client_message(ClientMessage(setup=setup))
 
@@ -162,7 +167,7 @@ class SessionProtocol:
         if not self._connected or self.state is State.CLOSED:
             return
         try:
-            decoded = decode_server_message(data)
+            decoded = decode_server_message(data, self.secrets)
         except ProtocolViolation as error:
             self._notice(error)
             return
@@ -182,17 +187,20 @@ class SessionProtocol:
                 self._refused(message.error, now)
                 return
             self._early(decoded)
+        elif message.error is not None:
+            self._notice(ProtocolViolation(f"The service sent an error: {_words(message.error)}."))
         self._keep_state(message, now)
         marks = self.turns.observe(decoded)
         if marks.begins:
-            self._journal.mark_question()
+            self._carryover.answer_begins()
         self._follow_calls(message, now)
         if not _says_nothing(decoded):
             received = self._received(decoded, now, marks)
             self._tell(received)
             received.provoked = received.interrupted and self._provoked_turn == marks.turn
             self._history.take(received)
-        if message.server_content is not None and message.server_content.turn_complete:
+        turn_complete = message.server_content is not None and message.server_content.turn_complete
+        if turn_complete and not self.turns.goes_on:
             self._carryover.answered()
         self._move_at_a_pause(now)
 
@@ -207,7 +215,8 @@ class SessionProtocol:
         if self.state is State.CLOSED or (self.state is State.RECONNECTING and not self._connected):
             return  # it was given up before
         during_setup = self.state in (State.OPENING, State.RECONNECTING)
-        self._lost(Closure.of_close(code, reason, during_setup=during_setup), now)
+        whole = complete_reason(reason, self._setup.model)
+        self._lost(Closure.of_close(code, whole, during_setup=during_setup), now)
 
     def connect_failed(self, error: ConnectError, now: float) -> None:
         """The connection that `Reconnect` asked for was not made. Next: take `events`."""
@@ -245,6 +254,19 @@ class SessionProtocol:
     def unsent(self) -> int:
         """Messages that no connection has taken."""
         return len(self._journal)
+
+    @property
+    def crowd(self) -> int:
+        """Messages among them that can leave and have no bound but the patience of senders.
+
+        Live audio has one of its own, and what is sent again was counted before.
+        """
+        return self._journal.crowd
+
+    @property
+    def held_crowd(self) -> int:
+        """The same of realtime input that waits for the result of a function."""
+        return self._journal.held_crowd
 
     @property
     def dropped_user_audio_s(self) -> float:
@@ -318,16 +340,13 @@ class SessionProtocol:
 
     def send_content(self, turns: Sequence[Content], *, turn_complete: bool = True) -> None:
         """Append ordered turns; with ``turn_complete`` the model answers. Interrupts the model."""
-        content = ClientContent(turns=list(turns), turn_complete=turn_complete)
-        self._command(ClientMessage(client_content=content), asks=turn_complete)
-        self._history.typed(turns)
-        self._provoke()
+        self._content(turns, turn_complete=turn_complete)
 
     def send_history(self, turns: Sequence[Content]) -> None:
         """What was said before; it is not answered. To be sent before anything else."""
-        self.send_content(turns, turn_complete=False)
-        if self._setup.history_config is not None:
-            # The end of the history, which only a connection whose setup announced one expects.
+        self._content(turns, turn_complete=False, needed=True)
+        if self._expects_history and self.state is State.READY:
+            # Its end: to a connection whose setup announced none, it would ask for an answer.
             end = ClientMessage(client_content=ClientContent(turn_complete=True))
             self._journal.put(encode_client_message(end), asks=False, once=True)
 
@@ -393,14 +412,18 @@ class SessionProtocol:
         if not self._calls.hold_input:
             self._held_input.release()
 
-    @property
-    def holds_input(self) -> bool:
-        """Whether realtime input waits for the result of a function."""
-        return self._held_input.ends_at_s is not None
-
     def is_asked_again(self, call_id: str) -> bool:
         """Whether a call was lost with its connection, and the model will make it anew."""
         return self._calls.is_asked_again(call_id)
+
+    def is_repeated(self, call_id: str) -> bool:
+        """Whether a call was made before under the same id, on a connection that was lost."""
+        return self._calls.is_repeated(call_id)
+
+    @property
+    def connection(self) -> int:
+        """Number of the present connection, or else of the last one; from 1."""
+        return self._calls.connection
 
     def update_context(
         self, *, system_instruction: Content | None = None, tools: Sequence[Tool] | None = None
@@ -412,13 +435,20 @@ class SessionProtocol:
         )
         self._command(ClientMessage(context_update=update), asks=False)
         # A later connection may be to a session that never heard of this.
-        if system_instruction is not None:
-            self._setup = msgspec.structs.replace(
-                self._setup, system_instruction=system_instruction
-            )
+        self._setup = self.updated_setup(system_instruction=system_instruction, tools=tools)
         if tools is not None:
-            self._setup = msgspec.structs.replace(self._setup, tools=list(tools) or None)
             self._calls.declare(tools)
+
+    def updated_setup(
+        self, *, system_instruction: Content | None = None, tools: Sequence[Tool] | None = None
+    ) -> Setup:
+        """What `update_context` would make of the setup."""
+        setup = self._setup
+        if system_instruction is not None:
+            setup = msgspec.structs.replace(setup, system_instruction=system_instruction)
+        if tools is not None:
+            setup = msgspec.structs.replace(setup, tools=list(tools) or None)
+        return setup
 
     def send_raw(self, message: ClientMessage | bytes) -> None:
         """Any message, as it is."""
@@ -440,9 +470,17 @@ class SessionProtocol:
 
     # ------------------------------------------------------------------ inside
 
-    def _command(self, message: ClientMessage, *, asks: bool = True) -> None:
+    def _command(self, message: ClientMessage, *, asks: bool = True, needed: bool = False) -> None:
         self._check_ready()
-        self._journal.put(encode_client_message(message), asks=asks)
+        self._journal.put(encode_client_message(message), asks=asks, needed=needed)
+
+    def _content(
+        self, turns: Sequence[Content], *, turn_complete: bool, needed: bool = False
+    ) -> None:
+        content = ClientContent(turns=list(turns), turn_complete=turn_complete)
+        self._command(ClientMessage(client_content=content), asks=turn_complete, needed=needed)
+        self._history.typed(turns)
+        self._provoke()
 
     def _input(self, given: RealtimeInput, *, asks: bool = True) -> None:
         self._check_ready()
@@ -480,14 +518,13 @@ class SessionProtocol:
 
     def _refused(self, error: dict[str, object], now: float) -> None:
         """An error object instead of a close: some proxies in front of the service do this."""
-        reason = redact(str(error.get("message") or error.get("status") or error), self.secrets)
-        reason = reason[:500]
+        reason = redact(_words(error), self.secrets)[:500]
         self._lost(Closure.of_close(None, reason, during_setup=True), now)
 
     def _early(self, decoded: DecodedMessage) -> None:
         if not self._early_reported:
             self._early_reported = True
-            shown = decoded.json[:200].decode("utf-8", "replace")
+            shown = excerpt(decoded.json, _SHOWN_CHARS, self.secrets)
             self._notice(
                 ProtocolViolation(
                     f"The service sent {shown!r} before it accepted the setup; tolerated."
@@ -533,14 +570,19 @@ class SessionProtocol:
 
     def _moves_at(self) -> float | None:
         """When to move, as things are: never while something is open that a move would cut."""
-        if self.state is not State.READY or self.turns.open or self._calls.open:
+        if self.state is not State.READY or self._calls.open:
+            return None
+        if self.profile.translates:  # it has no pauses: one moment is like another
+            return self._reconnecting.latest_move_s or self._reconnecting.move_at_s
+        if self.turns.open:
             return None
         asks_again = self._carryover.asks_again
         # What was sent goes again: who moves before all has left never gets done on a slow link.
-        if not self._journal.unanswered and not (asks_again and self.unsent):
+        unanswered = self._journal.unanswered or self.turns.goes_on
+        if not unanswered and not self.turns.user_waits and not (asks_again and self.unsent):
             return self._reconnecting.move_at_s
         # A question is on its way: it is waited for, but not longer than there is time.
-        return self._reconnecting.latest_move_s if asks_again else None
+        return self._reconnecting.latest_move_s if asks_again or not unanswered else None
 
     def _lost(self, closure: Closure, now: float) -> None:
         """A connection ended that nobody closed here."""
@@ -558,7 +600,7 @@ class SessionProtocol:
             self._end(at_s, now)
             return
         self._events.append(ConnectionLost(closure))
-        answer = self._carryover.break_off(now)
+        answer = self._carryover.break_off(now, with_handle=self._reconnecting.will_resume)
         self._await_connection(at_s)
         if answer is None:
             return
@@ -607,6 +649,10 @@ class SessionProtocol:
         self._connected = False
         self._journal.clear()
         self._events.append(Closed(closure))
+
+
+def _words(error: dict[str, object]) -> str:
+    return str(error.get("message") or error.get("status") or error)
 
 
 def _says_nothing(decoded: DecodedMessage) -> bool:

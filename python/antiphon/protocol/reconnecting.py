@@ -20,6 +20,8 @@ __all__ = ["Reconnecting"]
 
 # How the service refuses a handle that is not good any more, or never was.
 _REFUSED_HANDLE = (1007, 1008)
+# A session that made the service fail (1011) may do so whenever it is resumed.
+_MAX_FAILURES = 3
 
 
 class Reconnecting:
@@ -30,11 +32,14 @@ class Reconnecting:
 
     Args:
         policy: None: there is no other connection.
+        wish: What the first connection is asked for; its handle is good until there is another.
     """
 
-    def __init__(self, policy: Continuity | None) -> None:
+    def __init__(self, policy: Continuity | None, wish: SessionResumption | None = None) -> None:
         self.resumption: SessionResumptionUpdate | None = None
         """The last handle that was usable."""
+        if wish is not None and wish.handle:
+            self.resumption = SessionResumptionUpdate(new_handle=wish.handle, resumable=True)
         self.go_away_s: float | None = None
         """When the service said it will cut the connection; None if it did not."""
         self.move_at_s: float | None = None
@@ -42,6 +47,7 @@ class Reconnecting:
         self._policy = policy
         self._attempts = Attempts(policy or DEFAULT_CONTINUITY)
         self._handle = ""
+        self._failures = 0  # of the service, in a row, over the present handle
         self._loss: Closure | None = None
         self._notice: EndNotice | None = None
         self._notice_before: EndNotice | None = None
@@ -63,6 +69,11 @@ class Reconnecting:
         if self.move_at_s is None or self.go_away_s is None:
             return None
         return max(self.move_at_s, self.go_away_s - MOVING_MARGIN_S)
+
+    @property
+    def will_resume(self) -> bool:
+        """Whether the next connection will be asked to go on with the session."""
+        return self.resumption is not None and not self._session_ends
 
     # ------------------------------------------------------------------ while it stands
 
@@ -103,8 +114,9 @@ class Reconnecting:
 
     def failed(self, closure: Closure, now: float) -> float | Closure:
         """Another connection was not made, or refused the setup."""
-        handle_refused = self._handle and closure.code in _REFUSED_HANDLE
-        if handle_refused:
+        handle_refused = bool(self._handle) and closure.code in _REFUSED_HANDLE
+        self._failures += bool(self._handle) and closure.cause == "unavailable"
+        if handle_refused or self._failures >= _MAX_FAILURES:
             self.resumption = None  # begin anew with what was said
         again = handle_refused or can_be_mended(closure)
         return self._again(self._attempts.next(now) if again else None, closure)
@@ -134,7 +146,7 @@ class Reconnecting:
         """The setup was accepted, and ``sent_again`` messages go out another time."""
         attempts = self._attempts.number
         gap_s = self._attempts.succeed(now)
-        self._loss, self._session_ends = None, False
+        self._loss, self._session_ends, self._failures = None, False, 0
         return Resumed(gap_s, attempts, self.with_handle, sent_again)
 
     def _again(self, at_s: float | None, last: Closure) -> float | Closure:

@@ -46,6 +46,10 @@ class TurnTracker:
         """Whether the turn has begun and not ended."""
         self.interrupted = False
         """Whether the turn was interrupted."""
+        self.goes_on = False
+        """Whether the last turn has ended, and another one will follow unasked."""
+        self.user_waits = False
+        """Whether the service has heard the user speak, and no turn has begun since."""
         self.dropped_audio_frames = 0
         """Audio of interrupted turns that came too late, in frames, since the start."""
         self.received_s = 0.0
@@ -80,6 +84,9 @@ class TurnTracker:
             self.received_s += decoded.audio_s
         if content.turn_complete:
             self.open = False
+            self.goes_on = content.interaction_status.upper() == "IN_PROGRESS"
+        if _speech_begins(message):
+            self.user_waits = True
         return TurnMarks(
             turn=(self.turn or None) if output or ends else None,
             begins=begins,
@@ -103,16 +110,25 @@ class TurnTracker:
     def end(self) -> TurnMarks:
         """The connection broke: nothing more comes of the open turn."""
         ends, self._audio_ended, self.open = not self._audio_ended, True, False
+        self.goes_on = False
         return TurnMarks(turn=self.turn, audio_ends=ends)
 
     def _begin(self) -> None:
         self.turn += 1
         self.open = True
+        self.goes_on = self.user_waits = False
         self.interrupted = False
         self.received_s = 0.0
         self._audio_ended = False
         self._kept = TurnMarks(turn=self.turn)
         self._dropped = TurnMarks(turn=self.turn, keep_audio=False)
+
+
+def _speech_begins(message: ServerMessage) -> bool:
+    activity, signal = message.voice_activity, message.voice_activity_detection_signal
+    return (activity is not None and activity.type == "ACTIVITY_START") or (
+        signal is not None and signal.vad_signal_type == "VAD_SIGNAL_TYPE_SOS"
+    )
 
 
 def _has_output(message: ServerMessage) -> bool:

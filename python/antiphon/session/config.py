@@ -151,7 +151,8 @@ class LiveGenerationConfig:
 
     Attributes:
         response_modalities: ``["AUDIO"]`` or ``["TEXT"]``. TEXT of a model that only speaks is
-            its output transcription; its audio is not delivered then.
+            its output transcription; its audio is not delivered then, and `LiveModel.notes`
+            says so. With ``strict=False``, whatever is here is sent.
         voice: One of `VOICES`, such as ``Puck``; a `ClonedVoice`; a ``VoiceConfig`` of the wire;
             or several speakers' voices by their names, ``{"Ann": "Kore", "Bob": "Puck"}``.
         language: A BCP-47 code, such as ``de-DE``; current models find it out themselves.
@@ -229,10 +230,11 @@ class LiveGenerationConfig:
         wanted = self.response_modalities
         names = [wanted] if isinstance(wanted, str) else list(wanted)
         names = [name.upper() for name in names]
-        if len(names) != 1 or names[0] not in ("AUDIO", "TEXT"):
+        if self.strict and names not in (["AUDIO"], ["TEXT"]):
             raise ValueError(
                 f"response_modalities is {wanted!r}; it must be ['AUDIO'] or ['TEXT']: a session "
-                "answers in one modality. Text beside speech is its output transcription."
+                "answers in one modality. Text beside speech is its output transcription. "
+                "strict=False sends others."
             )
         object.__setattr__(self, "response_modalities", names)
         _one_of("media_resolution", self.media_resolution, ("low", "medium", "high"))
@@ -247,7 +249,7 @@ class LiveGenerationConfig:
         """The setup for a model; its ``model`` member is left to the caller."""
         text = self.response_modalities == ["TEXT"]
         notes = []
-        speech_as_text = text and not profile_of(model).text_output
+        speech_as_text = text and self.strict and not profile_of(model).text_output
         if speech_as_text:
             notes.append(
                 f"{model} answers in speech only: text is the transcription of its speech."
@@ -257,7 +259,9 @@ class LiveGenerationConfig:
             notes.append("TEXT has no voice: voice and language are not sent.")
         transcribe = True if speech_as_text else self.output_audio_transcription
         setup = Setup(
-            generation_config=self._generation_config(sends_text=sends_text),
+            generation_config=self._generation_config(
+                ["AUDIO"] if speech_as_text else list(self.response_modalities)
+            ),
             system_instruction=system_instruction,
             tools=tools or None,
             tool_config=None if self.tool_config is None else dict(self.tool_config),
@@ -293,10 +297,10 @@ class LiveGenerationConfig:
             proactive_audio=self.proactive_audio, proactive_video=self.proactive_video
         )
 
-    def _generation_config(self, *, sends_text: bool) -> GenerationConfig:
+    def _generation_config(self, modalities: list[str]) -> GenerationConfig:
         size, target = self.media_resolution, self.translation
         return GenerationConfig(
-            response_modalities=["TEXT" if sends_text else "AUDIO"],
+            response_modalities=modalities,
             temperature=self.temperature,
             top_p=self.top_p,
             top_k=self.top_k,
@@ -306,7 +310,7 @@ class LiveGenerationConfig:
             frequency_penalty=self.frequency_penalty,
             seed=self.seed,
             media_resolution=size and f"MEDIA_RESOLUTION_{size.upper()}",
-            speech_config=None if sends_text else self._speech_config(),
+            speech_config=None if modalities == ["TEXT"] else self._speech_config(),
             thinking_config=self._thinking_config(),
             enable_affective_dialog=self.affective_dialog,
             translation_config=TranslationConfig(target_language_code=target)

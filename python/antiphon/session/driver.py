@@ -108,13 +108,17 @@ class SessionDriver:
             await self.close()
             raise error
 
-    async def send(self, command: Callable[[], None]) -> None:
+    async def send(self, command: Callable[[], None], *, realtime: bool = False) -> None:
         """Give the protocol a command, when there is room for what it sends.
+
+        Args:
+            command: Calls it.
+            realtime: It is realtime input.
 
         Raises:
             SessionClosed: The session is over.
         """
-        await self.outbox.room()
+        await self.outbox.room(realtime=realtime)
         self.send_now(command)
 
     def send_now(self, command: Callable[[], None]) -> None:
@@ -125,7 +129,7 @@ class SessionDriver:
     @property
     def clear(self) -> bool:
         """Whether a packet of audio would leave at once."""
-        return not self.outbox.waiting and self.protocol.clear and self._line.ready
+        return not self.outbox.crowded and self.protocol.clear and self._line.ready
 
     def send_audio(self, message: bytes, live_s: float = 0.0) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""

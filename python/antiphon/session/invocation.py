@@ -8,13 +8,13 @@ import contextvars
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from antiphon.errors import ToolError
+from antiphon.session.daemon_threads import DaemonThreads
 from antiphon.session.tools import FunctionTool, ToolResult
 
 __all__ = ["MAX_RESULTS", "Invoker", "in_words", "stream_of"]
@@ -30,7 +30,7 @@ class Invoker:
     """Calls functions on the loop, or in up to 8 threads of its own."""
 
     def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: DaemonThreads | None = None
         self._free_threads = asyncio.Semaphore(_MAX_THREADS)
 
     async def call(self, function: FunctionTool, args: dict[str, Any]) -> ToolResult:
@@ -59,29 +59,28 @@ class Invoker:
     def shut(self) -> None:
         """Begin nothing more; threads that run end with their functions."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown(wait=False)
 
     async def _call_in_thread(self, function: FunctionTool, values: dict[str, Any]) -> Any:
         # Not the loop's own threads: a function that hangs there would hold up the loop's end.
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="antiphon-tool")
+            self._threads = DaemonThreads(_MAX_THREADS)
         # A call that was not in time must not wait there for threads whose functions hang.
         await self._free_threads.acquire()
-        loop = asyncio.get_running_loop()
-        try:
-            running = self._threads.submit(
-                contextvars.copy_context().run, _in_thread, function, values
-            )
-        except RuntimeError:
-            self._free_threads.release()
-            raise
-        running.add_done_callback(lambda _: self._release(loop))
-        return await asyncio.wrap_future(running)
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
 
-    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A thread is free; called there."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(self._free_threads.release)
+        def call() -> Any:
+            try:
+                return context.run(_in_thread, function, values)
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(self._free_threads.release)
+
+        running = loop.run_in_executor(self._threads, call)
+        # Nobody waits for one that is given up, and what it comes to is no news.
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # What was submitted is run, and frees its thread.
+        return await asyncio.shield(running)
 
 
 async def stream_of(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:

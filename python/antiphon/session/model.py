@@ -43,6 +43,11 @@ logger = logging.getLogger("antiphon.session")
 __all__ = ["Connecting", "LiveModel", "connect"]
 
 
+# A connector keeps to its time itself, and then says more than we could; one that does not, though,
+# must not keep a session waiting for ever.
+_CONNECTOR_GRACE_S = 1.0
+
+
 class LiveModel:
     """A Live model on a backend, with its settings. It holds no connection: `connect` does.
 
@@ -93,11 +98,13 @@ class LiveModel:
             else as_instruction(system_instruction),
             tools=self._toolbox.wire_tools(),
         )
-        if continuity is not None and self._plan.setup.session_resumption is None:
-            # Vertex says what it has taken, so that nothing is lost or doubled.
-            transparent = True if isinstance(self.backend, VertexAI) else None
-            self._plan.setup.session_resumption = SessionResumption(transparent=transparent)
-        self._doubts = self._checked()
+        if continuity is not None:
+            wish = self._plan.setup.session_resumption or SessionResumption()
+            if isinstance(self.backend, VertexAI):
+                # It says what it has taken, so that nothing is lost or doubled.
+                wish = replace(wish, transparent=True)
+            self._plan.setup.session_resumption = wish
+        self._doubts = self._checked(self._plan.setup)
         # What JSON cannot say is told now, not to a connection.
         encode_client_message(ClientMessage(setup=self._plan.setup))
 
@@ -111,14 +118,17 @@ class LiveModel:
         """What was changed to make the configuration fit the model, and what may not fit it."""
         return self._plan.notes + self._doubts
 
-    def _checked(self) -> tuple[str, ...]:
+    def _checked(self, setup: Setup) -> tuple[str, ...]:
         """What the model may not accept, in words.
+
+        Args:
+            setup: Its session's at the beginning, or as an update leaves it.
 
         Raises:
             UnsupportedSetup: The model is known not to accept something, and ``strict`` is on.
         """
         problems = check_setup(
-            self._plan.setup,
+            setup,
             self.name,
             service=service_of(self.backend),
             api_version=getattr(self.backend, "api_version", ""),
@@ -212,6 +222,7 @@ class LiveModel:
             notes=self.notes,
             packet_ms=self.packet_ms,
             connect=lambda: self._connect_again(protocol, again_s),
+            check=self._checked,
             timing=timing,
             streams_results=service_of(self.backend) != "vertex",
         )
@@ -229,7 +240,19 @@ class LiveModel:
         model, url, headers = backend.model_name(self.name), backend.url(), backend.headers()
         if backend is not self.backend:  # something was fetched, which took time
             timeout_s = max(deadline_s - loop.time(), 0.0)
-        channel = await self._get_connector().connect(url, headers, timeout_s=timeout_s)
+        connecting = self._get_connector().connect(url, headers, timeout_s=timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s + _CONNECTOR_GRACE_S) as limit:
+                channel = await connecting
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise ConnectError(
+                f"Not connected to {self.backend.label}: the connector did not answer within "
+                f"{timeout_s:g} s. It must keep to its timeout_s.",
+                cause="timeout",
+                hint="Check the connector that LiveModel was given.",
+            ) from None
         return model, secrets_in(headers), channel
 
     async def _connect_again(self, protocol: SessionProtocol, timeout_s: float) -> Channel:
@@ -242,7 +265,7 @@ class LiveModel:
             _, protocol.secrets, channel = await self._connect(timeout_s)
         except ConnectError:
             raise
-        except SetupRejected as error:  # of the credentials
+        except SetupRejected as error:  # of the credentials, or a quota
             raise ConnectError(
                 str(error),
                 code=error.code,

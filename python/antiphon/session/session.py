@@ -30,6 +30,7 @@ from antiphon.wire import (
     ContentInput,
     FunctionResponse,
     SessionResumptionUpdate,
+    Setup,
     as_turns,
 )
 
@@ -65,16 +66,20 @@ class LiveSession:
         notes: Sequence[str] = (),
         packet_ms: int = 20,
         connect: Callable[[], Awaitable[Channel]],
+        check: Callable[[Setup], Sequence[str]],
         timing: TimingRecorder | None = None,
         streams_results: bool = True,
     ) -> None:
         self.notes: list[str] = list(notes)
         self._protocol = protocol
         self._timing = timing
+        self._check = check
         self._tools = ToolRunner(
             toolbox,
             self.send_function_responses,
             is_asked_again=protocol.is_asked_again,
+            is_repeated=protocol.is_repeated,
+            connection=lambda: protocol.connection,
             streams=streams_results,
         )
         self._driver = SessionDriver(
@@ -102,6 +107,7 @@ class LiveSession:
     async def send(self, content: ContentInput = (), turn_complete: bool = True) -> None:
         """Send ordered content: a ``str``, parts, or ``{"role", "parts"}`` turns.
 
+        An image is a part: ``[Blob.of(jpeg, "image/jpeg"), "What is this?"]``.
         It interrupts a running answer. With ``turn_complete`` the model answers; without, more
         is awaited. Empty content with ``turn_complete`` means: answer now.
 
@@ -114,7 +120,7 @@ class LiveSession:
 
     async def send_text_realtime(self, text: str) -> None:
         """Send text as if the user had said it: it interrupts, and is answered."""
-        await self._send(lambda: self._protocol.send_text(text))
+        await self._send(lambda: self._protocol.send_text(text), realtime=True)
 
     async def send_audio_realtime(self, pcm: Pcm, rate_hz: int = 16_000) -> None:
         """Send the user's voice; any length, one after the other.
@@ -125,8 +131,8 @@ class LiveSession:
         `sent_audio_packets` tells how many.
 
         Args:
-            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
-                bytes of mono little-endian int16.
+            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
+                array or a buffer of them; or bytes of mono little-endian int16.
             rate_hz: 4,000 to 384,000.
 
         Raises:
@@ -138,7 +144,7 @@ class LiveSession:
 
     async def send_audio_message(self, message: bytes) -> None:
         """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
-        await self._send(lambda: self._protocol.send_audio_message(message))
+        await self._send(lambda: self._protocol.send_audio_message(message), realtime=True)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
         """Send one message of a live microphone, which cannot wait. Never blocks.
@@ -157,42 +163,59 @@ class LiveSession:
     async def end_audio_stream(self) -> None:
         """The microphone pauses: the service works on what it has heard so far."""
         await self._user_audio.flush()
-        await self._send(self._protocol.audio_stream_end)
+        await self._send(self._protocol.audio_stream_end, realtime=True)
 
     async def send_video_realtime(self, data: bytes, mime_type: str = "image/jpeg") -> None:
-        """Send one still image (JPEG, PNG or WebP); about one a second is looked at."""
+        """Send one still image (JPEG, PNG or WebP); about one a second is looked at.
+
+        An image that a question is about goes with it instead: see `send`.
+
+        Raises:
+            TypeError, ValueError: Not the bytes of an image.
+            SessionClosed: The session is over.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"data is a {type(data).__name__}; it must be the bytes of a JPEG, PNG or WebP."
+            )
         if not mime_type.startswith("image/"):
             raise ValueError(
                 f"mime_type is {mime_type!r}; video is sent as still images, such as image/jpeg."
             )
-        await self._send(lambda: self._protocol.send_video(bytes(data), mime_type))
+        if not data:
+            raise ValueError("data is empty; it must be the bytes of an image.")
+        await self._send(lambda: self._protocol.send_video(bytes(data), mime_type), realtime=True)
 
     async def start_activity(self) -> None:
         """The user begins to speak; only with ``VAD(disabled=True)``."""
-        await self._send(self._protocol.activity_start)
+        await self._send(self._protocol.activity_start, realtime=True)
 
     async def end_activity(self) -> None:
         """The user has ended; only with ``VAD(disabled=True)``. The model answers now."""
         await self._user_audio.flush()
-        await self._send(self._protocol.activity_end)
+        await self._send(self._protocol.activity_end, realtime=True)
 
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
         the answer is told as words.
+
+        Raises:
+            TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            SessionClosed: The session is over.
         """
+        listed = list(responses) if isinstance(responses, Sequence) else [responses]
+        if wrong := [each for each in listed if not isinstance(each, FunctionResponse)]:
+            raise TypeError(
+                f"responses has a {type(wrong[0]).__name__}; it must be a list of "
+                "FunctionResponse, each with the id and the name of its call."
+            )
 
-        def command() -> None:
-            self._protocol.send_function_responses(responses)
-
-        if self._protocol.holds_input:
-            # What waits, waits for this: it must not wait for room itself.
-            self._driver.send_now(command)
-        else:
-            await self._send(command)
+        await self._send(lambda: self._protocol.send_function_responses(listed))
 
     async def update_context(
         self,
@@ -202,15 +225,23 @@ class LiveSession:
     ) -> None:
         """Replace the system instruction, the tools, or both, in mid-session.
 
+        It is held against the rules of the model, as a setup is; what may not fit it stands in
+        `notes` then.
+
         Raises:
             ToolError: A function cannot be declared; nothing was sent.
+            UnsupportedSetup: The service is known to refuse something of this for the model, and
+                nothing was sent; ``strict=False`` in the configuration sends it all the same.
         """
         toolbox = None if tools is None else Toolbox(tools, model_behavior=self._tools.behavior)
         declared = None if toolbox is None else toolbox.wire_tools()
         instruction = None if system_instruction is None else as_instruction(system_instruction)
+        setup = self._protocol.updated_setup(system_instruction=instruction, tools=declared)
+        doubts = [doubt for doubt in self._check(setup) if doubt not in self.notes]
 
         def command() -> None:
             self._protocol.update_context(system_instruction=instruction, tools=declared)
+            self.notes += doubts
             if toolbox is not None:
                 self._tools.toolbox = toolbox
 
@@ -351,6 +382,11 @@ class LiveSession:
         return self._protocol.turns.open
 
     @property
+    def takes_content(self) -> bool:
+        """Whether the model is known to take content in mid-session that asks for no answer."""
+        return self._protocol.profile.takes_content
+
+    @property
     def dropped_audio_frames(self) -> int:
         """Audio of interrupted turns that came too late and was dropped, in frames."""
         return self._protocol.turns.dropped_audio_frames
@@ -429,8 +465,8 @@ class LiveSession:
         if self._timing is not None:
             self._timing.end()
 
-    async def _send(self, command: Callable[[], None]) -> None:
-        await self._driver.send(command)
+    async def _send(self, command: Callable[[], None], *, realtime: bool = False) -> None:
+        await self._driver.send(command, realtime=realtime)
 
 
 def as_instruction(content: ContentInput) -> Content:

@@ -52,6 +52,9 @@ class ToolRunner:
         answer: Sends responses.
         is_asked_again: Whether a call was lost with its connection, and the model will make it
             anew under another id: then its result is kept for that.
+        is_repeated: Whether a call is the same as one with its id on a connection that was lost:
+            then its result did not arrive, and is given once more.
+        connection: Number of the present connection. A call that comes twice on one is made once.
         streams: The service takes several results for one call; otherwise they are collected.
     """
 
@@ -61,17 +64,22 @@ class ToolRunner:
         answer: Callable[[Sequence[FunctionResponse]], Awaitable[None]],
         *,
         is_asked_again: Callable[[str], bool] = lambda _: False,
+        is_repeated: Callable[[str], bool] = lambda _: False,
+        connection: Callable[[], int] = lambda: 1,
         streams: bool = True,
     ) -> None:
         self.toolbox = toolbox
         self._answer = answer
         self._is_asked_again = is_asked_again
+        self._is_repeated = is_repeated
+        self._connection = connection
         self._streams = streams
         self._running: dict[str, asyncio.Task[Any]] = {}
         # Of the messages with the calls that run: arguments are kept as long as a function takes.
         self._open_bytes = 0
         self._answering: set[asyncio.Task[None]] = set()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, int] = OrderedDict()  # and on which connection
+        self._owed: dict[str, asyncio.Task[None]] = {}
         self._results: OrderedDict[str, tuple[bytes, asyncio.Task[FunctionResponse]]] = (
             OrderedDict()
         )
@@ -125,17 +133,26 @@ class ToolRunner:
         call_id = _known_id(call)
         if not call_id:  # a repeated call cannot be told
             return True
-        if call_id in self._seen:
-            logger.warning("The service repeated the call %s of %s; ignored", call_id, call.name)
-            return False
-        self._seen[call_id] = None
+        connection = self._connection()
+        before = self._seen.get(call_id)
+        self._seen[call_id] = connection
         if len(self._seen) > _REMEMBERED_IDS:
             self._seen.popitem(last=False)
+        if before == connection:
+            logger.warning("The service repeated the call %s of %s; ignored", call_id, call.name)
+            return False
+        if before is None:
+            return True
+        other = self._running.get(call_id)
+        if self._is_repeated(call_id):
+            return other is None and call_id not in self._owed  # else its answer is to come
+        if other is not None:
+            other.cancel()  # its result would be taken for that of this call
         return True
 
     def _start(self, calls: list[FunctionCall], size_bytes: int) -> None:
         """Run each of these calls, of about ``size_bytes``, or refuse it."""
-        together: list[asyncio.Task[FunctionResponse]] = []
+        together: list[FunctionCall] = []
         # An answer that cannot leave counts as well: a peer may call and not read.
         room = max(0, _MAX_AT_ONCE - max(len(self._running), len(self._answering)))
         if self._open_bytes > _MAX_OPEN_BYTES:
@@ -144,13 +161,13 @@ class ToolRunner:
         for call in calls[:room]:
             function = self.toolbox.functions.get(call.name)
             if self.toolbox.is_blocking(call.name):
-                together.append(self._run(call, size_bytes))
+                together.append(call)
             elif function is not None and function.is_stream and self._streams:
                 self._stream(call, function, size_bytes)
             else:
-                self._answer_later([self._run(call, size_bytes)])
+                self._answer_later([call], [self._run(call, size_bytes)])
         if together:
-            self._answer_later(together)
+            self._answer_later(together, [self._run(call, size_bytes) for call in together])
 
     def _refuse(self, calls: list[FunctionCall]) -> None:
         if not calls:
@@ -161,13 +178,24 @@ class ToolRunner:
             refused = ToolResult({"error": str(error)})
             self._later(self._send([self._response(call, refused) for call in calls]))
 
-    def _answer_later(self, tasks: list[asyncio.Task[FunctionResponse]]) -> None:
-        self._later(self._answer_all(tasks))
+    def _answer_later(
+        self, calls: list[FunctionCall], tasks: list[asyncio.Task[FunctionResponse]]
+    ) -> None:
+        answering = self._later(self._answer_all(tasks))
+        ids = [call_id for call in calls if (call_id := _known_id(call))]
+        self._owed.update(dict.fromkeys(ids, answering))
+        answering.add_done_callback(lambda _: self._settle(ids, answering))
 
-    def _later(self, answer: Coroutine[Any, Any, None]) -> None:
+    def _settle(self, ids: list[str], answering: asyncio.Task[None]) -> None:
+        for call_id in ids:
+            if self._owed.get(call_id) is answering:
+                del self._owed[call_id]
+
+    def _later(self, answer: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         answering = asyncio.create_task(answer, name="antiphon-tool-answer")
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
+        return answering
 
     def _run(self, call: FunctionCall, size_bytes: int) -> asyncio.Task[FunctionResponse]:
         earlier = self._lost_twin(call)
@@ -205,9 +233,12 @@ class ToolRunner:
             del self._running[key]
 
     def _lost_twin(self, call: FunctionCall) -> asyncio.Task[FunctionResponse] | None:
-        """The same call as it was made on a connection that broke, if the model asks again."""
+        """The same call as it was made on a connection that broke, if its result is missing."""
         for call_id, (wish, task) in self._results.items():
-            if wish == _wish(call) and not task.cancelled() and self._is_asked_again(call_id):
+            comes_again = self._is_asked_again(call_id) or (
+                call_id == call.id and self._is_repeated(call_id)
+            )
+            if comes_again and wish == _wish(call) and not task.cancelled():
                 del self._results[call_id]
                 return task
         return None

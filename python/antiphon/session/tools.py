@@ -189,9 +189,10 @@ def tool(
 
     A coroutine function is cancelled when its call is, or when its time is up. A plain function
     runs in one of the session's 8 threads, and cannot be stopped there: its late result is
-    dropped, and its thread is not free until it returns. An asynchronous generator answers its
-    call with every value it yields (1,000 at most), and is always NON_BLOCKING. To give one
-    result a scheduling of its own, return or yield a `ToolResult`.
+    dropped, and its thread is not free until it returns. It does not keep the process from ending,
+    which breaks it off. An asynchronous generator answers its call with every value it yields
+    (1,000 at most), and is always NON_BLOCKING. To give one result a scheduling of its own, return
+    or yield a `ToolResult`.
 
     Where a connection breaks and the question is asked again, a call that comes again with the
     same arguments gets the result of the first: the function runs once.
@@ -243,8 +244,15 @@ class Toolbox:
 
     def wire_tools(self) -> list[Tool]:
         """The tools as the service takes them."""
-        own = [Tool(function_declarations=list(self._declared.values()))] if self._declared else []
+        functions = [self._with_behavior(each) for each in self._declared.values()]
+        own = [Tool(function_declarations=functions)] if functions else []
         return own + self._others
+
+    def _with_behavior(self, declaration: FunctionDeclaration) -> FunctionDeclaration:
+        """Of models that do not wait, one was found to call only what says NON_BLOCKING."""
+        if declaration.behavior is None and self.model_behavior == "NON_BLOCKING":
+            return msgspec.structs.replace(declaration, behavior=self.model_behavior)
+        return declaration
 
     def _add(self, item: ToolInput) -> None:
         if isinstance(item, FunctionTool):

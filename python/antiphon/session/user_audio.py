@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UserAudio"]
 
+# How a buffer says that it holds bytes, and no numbers.
+_BYTES = ("B", "b", "c")
 # One slice of a long input: what a cancelled send may leave unsent stays unconsumed.
 _SLICE_S = 0.5
 
@@ -118,7 +120,7 @@ class UserAudio:
 
     async def _send_packets(self, packets: list[bytes]) -> None:
         for packet in packets:
-            await self._driver.outbox.room()
+            await self._driver.outbox.room(realtime=True)
             self._driver.send_audio(packet)
             self.sent_packets += 1
 
@@ -127,12 +129,15 @@ def _samples(pcm: Pcm) -> NDArray[Any]:
     import numpy as np
 
     if not isinstance(pcm, np.ndarray):
-        raw = _bytes_of(pcm)
-        if len(raw) % 2:
+        view = _view_of(pcm)
+        if view.format not in _BYTES:  # it says itself what it holds
+            pcm = np.asarray(view)
+        elif view.nbytes % 2:
             raise AudioFormatError(
-                f"{len(raw)} bytes are not a whole number of 16-bit samples; nothing was sent."
+                f"{view.nbytes} bytes are not a whole number of 16-bit samples; nothing was sent."
             )
-        pcm = np.frombuffer(raw, dtype="<i2")
+        else:
+            pcm = np.frombuffer(view.tobytes(), dtype="<i2")
     if pcm.ndim not in (1, 2) or pcm.dtype not in (np.int16, np.float32):
         raise AudioFormatError(
             f"Audio of shape {pcm.shape} and dtype {pcm.dtype}; it must be int16 or float32 "
@@ -141,9 +146,9 @@ def _samples(pcm: Pcm) -> NDArray[Any]:
     return pcm
 
 
-def _bytes_of(pcm: Buffer) -> bytes:
+def _view_of(pcm: Buffer) -> memoryview:
     try:
-        return bytes(memoryview(pcm))  # of a number, `bytes` would make so many zeros
+        return memoryview(pcm)  # of a number, `bytes` would make so many zeros
     except TypeError:
         raise AudioFormatError(
             f"Audio is a {type(pcm).__name__}; it must be an array of int16 or float32, or bytes "

@@ -19,7 +19,7 @@ from websockets.exceptions import (
 )
 
 from antiphon.channel import Channel
-from antiphon.errors import ConnectError
+from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.connection import LiveConnection, WebSocketChannel
 from antiphon.wire.addresses import ServerAddress, parse_url
 from antiphon.wire.secret import HiddenText, quiet_logger, redact, secrets_in
@@ -82,8 +82,9 @@ class WebSocketConnector:
         """Open a connection.
 
         Raises:
-            ConnectError: No connection within ``timeout_s``, the upgrade was refused, or the URL
-                is not valid.
+            AuthError, QuotaError: The upgrade was refused for that (HTTP 401, 403, 429).
+            ConnectError: No connection within ``timeout_s``, the upgrade was refused for another
+                reason, or the URL is not valid.
         """
         headers = {name: HiddenText(value) for name, value in headers.items()}
         address = parse_url(url)
@@ -162,23 +163,26 @@ def check_headers(headers: Mapping[str, str], place: str) -> None:
 
 def _refused(
     error: Exception, place: str, timeout_s: float, secrets: Iterable[str]
-) -> ConnectError:
+) -> ConnectError | SetupRejected:
     """What went wrong, in words, without any secret."""
     code = None
     said = ""
+    kind: type[ConnectError | SetupRejected] = ConnectError
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
         body = redact(error.response.body.decode("utf-8", "replace"), secrets)
         said = " ".join(body.split())[:_BODY_CHARS]
         what = f"the server answered HTTP {code}" + (f": {said}" if said else "")
         cause, hint = STATUS_ADVICE.get(code, ("unavailable", "Check base_url; try again later."))
+        kinds: dict[str, type[SetupRejected]] = {"auth": AuthError, "quota": QuotaError}
+        kind = kinds.get(cause, ConnectError)
     elif isinstance(error, InvalidProxyStatus):
         code = error.response.status_code
         what = f"the proxy answered HTTP {code}"
         cause, hint = STATUS_ADVICE[407] if code == 407 else ("network", _PROXY)
     else:
         what, cause, hint = diagnose(error, timeout_s)
-    return ConnectError(
+    return kind(
         f"Not connected to {place}: {what}. {hint}",
         code=code,
         reason=said,

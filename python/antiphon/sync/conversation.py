@@ -37,9 +37,11 @@ class Conversation(Twin[AsyncConversation]):
             4 GiB, six hours at 48 kHz; then `RecordingFailed` tells that it ends.
         tell_heard: After an interruption, tell the model in words what was heard of its answer:
             it takes all that it said for heard. Sent as content of the user that asks for no
-            answer, when no turn is open. For models that take content in mid-session: 2.5 and
-            3.8 do; 3.1 refused it with 1007 until mid-2026, and models before 2.5 answer no
-            speech after it.
+            answer, when no turn is open. To models that may not take content in mid-session
+            (3.1 refused it with 1007 until mid-2026, those before 2.5 answer no speech after it)
+            it is sent as realtime text, which asks for one: so it waits for words of the user,
+            and goes out while they speak, or before what they type. Whether the service answers
+            it beside the speech is not known.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
         keep_turns: How many turns `transcript`, `timeline` and `playback` remember, of a

@@ -168,6 +168,7 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Send ordered content: a ``str``, parts, or ``{"role", "parts"}`` turns.
 
+        An image is a part: ``[Blob.of(jpeg, "image/jpeg"), "What is this?"]``.
         It interrupts a running answer. With ``turn_complete`` the model answers; without, more
         is awaited. Empty content with ``turn_complete`` means: answer now.
 
@@ -192,8 +193,8 @@ class LiveSession(Twin[AsyncLiveSession]):
         `sent_audio_packets` tells how many.
 
         Args:
-            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), or
-                bytes of mono little-endian int16.
+            pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
+                array or a buffer of them; or bytes of mono little-endian int16.
             rate_hz: 4,000 to 384,000.
             timeout_s: See `antiphon.sync`.
 
@@ -226,7 +227,14 @@ class LiveSession(Twin[AsyncLiveSession]):
     def send_video_realtime(
         self, data: bytes, mime_type: str = "image/jpeg", *, timeout_s: float | None = None
     ) -> None:
-        """Send one still image (JPEG, PNG or WebP); about one a second is looked at."""
+        """Send one still image (JPEG, PNG or WebP); about one a second is looked at.
+
+        An image that a question is about goes with it instead: see `send`.
+
+        Raises:
+            TypeError, ValueError: Not the bytes of an image.
+            SessionClosed: The session is over.
+        """
         self._wait(lambda it: it.send_video_realtime(data, mime_type), timeout_s)
 
     def start_activity(self, *, timeout_s: float | None = None) -> None:
@@ -242,10 +250,15 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
         the answer is told as words.
+
+        Raises:
+            TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            SessionClosed: The session is over.
         """
         self._wait(lambda it: it.send_function_responses(responses), timeout_s)
 
@@ -258,8 +271,13 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Replace the system instruction, the tools, or both, in mid-session.
 
+        It is held against the rules of the model, as a setup is; what may not fit it stands in
+        `notes` then.
+
         Raises:
             ToolError: A function cannot be declared; nothing was sent.
+            UnsupportedSetup: The service is known to refuse something of this for the model, and
+                nothing was sent; ``strict=False`` in the configuration sends it all the same.
         """
         self._wait(
             lambda it: it.update_context(system_instruction=system_instruction, tools=tools),
@@ -362,6 +380,11 @@ class LiveSession(Twin[AsyncLiveSession]):
     def turn_open(self) -> bool:
         """Whether the model's turn has begun and not ended."""
         return self._asynchronous.turn_open
+
+    @property
+    def takes_content(self) -> bool:
+        """Whether the model is known to take content in mid-session that asks for no answer."""
+        return self._asynchronous.takes_content
 
     @property
     def dropped_audio_frames(self) -> int:

@@ -39,6 +39,7 @@ from antiphon.wire.client import (
 )
 from antiphon.wire.close_codes import (
     CloseCause,
+    complete_reason,
     explain_close,
 )
 from antiphon.wire.codec import (
@@ -194,6 +195,7 @@ __all__ = [
     "bytes_to_base64",
     "camel_case",
     "check_setup",
+    "complete_reason",
     "decode_client_message",
     "decode_realtime_audio",
     "decode_server_message",

@@ -11,7 +11,29 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CloseCause", "explain_close"]
+__all__ = ["CloseCause", "complete_reason", "explain_close"]
+
+# A close frame has room for so much of a reason; a character that would not fit whole is left out.
+_MAX_REASON_BYTES = 123
+_MIN_CUT_BYTES = _MAX_REASON_BYTES - 3
+# Fewer characters in common could be those of another sentence.
+_MIN_COMMON = 12
+
+# Sentences of the service that are longer than that, {0} is the model. What comes before them in a
+# reason may be anything.
+_NOT_FOUND = (
+    "{{0}} is not found for API version {version}, or is not supported for bidiGenerateContent. "
+    "Call ListModels to see the list of available models and their supported methods."
+)
+_NO_ACCESS = (
+    "Publisher Model `{0}` was not found or your project does not have access to it. Please ensure "
+    "you are using a valid model version."
+)
+_LONG_SENTENCES = (
+    *(_NOT_FOUND.format(version=version) for version in ("v1", "v1beta", "v1alpha")),
+    _NO_ACCESS,
+    "': Cannot find field.",
+)
 
 
 class CloseCause(NamedTuple):
@@ -26,8 +48,25 @@ class CloseCause(NamedTuple):
     """Whether a new connection with the same setup can help."""
 
 
+_FAILED_PERMISSION = CloseCause(
+    "auth",
+    "the credentials are not allowed to do this",
+    "Check what the key or the account may do, and that the API is enabled in the project.",
+    False,
+)
+
 # (close code or None, words of the reason in lower case, cause). First match wins.
 _BY_REASON: tuple[tuple[int | None, str, CloseCause], ...] = (
+    (
+        None,
+        "api key expired",
+        CloseCause(
+            "auth",
+            "the API key has expired, or the ephemeral token, or its uses are spent",
+            "Renew it; create_token says for how long and how often a token can be used.",
+            False,
+        ),
+    ),
     (
         None,
         "api key",
@@ -43,6 +82,8 @@ _BY_REASON: tuple[tuple[int | None, str, CloseCause], ...] = (
         "unauthenticated",
         CloseCause("auth", "the credentials were not accepted", "Renew the token.", False),
     ),
+    (None, "permission_denied", _FAILED_PERMISSION),
+    (None, "permission denied", _FAILED_PERMISSION),
     (
         None,
         "location is not supported",
@@ -89,6 +130,47 @@ _BY_REASON: tuple[tuple[int | None, str, CloseCause], ...] = (
         ),
     ),
     (
+        1007,
+        "cannot find field",
+        CloseCause(
+            "argument",
+            "this version of the API does not know a member of what was sent",
+            "Leave out the member that the reason names, or try another api_version= of the "
+            "backend.",
+            False,
+        ),
+    ),
+    (
+        1007,
+        "from a non-audio request",
+        CloseCause(
+            "argument",
+            "an answer in TEXT has no voice",
+            "Leave out the voice, or ask for AUDIO.",
+            False,
+        ),
+    ),
+    (
+        1007,
+        "media_chunks is deprecated",
+        CloseCause(
+            "argument",
+            "the model does not take mediaChunks",
+            "Send audio, video or text by their own methods.",
+            False,
+        ),
+    ),
+    (
+        1008,
+        "entity was not found",
+        CloseCause(
+            "argument",
+            "the service does not know something that was named, such as a function call",
+            "Check ids of function calls, resumption handles and the model's name.",
+            False,
+        ),
+    ),
+    (
         1008,
         "operation was aborted",
         CloseCause(
@@ -126,7 +208,12 @@ _BY_CODE: dict[int, CloseCause] = {
         False,
     ),
     1008: CloseCause("policy", "the service refused", "Read the reason.", False),
-    1009: CloseCause("argument", "a message was too large", "Send smaller messages.", True),
+    1009: CloseCause(
+        "argument",
+        "a message was too large for who received it",
+        "Send smaller ones; for those of the service pass WebSocketConnector(max_message_bytes=…).",
+        True,
+    ),
     1011: CloseCause("unavailable", "the service failed", "Try again after a pause.", True),
 }
 
@@ -140,3 +227,26 @@ def explain_close(code: int | None, reason: str) -> CloseCause:
         if fragment in words and only_code in (None, code):
             return cause
     return _BY_CODE.get(code or 1006, _UNKNOWN)
+
+
+def complete_reason(reason: str, model: str) -> str:
+    """A reason without the cut at 123 bytes, if it is known how it goes on; else as it is.
+
+    Args:
+        reason: As it came.
+        model: What the setup says; a refusal may name it.
+    """
+    if not _MIN_CUT_BYTES <= len(reason.encode()) <= _MAX_REASON_BYTES:
+        return reason
+    sentences = [sentence.format(model) for sentence in _LONG_SENTENCES]
+    common = max(_common(reason, sentence) for sentence in sentences)
+    if common < _MIN_COMMON:
+        return reason
+    rests = {each[common:] for each in sentences if _common(reason, each) == common}
+    return reason + rests.pop() if len(rests) == 1 else reason
+
+
+def _common(reason: str, sentence: str) -> int:
+    """How much of a sentence is at the end of a reason, in characters."""
+    sizes = range(min(len(reason), len(sentence)), 0, -1)
+    return next((size for size in sizes if reason.endswith(sentence[:size])), 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,13 +18,8 @@ from antiphon import _native
 from antiphon.errors import ProtocolViolation
 from antiphon.wire.client import ClientMessage
 from antiphon.wire.media_type import pcm_rate_hz
-from antiphon.wire.server import (
-    EXTRA,
-    AudioPart,
-    DecodedMessage,
-    ServerMessage,
-    _OpenWire,
-)
+from antiphon.wire.secret import excerpt
+from antiphon.wire.server import EXTRA, AudioPart, DecodedMessage, ServerMessage, _OpenWire
 
 __all__ = [
     "base64_to_bytes",
@@ -61,6 +56,8 @@ _MAX_KNOWN_BYTES = 512
 # Every value takes hundreds of bytes here, be it ``{}`` there; protobuf reads 100 levels as well.
 _MAX_VALUES = 100_000
 _MAX_DEPTH = 100
+# Of a message that cannot be read.
+_SHOWN_CHARS = 200
 
 T = TypeVar("T")
 WireT = TypeVar("WireT", bound=_OpenWire)
@@ -84,8 +81,12 @@ class _AudioMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _audio_decoder = msgspec.json.Decoder(_AudioMessage)
 
 
-def decode_server_message(data: bytes | str) -> DecodedMessage:
+def decode_server_message(data: bytes | str, secrets: Sequence[str] = ()) -> DecodedMessage:
     """Read one message of the service.
+
+    Args:
+        data: As it was received.
+        secrets: What must not show in an error.
 
     Raises:
         ProtocolViolation: Not JSON, not an object, a known field of the wrong type, more than
@@ -104,11 +105,11 @@ def decode_server_message(data: bytes | str) -> DecodedMessage:
             _check_depth(msgspec.json.decode(rest), "service")
         message = _decode_typed(rest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        shown = raw[:200].decode("utf-8", "replace")
+        shown = excerpt(raw, _SHOWN_CHARS, secrets)
         raise ProtocolViolation(
             f"The service sent a message that cannot be read ({error}): {shown!r}"
-            f"{'…' if len(raw) > 200 else ''} ({len(raw)} bytes). Report it with this text; the "
-            "session itself can go on."
+            f"{'…' if len(raw) > _SHOWN_CHARS else ''} ({len(raw)} bytes). Report it with this "
+            "text; the session itself can go on."
         ) from error
     if only_audio := bool(parts) and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(rest):
         if len(_only_audio) == _MAX_KNOWN:

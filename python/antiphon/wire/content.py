@@ -1,7 +1,7 @@
 """What an application says, in the shapes that people write, made into `Content`.
 
-A turn is a ``str``; a list of parts (``str``, `Part`, `Blob`, or a dict of a part); a
-`Content`; or a list of ``{"role": …, "parts": …}`` turns.
+A turn is a ``str``; a list of parts (``str``, `Part`, `Blob`, or a dict of a part, with bytes or
+base64 in its ``inline_data``); a `Content`; or a list of ``{"role": …, "parts": …}`` turns.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from antiphon.wire.codec import to_wire
+from antiphon.wire.codec import bytes_to_base64, to_wire
 from antiphon.wire.server import Blob, Content, Part
 
 __all__ = ["ContentInput", "PartInput", "as_turns"]
@@ -70,11 +70,20 @@ def _as_part(item: Any) -> Part:
     if isinstance(item, Blob):
         return Part(inline_data=item)
     if isinstance(item, Mapping):
-        part = to_wire(item, Part)
+        part = to_wire(_in_base64(item), Part)
         if part == Part():
             raise ValueError("A part is empty: it has neither text nor anything else.")
         return part
     raise TypeError(_not_content(item))
+
+
+def _in_base64(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part whose bytes, if it has any, are as JSON has them."""
+    for name in ("inline_data", "inlineData"):
+        blob = part.get(name)
+        if isinstance(blob, Mapping) and isinstance(data := blob.get("data"), bytes | bytearray):
+            return {**part, name: {**blob, "data": bytes_to_base64(bytes(data))}}
+    return part
 
 
 def _not_content(item: object) -> str:

@@ -68,11 +68,14 @@ class _Case(NamedTuple):
     def tools(self) -> list[Mapping[str, Any]]:
         return _objects(self.at("tools"))
 
+    def declarations(self) -> Iterator[Mapping[str, Any]]:
+        for tool in self.tools():
+            yield from _objects(tool.get("functionDeclarations"))
+
     def functions(self) -> Iterator[tuple[str, str]]:
         """The name and the behavior of every declared function."""
-        for tool in self.tools():
-            for function in _objects(tool.get("functionDeclarations")):
-                yield str(function.get("name")), str(function.get("behavior") or "").upper()
+        for function in self.declarations():
+            yield str(function.get("name")), str(function.get("behavior") or "").upper()
 
     @property
     def modalities(self) -> list[str]:
@@ -272,6 +275,15 @@ def _always_blocking(case: _Case) -> _Broken | None:
     return None
 
 
+def _json_schema(case: _Case) -> _Broken | None:
+    if case.profile.tool_behaviors != ("NON_BLOCKING",):
+        return None
+    for function in case.declarations():
+        if (schema := function.get("parametersJsonSchema")) is not None:
+            return _Broken(f"tools: parametersJsonSchema of {function.get('name')}", schema)
+    return None
+
+
 def _tools(case: _Case) -> _Broken | None:
     if case.profile.tools is None:
         return None
@@ -435,6 +447,13 @@ RULES: tuple[Rule, ...] = (
         _always_blocking,
         "{model} is documented to wait for its functions",
         "Expect it to wait all the same.",
+        refused=False,
+    ),
+    Rule(
+        "OpenAPI parameters",
+        _json_schema,
+        "{model} was found never to call a function that is declared so",
+        "Declare its parameters as an OpenAPI schema, in parameters; Python functions are.",
         refused=False,
     ),
     Rule("kinds of tools", _tools, "{model} is documented without this tool", _TRY, refused=False),

@@ -56,6 +56,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
             1008, or takes the input for a new turn and cancels the call.
         tools: Kinds of tools, in the service's own spelling; None: not known.
         client_content: What is known of content in mid-session.
+        takes_content: Nobody has seen it close, or fall silent, on content in mid-session.
         media_chunks: Whether it takes the deprecated ``mediaChunks``.
         affective_dialog, proactivity: ``yes``, ``v1alpha`` (and Vertex AI), ``no``, ``always``,
             or ``unknown``.
@@ -81,6 +82,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     holds_input_in_call: bool = False
     tools: tuple[str, ...] | None = None
     client_content: str = "at any time"
+    takes_content: bool = True
     media_chunks: bool = True
     affective_dialog: Literal["yes", "v1alpha", "no", "unknown"] = "unknown"
     proactivity: Literal["yes", "v1alpha", "no", "always", "unknown"] = "unknown"
@@ -175,6 +177,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         holds_input_in_call=True,
         tools=_FUNCTIONS_AND_SEARCH,
         client_content="at any time; closed with 1007 in spring 2026",
+        takes_content=False,
         media_chunks=False,
         affective_dialog="no",
         proactivity="no",
@@ -246,6 +249,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         sources="model pages of 2025; frames recorded from the service",
         backends=_NOWHERE,
         modalities=("TEXT", "AUDIO"),
+        takes_content=False,
         context_tokens=32_768,
         voices=_HALF_CASCADE_VOICES,
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
@@ -21,6 +21,7 @@ __all__ = [
     "RunBlocking",
     "Secret",
     "bare",
+    "excerpt",
     "redact",
     "secrets_in",
 ]
@@ -219,6 +220,15 @@ def redact(text: str, secrets: Iterable[str]) -> str:
                 text = text[:-size] + "***"
                 break
     return text
+
+
+def excerpt(data: bytes, size: int, secrets: Sequence[str] = ()) -> str:
+    """The first ``size`` characters of what was received, secrets hidden before it is cut.
+
+    Half a secret is not known for one where other words follow it.
+    """
+    begin = data[: size + max(map(len, secrets), default=0)].decode("utf-8", "replace")
+    return redact(begin, secrets)[:size]
 
 
 def bare(error: _E) -> _E:

@@ -10,9 +10,10 @@ Source: the ``BidiGenerateContentServerMessage`` of the Live API and frames of t
 
 from __future__ import annotations
 
+import base64
 import json
 import math
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -69,10 +70,15 @@ class _OpenWire(_Wire):
 
 
 class Blob(_OpenWire):
-    """Bytes with a mime type; ``data`` is base64 (see `antiphon.wire.base64_to_bytes`)."""
+    """Bytes with a mime type; ``data`` is base64 (see `of` and `antiphon.wire.base64_to_bytes`)."""
 
     mime_type: str = ""
     data: str = ""
+
+    @classmethod
+    def of(cls, data: bytes, mime_type: str) -> Self:
+        """Bytes as a file has them, such as those of an image."""
+        return cls(mime_type=mime_type, data=base64.b64encode(data).decode("ascii"))
 
 
 class FileData(_OpenWire):
@@ -90,16 +96,22 @@ class FunctionCall(_OpenWire):
     id: str = ""
 
 
+def _empty() -> dict[str, Any]:
+    """Of `dict` itself, msgspec would know that it is the default, and leave it out."""
+    return {}
+
+
 class FunctionResponse(_OpenWire):
     """The result of a function call.
 
     ``scheduling`` (``SILENT``, ``WHEN_IDLE``, ``INTERRUPT``) is for NON_BLOCKING calls only;
-    ``will_continue`` makes the call one with several results (Gemini API).
+    ``will_continue`` makes the call one with several results (Gemini API). ``response``
+    is sent even if it is empty, because the service requires it.
     """
 
     id: str = ""
     name: str = ""
-    response: dict[str, Any] = {}
+    response: dict[str, Any] = msgspec.field(default_factory=_empty)
     scheduling: str | None = None
     will_continue: bool | None = None
     parts: list[dict[str, Any]] | None = None

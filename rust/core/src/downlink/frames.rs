@@ -52,13 +52,11 @@ mod tests {
     }
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let size = (payload.len() as u64).to_be_bytes();
         let head: Vec<u8> = match payload.len() {
-            size @ 0..126 => vec![first, u8::try_from(size).unwrap()],
-            size @ 126..65_536 => {
-                let size = u16::try_from(size).unwrap().to_be_bytes();
-                [&[first, 126][..], &size].concat()
-            }
-            size => [&[first, 127][..], &(size as u64).to_be_bytes()].concat(),
+            0..126 => vec![first, size[7]],
+            126..65_536 => [&[first, 126], &size[6..]].concat(),
+            _ => [&[first, 127], &size[..]].concat(),
         };
         [&head[..], payload].concat()
     }

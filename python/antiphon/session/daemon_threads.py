@@ -1,0 +1,65 @@
+"""Threads that do not outlive the process: Python waits at exit for those of its own pools."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
+
+__all__ = ["DaemonThreads"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class DaemonThreads(Executor):
+    """Runs functions in threads, for ``loop.run_in_executor``.
+
+    A function that never returns keeps its thread, and no more than that: the process ends
+    without it. Not for functions that must not be broken off by the end of the process.
+
+    Args:
+        max_threads: How many there are at most; what is submitted beyond waits.
+    """
+
+    def __init__(self, max_threads: int) -> None:
+        self._max_threads = max_threads
+        self._threads: list[threading.Thread] = []
+        self._idle = threading.Semaphore(0)
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Have a function called. To be used by one thread."""
+        future: Future[_T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._work.put(run)
+        if not self._idle.acquire(blocking=False) and len(self._threads) < self._max_threads:
+            name = f"antiphon-tool-{len(self._threads)}"
+            thread = threading.Thread(target=self._run, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End every thread when its function has returned."""
+        for _ in self._threads:
+            self._work.put(None)
+        del cancel_futures  # who waits for one that has not begun cancels it himself
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            del work  # what it holds is not to live until there is more to do
+            self._idle.release()
