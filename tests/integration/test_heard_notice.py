@@ -15,8 +15,7 @@ from antiphon.conversation import (
 )
 from antiphon.virtual_time import run_in_virtual_time
 
-TAKES_CONTENT = "gemini-3.8-live"
-MAY_NOT = "gemini-3.1-flash-live-preview"
+MAY_NOT = "gemini-2.0-flash-live-001"
 
 
 class Listener:
@@ -58,41 +57,35 @@ async def be_interrupted(t, service):
     await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("name", [TAKES_CONTENT, MAY_NOT])
-def test_who_speaks_is_told_with_the_words_that_a_model_takes(name):
+@pytest.mark.parametrize("name", ["gemini-3.8-live", "gemini-3.1-flash-live-preview"])
+def test_content_is_sent_to_a_model_that_takes_it(name):
     async def do(t, service, listener):
         await service.speak(20.0)
         await t.until(TurnSounded)
         t.say("cards-003.wav")
         await t.until(UserStartedSpeaking)
         await be_interrupted(t, service)
-        assert not any(isinstance(event, UserStoppedSpeaking) for event in t.seen)
-        assert len(listener.contents + listener.texts) == 1
 
     told = in_conversation(name, do)
-    (notice,) = told.contents if name == TAKES_CONTENT else told.texts
+    (notice,) = told.contents
     assert notice.startswith("[You were interrupted")
+    assert told.texts == []
 
 
-def test_where_it_would_ask_for_an_answer_it_waits_for_words_of_the_user():
+def test_nothing_is_sent_by_itself_to_a_model_that_would_fall_silent_or_answer():
     async def do(t, service, listener):
         await service.speak(20.0)
         await t.until(TurnSounded)
         await t.conversation.interrupt()
         await be_interrupted(t, service)
-        await asyncio.sleep(5.0)
-        assert listener.texts == []
         t.say("cards-003.wav")
-        await t.until(UserStartedSpeaking)
-        await asyncio.sleep(0.1)
-        assert len(listener.texts) == 1
+        await t.until(UserStoppedSpeaking)
 
     told = in_conversation(MAY_NOT, do)
-    assert told.contents == []
-    assert told.texts[0].startswith("[You were interrupted")
+    assert (told.contents, told.texts) == ([], [])
 
 
-def test_or_goes_before_what_they_type_and_does_not_stand_in_the_transcript():
+def test_it_is_told_before_what_is_typed_and_does_not_stand_in_the_transcript():
     async def do(t, service, listener):
         await service.speak(20.0)
         await t.until(TurnSounded)

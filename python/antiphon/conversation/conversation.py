@@ -36,7 +36,7 @@ from antiphon.session.feed import Feed, Subscription
 __all__ = ["Conversation", "ConversationSession", "EventSubscription"]
 
 _RECORDER_CHECK_S = 0.1
-# Notices that wait for words of the user; the newest say what matters.
+# Notices that wait for typed words; the newest say what matters.
 _MAX_UNTOLD = 8
 
 EventSubscription: TypeAlias = Subscription[Event]
@@ -67,7 +67,7 @@ class ConversationSession(UplinkSession, Protocol):
 
     @property
     def takes_content(self) -> bool:
-        """Whether the model is known to take content in mid-session that asks for no answer."""
+        """Whether the model goes on as before after content that asks for no answer."""
         ...
 
     def receive(self) -> MessageSource:
@@ -101,11 +101,10 @@ class Conversation:
             4 GiB, six hours at 48 kHz; then `RecordingFailed` tells that it ends.
         tell_heard: After an interruption, tell the model in words what was heard of its answer:
             it takes all that it said for heard. Sent as content of the user that asks for no
-            answer, when no turn is open. To models that may not take content in mid-session
-            (3.1 refused it with 1007 until mid-2026, those before 2.5 answer no speech after it)
-            it is sent as realtime text, which asks for one: so it waits for words of the user,
-            and goes out while they speak, or before what they type. Whether the service answers
-            it beside the speech is not known.
+            answer, when no turn is open. 3.1 refused that with 1007 until mid-2026, and is
+            documented to take it since. Models before 2.5 answered no speech after it: those are
+            told before the next words that are typed, and not in between, because realtime text
+            by itself would be answered.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
         keep_turns: How many turns `transcript`, `timeline` and `playback` remember, of a
@@ -330,19 +329,9 @@ class Conversation:
             async for event in self.events():
                 if isinstance(event, Interrupted) and self.timeline.turn(event.turn).interrupted:
                     self._untold.append(_heard_notice(event.heard_text))
-                # Content would cut a turn that is open, and so would text.
-                while self._untold and not self._session.turn_open:
-                    if self._session.takes_content:
-                        await self._session.send(self._untold.popleft(), turn_complete=False)
-                    elif self._user_speaks:
-                        await self._session.send_text_realtime(self._untold.popleft())
-                    else:
-                        break
-
-    @property
-    def _user_speaks(self) -> bool:
-        speech = self.timeline.user_speech
-        return bool(speech) and speech[-1].end_s is None
+                # Content would cut a turn that is open.
+                while self._untold and self._session.takes_content and not self._session.turn_open:
+                    await self._session.send(self._untold.popleft(), turn_complete=False)
 
     def _publish(self, event: Event) -> None:
         match event:

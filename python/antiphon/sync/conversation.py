@@ -37,11 +37,10 @@ class Conversation(Twin[AsyncConversation]):
             4 GiB, six hours at 48 kHz; then `RecordingFailed` tells that it ends.
         tell_heard: After an interruption, tell the model in words what was heard of its answer:
             it takes all that it said for heard. Sent as content of the user that asks for no
-            answer, when no turn is open. To models that may not take content in mid-session
-            (3.1 refused it with 1007 until mid-2026, those before 2.5 answer no speech after it)
-            it is sent as realtime text, which asks for one: so it waits for words of the user,
-            and goes out while they speak, or before what they type. Whether the service answers
-            it beside the speech is not known.
+            answer, when no turn is open. 3.1 refused that with 1007 until mid-2026, and is
+            documented to take it since. Models before 2.5 answered no speech after it: those are
+            told before the next words that are typed, and not in between, because realtime text
+            by itself would be answered.
         cushion_ms: Audio to wait for at the start of a turn: more is safer on a shaky line,
             less is quicker.
         keep_turns: How many turns `transcript`, `timeline` and `playback` remember, of a

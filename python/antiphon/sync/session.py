@@ -383,7 +383,7 @@ class LiveSession(Twin[AsyncLiveSession]):
 
     @property
     def takes_content(self) -> bool:
-        """Whether the model is known to take content in mid-session that asks for no answer."""
+        """Whether the model goes on as before after content that asks for no answer."""
         return self._asynchronous.takes_content
 
     @property

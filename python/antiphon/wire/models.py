@@ -56,7 +56,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
             1008, or takes the input for a new turn and cancels the call.
         tools: Kinds of tools, in the service's own spelling; None: not known.
         client_content: What is known of content in mid-session.
-        takes_content: Nobody has seen it close, or fall silent, on content in mid-session.
+        takes_content: Goes on as before after content in mid-session that asks for no answer.
         media_chunks: Whether it takes the deprecated ``mediaChunks``.
         affective_dialog, proactivity: ``yes``, ``v1alpha`` (and Vertex AI), ``no``, ``always``,
             or ``unknown``.
@@ -177,7 +177,6 @@ PROFILES: tuple[ModelProfile, ...] = (
         holds_input_in_call=True,
         tools=_FUNCTIONS_AND_SEARCH,
         client_content="at any time; closed with 1007 in spring 2026",
-        takes_content=False,
         media_chunks=False,
         affective_dialog="no",
         proactivity="no",
@@ -249,6 +248,7 @@ PROFILES: tuple[ModelProfile, ...] = (
         sources="model pages of 2025; frames recorded from the service",
         backends=_NOWHERE,
         modalities=("TEXT", "AUDIO"),
+        client_content="at any time; no speech was answered after it",
         takes_content=False,
         context_tokens=32_768,
         voices=_HALF_CASCADE_VOICES,
