@@ -162,7 +162,7 @@ def test_who_waits_is_woken_when_the_box_is_shut():
         protocol.send_audio_message(PACKET)
         waiting = [asyncio.create_task(outbox.room(realtime=each)) for each in (True, False)]
         assert await ended(*waiting) == [False, False]
-        assert outbox.crowded
+        assert outbox.waiting
         outbox.shut()
         assert await ended(*waiting) == [True, True]
 

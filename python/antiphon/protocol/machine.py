@@ -34,7 +34,7 @@ from antiphon.protocol.history import History
 from antiphon.protocol.journal import Journal
 from antiphon.protocol.message import LiveServerMessage
 from antiphon.protocol.reconnecting import Reconnecting
-from antiphon.protocol.turns import TurnMarks, TurnTracker
+from antiphon.protocol.turns import TurnTracker
 from antiphon.protocol.usage import Usage
 from antiphon.wire import (
     Blob,
@@ -173,7 +173,9 @@ class SessionProtocol:
             return
         if decoded.only_audio and self.turns.open and self.state is State.READY:
             # Most of what comes; nothing else changes by it.
-            heard = self._received(decoded, now, self.turns.go_on(decoded))
+            heard = LiveServerMessage(
+                decoded, now, self.turns.go_on(decoded), speech_as_text=self._speech_as_text
+            )
             if self._events or self._heard is not None:
                 self._tell(heard)
             else:
@@ -195,7 +197,7 @@ class SessionProtocol:
             self._carryover.answer_begins()
         self._follow_calls(message, now)
         if not _says_nothing(decoded):
-            received = self._received(decoded, now, marks)
+            received = LiveServerMessage(decoded, now, marks, speech_as_text=self._speech_as_text)
             self._tell(received)
             received.provoked = received.interrupted and self._provoked_turn == marks.turn
             self._history.take(received)
@@ -542,11 +544,6 @@ class SessionProtocol:
         if update is not None and update.resumable and update.new_handle:
             self._reconnecting.resumption = update
             self._carryover.remembered(update)
-
-    def _received(self, decoded: DecodedMessage, now: float, marks: TurnMarks) -> LiveServerMessage:
-        return LiveServerMessage(
-            decoded, received_s=now, marks=marks, speech_as_text=self._speech_as_text
-        )
 
     def _follow_calls(self, message: ServerMessage, now: float) -> None:
         if message.tool_call is not None:

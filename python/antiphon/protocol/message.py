@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from antiphon import _native
 from antiphon.errors import AudioFormatError
 from antiphon.protocol.turns import TurnMarks
 from antiphon.wire import (
@@ -84,9 +85,9 @@ class LiveServerMessage:
     def __init__(
         self,
         decoded: DecodedMessage,
-        *,
         received_s: float = 0.0,
         marks: TurnMarks = _NO_MARKS,
+        *,
         speech_as_text: bool = False,
     ) -> None:
         self.answer_cut: AnswerCut | None = None
@@ -169,15 +170,13 @@ class LiveServerMessage:
         parts = self.audio_parts
         if not parts:
             return None
-        import numpy as np
-
-        if len(parts) > 1 and len(rates := {part.rate_hz for part in parts}) > 1:
+        if len(parts) == 1:
+            return _native.int16_of_bytes(parts[0].pcm)
+        if len(rates := {part.rate_hz for part in parts}) > 1:
             raise AudioFormatError(
                 f"One message has audio of {sorted(rates)} Hz. Use message.audio_parts."
             )
-        pcm = parts[0].pcm if len(parts) == 1 else b"".join([part.pcm for part in parts])
-        # Of a copy: the array may be written to.
-        return np.frombuffer(bytearray(pcm), dtype="<i2").astype(np.int16, copy=False)
+        return _native.int16_of_bytes(b"".join([part.pcm for part in parts]))
 
     @property
     def turn_complete(self) -> bool:

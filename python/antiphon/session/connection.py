@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,14 +19,9 @@ from websockets.client import ClientProtocol
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event, State
 
-from antiphon._native import whole_messages
+from antiphon._native import text_frame, whole_messages
 from antiphon.channel import ChannelClosed
 from antiphon.wire.secret import redact
-
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # a platform without the compiled part
-    from websockets.utils import apply_mask
 
 __all__ = ["LiveConnection", "WebSocketChannel"]
 
@@ -37,7 +31,6 @@ _KEY_POOL_BYTES = 256
 _END_OF_ANSWER = b"\r\n\r\n"
 # The first byte of a frame.
 _FINAL = 0x80
-_WHOLE_TEXT = _FINAL | 1
 _PIECES = (1, 2, 0)  # the first of several, or one in the middle
 _LAST_PIECE = _FINAL | 0
 
@@ -80,23 +73,10 @@ class LiveConnection(ClientConnection):
 
     def write_text(self, text: bytes) -> bool:
         """Send a text message in one piece; whether it has left, and another may be sent."""
-        size = len(text)
-        if size < 126:
-            head = struct.pack("!BB", _WHOLE_TEXT, 0x80 | size)
-        elif size < 65_536:
-            head = struct.pack("!BBH", _WHOLE_TEXT, 0x80 | 126, size)
-        else:
-            head = struct.pack("!BBQ", _WHOLE_TEXT, 0x80 | 127, size)
-        key = self._mask_key()
-        self.transport.write(b"".join((head, key, apply_mask(text, key))))
+        keys = self._mask_keys or secrets.token_bytes(_KEY_POOL_BYTES)  # nobody can foresee them
+        self._mask_keys = keys[4:]
+        self.transport.write(text_frame(text, keys[:4]))
         return not self.paused and self.protocol.state is State.OPEN
-
-    def _mask_key(self) -> bytes:
-        """Four bytes that nobody can foresee; the system is asked for many at a time."""
-        if not self._mask_keys:
-            self._mask_keys = secrets.token_bytes(_KEY_POOL_BYTES)
-        key, self._mask_keys = self._mask_keys[:4], self._mask_keys[4:]
-        return key
 
     # ------------------------------------------------------------------ in
 
@@ -223,6 +203,7 @@ class WebSocketChannel:
         silence_timeout_s: float,
         write_timeout_s: float,
     ) -> None:
+        self.send_now = connection.write_text
         self._connection = connection
         self._secrets = tuple(secrets)
         self._silence_timeout_s = silence_timeout_s
@@ -241,10 +222,6 @@ class WebSocketChannel:
             and connection.protocol.state is State.OPEN
             and not connection.lost
         )
-
-    def send_now(self, data: bytes) -> bool:
-        """Send one text message; only while `ready`. Whether it has left."""
-        return self._connection.write_text(data)
 
     async def send(self, data: bytes) -> None:
         """Send one text message; returns when it has left."""

@@ -82,11 +82,6 @@ class SessionDriver:
         """How the session ended; None while it has not."""
         return self.protocol.closure
 
-    @property
-    def now_us(self) -> int:
-        """The time of the loop, in microseconds."""
-        return int(self._loop.time() * 1e6)
-
     async def open(self) -> None:
         """Send the setup and wait until it is accepted.
 
@@ -129,7 +124,7 @@ class SessionDriver:
     @property
     def clear(self) -> bool:
         """Whether a packet of audio would leave at once."""
-        return not self.outbox.crowded and self.protocol.clear and self._line.ready
+        return not self.outbox.waiting and self.protocol.clear and self._line.ready
 
     def send_audio(self, message: bytes, live_s: float = 0.0) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""

@@ -22,16 +22,13 @@ class Outbox:
     def __init__(self, protocol: SessionProtocol, max_messages: int = 64) -> None:
         self._protocol = protocol
         self._max_messages = max_messages
+        self.waiting = 0
+        """How many senders wait for room."""
         self._way_in = _Turnstile(lambda: protocol.crowd)
         self._way_to_held = _Turnstile(lambda: protocol.held_crowd)
         self._changed = asyncio.Event()
         self._has_message = asyncio.Event()
         self._open = True
-
-    @property
-    def crowded(self) -> bool:
-        """Whether senders wait for room."""
-        return self._way_in.waiting + self._way_to_held.waiting > 0
 
     async def room(self, *, realtime: bool = False) -> None:
         """Wait until it is this sender's turn and there is room, or the box is shut.
@@ -76,12 +73,14 @@ class Outbox:
         if not way.waiting and way.crowd() < self._max_messages:
             return
         way.waiting += 1
+        self.waiting += 1
         try:
             async with way.lock:
                 while self._open and way.crowd() >= self._max_messages:
                     await self._wait_for_change()
         finally:
             way.waiting -= 1
+            self.waiting -= 1
 
     async def _wait_for_change(self) -> None:
         # Whoever changes something sets the event; clearing it here is safe because every

@@ -26,6 +26,8 @@ __all__ = ["UserAudio"]
 _BYTES = ("B", "b", "c")
 # One slice of a long input: what a cancelled send may leave unsent stays unconsumed.
 _SLICE_S = 0.5
+# Messages do not tell when their audio was captured.
+_NO_TIME_US = 0
 
 
 class UserAudio:
@@ -63,7 +65,7 @@ class UserAudio:
             or isinstance(pcm, memoryview)
         ):
             return False
-        packets = self._uplink.push(pcm, now_us=self._driver.now_us)
+        packets = self._uplink.push(pcm, now_us=_NO_TIME_US)
         self._driver.send_clear(packets)
         self.sent_packets += len(packets)
         return True
@@ -83,7 +85,6 @@ class UserAudio:
             )
         samples = _samples(pcm)
         channels = 1 if samples.ndim == 1 else samples.shape[1]
-        now_us = self._driver.now_us
         async with self._turn():
             uplink = await self._uplink_for(rate_hz, channels)
             step = max(1, int(rate_hz * _SLICE_S))
@@ -91,8 +92,7 @@ class UserAudio:
                 if start:
                     await asyncio.sleep(0)  # long audio is no reason to hold up others
                 block: NDArray[Any] = np.ascontiguousarray(samples[start : start + step])
-                at_us = now_us + start * 1_000_000 // rate_hz
-                await self._send_packets(uplink.push(block, now_us=at_us))
+                await self._send_packets(uplink.push(block, now_us=_NO_TIME_US))
 
     async def flush(self) -> None:
         """Send what waits for the rest of its packet."""

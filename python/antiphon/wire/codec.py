@@ -97,13 +97,29 @@ def decode_server_message(data: bytes | str, secrets: Sequence[str] = ()) -> Dec
     raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     rest, audio = _native.split_server_message(raw)
     parts = tuple([AudioPart(rate_hz, pcm) for rate_hz, pcm in audio])
-    if rest in _only_audio:
-        return _decoded(parts, rest, None, only_audio=True)
+    message = None
+    if not (only_audio := rest in _only_audio):
+        message = _read(rest, raw, secrets)
+        only_audio = bool(parts) and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(rest)
+        if only_audio:
+            if len(_only_audio) == _MAX_KNOWN:
+                _only_audio.clear()
+            _only_audio.add(rest)
+        parts = parts or _unscanned_audio(message)
+    audio_s, size_bytes = 0.0, len(rest)
+    for part in parts:
+        audio_s += len(part.pcm) / (2 * part.rate_hz)
+        size_bytes += len(part.pcm)
+    return DecodedMessage(parts, audio_s, rest, size_bytes, message, only_audio)
+
+
+def _read(rest: bytes, raw: bytes, secrets: Sequence[str]) -> ServerMessage:
+    """What is not audio."""
     _check_bounds(rest, "service")
     try:
         if _count(rest, "{", "[") > _MAX_DEPTH:
             _check_depth(msgspec.json.decode(rest), "service")
-        message = _decode_typed(rest)
+        return _decode_typed(rest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         shown = excerpt(raw, _SHOWN_CHARS, secrets)
         raise ProtocolViolation(
@@ -111,22 +127,6 @@ def decode_server_message(data: bytes | str, secrets: Sequence[str] = ()) -> Dec
             f"{'…' if len(raw) > _SHOWN_CHARS else ''} ({len(raw)} bytes). Report it with this "
             "text; the session itself can go on."
         ) from error
-    if only_audio := bool(parts) and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(rest):
-        if len(_only_audio) == _MAX_KNOWN:
-            _only_audio.clear()
-        _only_audio.add(rest)
-    parts = parts or _unscanned_audio(message)
-    return _decoded(parts, rest, message, only_audio=only_audio)
-
-
-def _decoded(
-    parts: tuple[AudioPart, ...], rest: bytes, typed: ServerMessage | None, *, only_audio: bool
-) -> DecodedMessage:
-    audio_s, size_bytes = 0.0, len(rest)
-    for part in parts:
-        audio_s += len(part.pcm) / (2 * part.rate_hz)
-        size_bytes += len(part.pcm)
-    return DecodedMessage(parts, audio_s, rest, size_bytes, typed, only_audio)
 
 
 def _is_only_audio(rest: bytes) -> bool:

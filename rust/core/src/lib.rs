@@ -12,6 +12,9 @@ pub mod dsp;
 // Microphone -> messages.
 pub mod uplink;
 
+// Messages on the wire.
+pub mod websocket;
+
 // From the service to the device: audio out of messages, and the jitter buffer.
 pub mod downlink;
 

@@ -6,6 +6,7 @@ use numpy::{
     PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::buffers::{self, Dtype, PySample, Room, shape_text};
 use crate::errors::{OrRaise, audio_format_error};
@@ -28,6 +29,25 @@ pub(crate) fn int16_to_float<'py>(
     out: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     convert_with(x, out, convert::i16_to_f32)
+}
+
+/// Little-endian int16 bytes as a new array of shape (frames,).
+#[pyfunction]
+#[pyo3(signature = (pcm, /))]
+pub(crate) fn int16_of_bytes<'py>(
+    pcm: &Bound<'py, PyBytes>,
+) -> PyResult<Bound<'py, PyArray1<i16>>> {
+    let (samples, odd) = pcm.as_bytes().as_chunks::<2>();
+    if !odd.is_empty() {
+        let size = pcm.as_bytes().len();
+        let message = format!("{size} bytes are not a whole number of 16-bit samples");
+        return Err(audio_format_error(pcm.py(), message));
+    }
+    let samples: Vec<i16> = samples
+        .iter()
+        .map(|&each| i16::from_le_bytes(each))
+        .collect();
+    Ok(samples.into_pyarray(pcm.py()))
 }
 
 fn convert_with<'py, I: PySample, O: PySample>(

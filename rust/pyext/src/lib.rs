@@ -6,7 +6,6 @@ mod convert;
 mod drift;
 mod errors;
 mod feed;
-mod frames;
 mod g711;
 mod jitter_buffer;
 mod lock;
@@ -17,6 +16,7 @@ mod resampler;
 mod split_message;
 mod uplink;
 mod vad;
+mod websocket;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
@@ -28,11 +28,9 @@ mod _native {
     #[pymodule_export]
     use super::capture::Capture;
     #[pymodule_export]
-    use super::convert::{downmix, float_to_int16, int16_to_float, interleave};
+    use super::convert::{downmix, float_to_int16, int16_of_bytes, int16_to_float, interleave};
     #[pymodule_export]
     use super::drift::{ClockDriftEstimator, DriftResampler};
-    #[pymodule_export]
-    use super::frames::whole_messages;
     #[pymodule_export]
     use super::g711::{
         G711Decoder, G711Encoder, alaw_decode, alaw_encode, ulaw_decode, ulaw_encode,
@@ -53,6 +51,8 @@ mod _native {
     use super::uplink::{Uplink, encode_realtime_audio};
     #[pymodule_export]
     use super::vad::VoiceActivityDetector;
+    #[pymodule_export]
+    use super::websocket::{text_frame, whole_messages};
 
     /// The kernels in use: ``scalar``, ``avx2`` or ``neon``.
     #[pyfunction]

@@ -9,9 +9,6 @@
 //! and atomics. Positions are frames counted from the first one ever pushed, so what the two
 //! sides say about turns refers to exact samples, whenever it is read.
 
-// What came from the network -> server messages.
-mod frames;
-
 // A server message -> its audio, and the message without it.
 mod decode;
 mod json_scan;
@@ -48,7 +45,6 @@ mod jitter_buffer;
 
 pub use config::JitterBufferConfig;
 pub use decode::{AudioPart, SplitMessage, split_server_message};
-pub use frames::whole_messages;
 pub use jitter_buffer::JitterBuffer;
 pub use monitor::{Monitor, Playhead, State, Stats};
 pub use packet::{PacketBuffer, PacketConfig, PacketReader, PacketWriter};

@@ -1,13 +1,47 @@
-//! Finding messages in what a WebSocket server sends.
+//! The frequent frames of a WebSocket client (RFC 6455, section 5.2).
 //!
-//! Nearly all of it is whole messages: text or bytes in one frame, not masked (RFC 6455, 5.2).
-//! They are found here. Pieces of messages, control frames, whatever is not complete, and whatever
-//! a server must not send are left to a full implementation.
+//! Nearly all that goes out is text in one frame, and nearly all that comes is text or bytes in
+//! one frame. Those are made and found here. Pieces of messages, control frames, whatever is not
+//! complete, and whatever a server must not send are left to a full implementation.
 
 use std::ops::Range;
 
-/// The first byte of a frame that is a message by itself: FIN, and the opcode of text or bytes.
-const WHOLE: [u8; 2] = [0x81, 0x82];
+/// The first byte of a frame that is a message by itself: FIN, and the opcode.
+const TEXT: u8 = 0x81;
+const BYTES: u8 = 0x82;
+/// Of the second byte, beside the length.
+const MASKED: u8 = 0x80;
+const MASKED_U16: u8 = MASKED | 0x7e;
+const MASKED_U64: u8 = MASKED | 0x7f;
+
+/// A text message in one frame, masked with `key`: what a client sends.
+///
+/// The key has to be one that nobody can foresee (section 5.3).
+#[must_use]
+pub fn text_frame(text: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(14 + text.len());
+    frame.push(TEXT);
+    let [.., high, low] = (text.len() as u64).to_be_bytes();
+    match text.len() {
+        0..126 => frame.push(MASKED | low),
+        126..65_536 => frame.extend([MASKED_U16, high, low]),
+        size => {
+            frame.push(MASKED_U64);
+            frame.extend((size as u64).to_be_bytes());
+        }
+    }
+    frame.extend(key);
+    let start = frame.len();
+    frame.extend_from_slice(text);
+    let (words, rest) = frame[start..].as_chunks_mut();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(key) {
+        *byte ^= mask;
+    }
+    frame
+}
 
 /// The messages that stand at the beginning of `data`, one behind the other.
 ///
@@ -27,7 +61,7 @@ fn whole_message(data: &[u8], max_bytes: usize) -> Option<Range<usize>> {
     let [first, length, rest @ ..] = data else {
         return None;
     };
-    if !WHOLE.contains(first) {
+    if ![TEXT, BYTES].contains(first) {
         return None;
     }
     let (start, size) = match length {
@@ -59,6 +93,23 @@ mod tests {
             _ => [&[first, 127], &size[..]].concat(),
         };
         [&head[..], payload].concat()
+    }
+
+    #[test]
+    fn a_text_frame_is_its_text_masked() {
+        let key = [1, 20, 0, 255];
+        for size in [0, 1, 5, 125, 126, 65_535, 65_536, 70_000] {
+            let text: Vec<u8> = (0..=255).cycle().take(size).collect();
+            let plain = frame(TEXT, &text);
+            let made = text_frame(&text, key);
+            let head = plain.len() - size;
+            assert_eq!((made[0], made[1]), (plain[0], plain[1] | MASKED));
+            assert_eq!(made[2..head], plain[2..head]);
+            assert_eq!(made[head..head + 4], key);
+            let masked = made[head + 4..].iter().enumerate();
+            let unmasked: Vec<u8> = masked.map(|(at, byte)| byte ^ key[at % 4]).collect();
+            assert_eq!(unmasked, text, "{size} bytes");
+        }
     }
 
     #[test]
