@@ -63,6 +63,17 @@ class JournalAgainstAList(RuleBasedStateMachine):
             self.unsent.remove(oldest)
             self.dropped_s += oldest[1]
 
+    @precondition(lambda self: not self.unsent and self.in_hand is None)
+    @rule(live_s=st.sampled_from([0.0, 0.5]), left=st.booleans())
+    def put_written(self, live_s, left):
+        assert self.journal.idle
+        entry = self.fresh(live_s, audio=True)
+        self.journal.put_written(str(entry[0]).encode(), live_s=live_s, left=left)
+        if left:
+            self.hand_over(entry)
+        else:
+            self.in_hand = entry
+
     @rule()
     def tell_first(self):
         entry = self.fresh(0.0, audio=True)
@@ -81,10 +92,13 @@ class JournalAgainstAList(RuleBasedStateMachine):
     def handed_over(self):
         self.journal.handed_over()
         if self.in_hand is not None:
-            self.kept.append(self.in_hand)
-            self.handed += 1
-            self.places[self.in_hand[0]] = self.handed
+            self.hand_over(self.in_hand)
             self.in_hand = None
+
+    def hand_over(self, entry):
+        self.kept.append(entry)
+        self.handed += 1
+        self.places[entry[0]] = self.handed
 
     @rule(consumed=st.integers(-1, 12))
     def acknowledge(self, consumed):
@@ -135,6 +149,9 @@ class JournalAgainstAList(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self):
+        waiting = self.unsent + ([] if self.in_hand is None else [self.in_hand])
+        spared = self.tellings | self.was_again
+        assert self.journal.crowd == sum(not e[1] and e[0] not in spared for e in waiting)
         journal = self.journal
         assert len(journal) == len(self.unsent) + (self.in_hand is not None)
         assert journal.handed == self.handed

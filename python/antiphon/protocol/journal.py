@@ -165,9 +165,12 @@ class Journal:
             live_s: Duration of live audio.
             left: Whether it is out of our hands; if not, `handed_over` is next.
         """
-        self._in_hand = _Entry(message, live_s, False, realtime=True)
+        entry = _Entry(message, live_s, False, realtime=True)
         if left:
-            self.handed_over()
+            self._hand_over(entry)
+        else:
+            self._in_hand = entry
+            self.crowd += entry.takes_room
 
     def tell_first(self, message: bytes, *, once: bool) -> None:
         """Tell a new session what was said, before all else, instead of an earlier telling.
@@ -251,16 +254,7 @@ class Journal:
         if entry is None:
             return  # the connection was lost in between
         self.crowd -= entry.takes_room
-        self._handed += 1
-        entry.number = self._handed
-        if entry.once:
-            return
-        self._keep(entry)
-        if entry.live_s and not self._transparent:
-            self._forget_live()
-        while self._kept_bytes > self._max_kept_bytes:
-            self._forget(self._asked or self._since)
-            self.forgotten += 1
+        self._hand_over(entry)
 
     def acknowledge(self, consumed: int) -> None:
         """A handle came that knows the first ``consumed`` messages of this connection."""
@@ -349,6 +343,18 @@ class Journal:
                     self.dropped_live_s += live_s
                     return True
         return False
+
+    def _hand_over(self, entry: _Entry) -> None:
+        self._handed += 1
+        entry.number = self._handed
+        if entry.once:
+            return
+        self._keep(entry)
+        if entry.live_s and not self._transparent:
+            self._forget_live()
+        while self._kept_bytes > self._max_kept_bytes:
+            self._forget(self._asked or self._since)
+            self.forgotten += 1
 
     def _keep(self, entry: _Entry) -> None:
         self._since.append(entry)
