@@ -155,6 +155,9 @@ class JournalAgainstAList(RuleBasedStateMachine):
         journal = self.journal
         assert len(journal) == len(self.unsent) + (self.in_hand is not None)
         assert journal.handed == self.handed
+        needs_none = self.was_again | self.tellings
+        waits = [e for e in [self.in_hand, *self.unsent] if e is not None]
+        assert journal.crowd == sum(not e[1] and e[0] not in needs_none for e in waits)
         assert journal.dropped_live_s == self.dropped_s
         assert journal.unanswered == any(
             not audio and number not in self.answered for number, _, audio in self.kept
@@ -256,6 +259,18 @@ def test_transparent_live_audio_is_bounded_once_it_is_acknowledged_and_not_befor
     journal.rewind(send_again=True)
     journal.leave_out(known=False, answered=True)
     assert take_all(journal) == [b"2", b"3", b"4"]
+
+
+def test_durations_that_do_not_add_up_to_nothing_cost_no_packet():
+    """0.1 s three times, and three times less, is more than nothing."""
+    journal = Journal(max_kept_live_s=0.0, transparent=True)
+    for number in range(5):
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.1)
+    take_all(journal)
+    journal.acknowledge(3)
+    assert journal.forgotten == 3
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"3", b"4"]
 
 
 def test_only_live_audio_is_dropped_when_it_waits_too_long():

@@ -21,6 +21,9 @@ __all__ = ["Journal"]
 
 _Results: TypeAlias = Sequence[FunctionResponse]
 
+# What adding up durations leaves over; a packet is longer.
+_ROUNDING_S = 1e-6
+
 
 class _Entry(msgspec.Struct, gc=False):
     message: bytes
@@ -372,7 +375,7 @@ class Journal:
             self._since_live_s -= entry.live_s
 
     def _forget_live(self) -> None:
-        while self._since_live_s > self._max_kept_live_s:
+        while self._since_live_s > self._max_kept_live_s + _ROUNDING_S:
             self._forget(self._since, _first_live(self._since))
             self.forgotten += 1
 
