@@ -143,6 +143,7 @@ class LiveConnection(ClientConnection):
     def _read_unusual(self, data: bytes) -> bytes:
         """Read one frame, or what has come of it; returns what is behind it."""
         if self.protocol.state is not State.OPEN:
+            self._plain = False  # from now on nothing here knows where a frame begins
             self._read_slowly(data)
             return b""
         end = self._missing or _frame_bytes(data)
@@ -153,7 +154,9 @@ class LiveConnection(ClientConnection):
             self._in_pieces = data[0] != _LAST_PIECE
         self._read_slowly(data[:end])
         self._missing = max(0, end - len(data))
-        self._plain = not self._missing and not self._in_pieces
+        # Behind a close, or what was refused, comes nothing.
+        ended = self.protocol.state is not State.OPEN
+        self._plain = not (self._missing or self._in_pieces or ended)
         return data[end:]
 
     def _read_slowly(self, data: bytes) -> None:
