@@ -76,7 +76,18 @@ class LiveConnection(ClientConnection):
         keys = self._mask_keys or secrets.token_bytes(_KEY_POOL_BYTES)  # nobody can foresee them
         self._mask_keys = keys[4:]
         self.transport.write(text_frame(text, keys[:4]))
-        return not self.paused and self.protocol.state is State.OPEN
+        return self.writable
+
+    @property
+    def writable(self) -> bool:
+        """Whether all that was written has left, and more can."""
+        # A transport that was refused a write knows it before the connection is lost, and takes
+        # whatever comes until then for nothing.
+        return (
+            not self.paused
+            and self.protocol.state is State.OPEN
+            and not self.transport.is_closing()
+        )
 
     # ------------------------------------------------------------------ in
 
@@ -219,12 +230,7 @@ class WebSocketChannel:
     @property
     def ready(self) -> bool:
         """Whether everything that was sent has left, and more can: the peer wants it."""
-        connection = self._connection
-        return (
-            not connection.paused
-            and connection.protocol.state is State.OPEN
-            and not connection.lost
-        )
+        return self._connection.writable
 
     async def send(self, data: bytes) -> None:
         """Send one text message; returns when it has left."""
