@@ -39,7 +39,8 @@ class Mailbox:
         self.dropped_messages = 0
         self.unread_bytes = 0
         self.closure: Closure | None = None
-        self._audio = audio
+        self.audio = audio
+        """Whether audio is kept."""
         self._unread: deque[LiveServerMessage] = deque()
         self._with_audio = 0
         self._audio_s = 0.0
@@ -62,7 +63,7 @@ class Mailbox:
             Whether the box is `overfull` all the same.
         """
         duration_s = message.audio_duration_s
-        if duration_s and not self._audio:
+        if duration_s and not self.audio:
             bare = message.without_audio()
             if bare is None:
                 return False
@@ -109,6 +110,11 @@ class Mailbox:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         return future
+
+    def forget(self, news: asyncio.Future[None]) -> None:
+        """Its wait was cancelled."""
+        if news in self._waiting:
+            self._waiting.remove(news)
 
     def wake(self) -> None:
         """Have everyone who waits look again."""
@@ -186,7 +192,12 @@ class MessageStream(AsyncIterator[LiveServerMessage]):
                 if closure.clean:
                     break
                 raise closure.error()
-            await self._mailbox.news()
+            news = self._mailbox.news()
+            try:
+                await news
+            except asyncio.CancelledError:
+                self._mailbox.forget(news)
+                raise
         raise StopAsyncIteration
 
     def close(self) -> None:
@@ -248,7 +259,8 @@ class PostOffice:
             while kept.overfull:
                 kept.drop_oldest()
         overfull = None
-        for mailbox in self._subscribers.values():
+        # A list: anything may have the garbage collector let go of a stream, here and now.
+        for mailbox in list(self._subscribers.values()):
             if mailbox.put(message):
                 overfull = mailbox
         return overfull
@@ -256,9 +268,10 @@ class PostOffice:
     def end(self, closure: Closure) -> None:
         """The session is over: every subscription ends after its last message."""
         self._closure = closure
-        for mailbox in self._subscribers.values():
+        for mailbox in list(self._subscribers.values()):
             mailbox.end(closure)
 
     def _let_go(self, mailbox: Mailbox) -> None:
         if self._subscribers.pop(id(mailbox), None) is not None and not self._subscribers:
+            mailbox.audio = True  # whoever comes next may want it
             self._unclaimed = mailbox
