@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from live_script import audio, content, spoken, written
 
 from antiphon.protocol import LiveServerMessage
-from antiphon.protocol.history import History
+from antiphon.protocol.history import History, words_of
 from antiphon.wire import Content, Part, decode_server_message
 
 BOUND = 32_000
@@ -41,11 +41,11 @@ def test_deltas_of_one_side_make_one_turn():
 
 def test_an_answer_that_is_not_complete_is_not_told():
     history = History()
-    history.typed([Content(role="user", parts=[Part(text="one")])])
+    history.typed(words_of([Content(role="user", parts=[Part(text="one")])]))
     history.mark_question()
     say(history, "model", "first")
     history.mark_answered()
-    history.typed([Content(role="user", parts=[Part(text="two")])])
+    history.typed(words_of([Content(role="user", parts=[Part(text="two")])]))
     say(history, "model", "sec")
     assert told(history) == [("user", "one"), ("model", "first")]
 
@@ -76,8 +76,10 @@ def test_words_after_a_mark_begin_a_new_turn_even_of_the_same_side():
 def test_what_has_no_words_or_no_side_is_left_out():
     history = History()
     history.take(message_of(audio()))
-    history.typed([Content(role="user", parts=[Part()]), Content(role="system", parts=[])])
-    history.typed([Content(parts=[Part(text="no role: the user")])])
+    history.typed(
+        words_of([Content(role="user", parts=[Part()]), Content(role="system", parts=[])])
+    )
+    history.typed(words_of([Content(parts=[Part(text="no role: the user")])]))
     history.mark_question()
     history.mark_answered()
     assert told(history) == [("user", "no role: the user")]

@@ -63,7 +63,8 @@ class Carryover:
 
     def remembered(self, update: SessionResumptionUpdate) -> None:
         """A handle came: whoever has it remembers all this."""
-        self._history.mark_remembered()
+        if not self._journal.telling:
+            self._history.mark_remembered()
         self._calls.mark_remembered()
         consumed = update.last_consumed_client_message_index
         self._journal.acknowledge(consumed if self._transparent else self._journal.handed)
@@ -83,6 +84,8 @@ class Carryover:
         turns = self._turns
         self._left_turn = turns.turn if turns.open or turns.goes_on else 0
         self._journal.rewind(send_again=self.asks_again)
+        if self.asks_again:
+            self._history.forget_question()
 
     def break_off(self, now: float, *, with_handle: bool) -> LiveServerMessage | None:
         """The connection broke. Returns what that means for the answer under way, if any.
@@ -117,10 +120,14 @@ class Carryover:
         """
         turn = None if with_handle and self._transparent else self._left_turn
         self._calls.resume(with_handle=with_handle, asked_again=self.asks_again, turn=turn)
-        self._journal.leave_out(known=with_handle and self._trusts_handle, answered=not with_handle)
+        trusted = with_handle and self._trusts_handle
+        known = self._journal.leave_out(known=trusted, answered=not with_handle)
+        self._history.typed(known, remembered=True)
         self._journal.rewrite_results(self._calls.messages)
         sent_again = self._journal.going_again()
         told = self._history.unremembered(with_handle=with_handle)
+        if not with_handle:
+            self._history.mark_remembered(False)
         if told and self._tells_history and not (with_handle and self._transparent):
             content = ClientContent(turns=told, turn_complete=False)
             message = encode_client_message(ClientMessage(client_content=content))

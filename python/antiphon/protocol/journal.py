@@ -15,6 +15,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from antiphon.protocol.history import Words
 from antiphon.wire import FunctionResponse
 
 __all__ = ["Journal"]
@@ -33,6 +34,8 @@ class _Entry(msgspec.Struct, gc=False):
     """An answer is waited for."""
     results: _Results = ()
     """What it says, if it is results of functions."""
+    typed: Sequence[Words] = ()
+    """What the application says with it, until that is answered."""
     realtime: bool = False
     once: bool = False
     """It is about what this connection is doing, and means nothing to the next one."""
@@ -123,6 +126,11 @@ class Journal:
         return not self._unsent and self._in_hand is None and self._held is None
 
     @property
+    def telling(self) -> bool:
+        """Whether a new session has still to be told what was said."""
+        return any(entry.tells for entry in (self._in_hand, *self._unsent) if entry is not None)
+
+    @property
     def handed(self) -> int:
         """How many messages this connection has taken."""
         return self._handed
@@ -135,6 +143,7 @@ class Journal:
         realtime: bool = False,
         live_s: float = 0.0,
         results: _Results = (),
+        typed: Sequence[Words] = (),
         once: bool = False,
         needed: bool = False,
     ) -> None:
@@ -146,10 +155,13 @@ class Journal:
             realtime: It is realtime input, which `hold` holds back.
             live_s: Duration of live audio.
             results: What it says, if it is results of functions.
+            typed: What the application says with it: `handed_over` gives it back.
             once: It means something to the present connection only.
             needed: Every new session has to be told, until an answer shows that it was heard.
         """
-        entry = _Entry(message, live_s, asks, results, realtime=realtime, once=once, needed=needed)
+        entry = _Entry(
+            message, live_s, asks, results, typed, realtime=realtime, once=once, needed=needed
+        )
         if realtime and self._held is not None:
             self._held.append(entry)
             self.held_crowd += entry.takes_room
@@ -208,11 +220,15 @@ class Journal:
         """
         return sum(entry.again for entry in self._unsent if not _spared(entry, known, answered))
 
-    def leave_out(self, *, known: bool, answered: bool) -> None:
+    def leave_out(self, *, known: bool, answered: bool) -> list[Words]:
         """Before anything is sent on a new connection: leave out what its session knows.
 
         It is still kept: the session after it may be a new one. See `going_again`.
+
+        Returns:
+            What of it was typed, and is not answered.
         """
+        typed: list[Words] = []
         unsent, self._unsent = self._unsent, deque()
         for entry in unsent:
             if not _spared(entry, known, answered):
@@ -221,6 +237,8 @@ class Journal:
             elif not entry.answered:
                 entry.number = 0
                 self._keep(entry)
+                typed += entry.typed
+        return typed
 
     def rewrite_results(self, rewrite: Callable[[_Results], list[tuple[bytes, _Results]]]) -> None:
         """Before anything is sent on a new connection: say results of functions as it takes them.
@@ -251,13 +269,18 @@ class Journal:
             self._unsent_live_s -= self._in_hand.droppable_s
         return self._in_hand.message
 
-    def handed_over(self) -> None:
-        """The message of the last `take` is out of our hands."""
+    def handed_over(self) -> Sequence[Words]:
+        """The message of the last `take` is out of our hands.
+
+        Returns:
+            What this connection was told with it, unless that was answered on an earlier one.
+        """
         entry, self._in_hand = self._in_hand, None
         if entry is None:
-            return  # the connection was lost in between
+            return ()  # the connection was lost in between
         self.crowd -= entry.takes_room
         self._hand_over(entry)
+        return entry.typed
 
     def acknowledge(self, consumed: int) -> None:
         """A handle came that knows the first ``consumed`` messages of this connection."""
@@ -294,7 +317,7 @@ class Journal:
             if self._transparent and not asked[0].known:
                 entry = asked.popleft()
                 self._kept_questions -= entry.open_question
-                entry.answered = True
+                entry.answered, entry.typed = True, ()
                 self._asked.append(entry)
             else:
                 self._forget(asked)
@@ -318,6 +341,8 @@ class Journal:
         self._in_hand = None
         for entry in reversed(kept):
             entry.again = True
+            if not send_again:
+                entry.typed = ()  # as all else that was typed, it was told once
             self._unsent.appendleft(entry)
         self.forget_kept()
         self._handed = 0

@@ -30,7 +30,7 @@ from antiphon.protocol.events import (
     UserAudioDropped,
 )
 from antiphon.protocol.held_input import HeldInput
-from antiphon.protocol.history import History
+from antiphon.protocol.history import History, Words, words_of
 from antiphon.protocol.journal import Journal
 from antiphon.protocol.message import LiveServerMessage
 from antiphon.protocol.reconnecting import Reconnecting
@@ -44,7 +44,6 @@ from antiphon.wire import (
     ContextUpdate,
     DecodedMessage,
     FunctionResponse,
-    Part,
     RealtimeInput,
     ServerContent,
     ServerMessage,
@@ -239,8 +238,9 @@ class SessionProtocol:
         """The connection has taken what `next_message` gave."""
         if self._setup_message is not None:
             self._setup_message = None
-        else:
-            self._journal.handed_over()
+        elif typed := self._journal.handed_over():
+            # Not before: an answer or a handle that comes meanwhile is none of it.
+            self._history.typed(typed)
 
     @property
     def resumption(self) -> SessionResumptionUpdate | None:
@@ -354,8 +354,7 @@ class SessionProtocol:
 
     def send_text(self, text: str) -> None:
         """Realtime text: counts as the user's activity, and is answered."""
-        self._input(RealtimeInput(text=text))
-        self._history.typed([Content(role="user", parts=[Part(text=text)])])
+        self._input(RealtimeInput(text=text), typed=[("user", text)])
         self._provoke()
 
     def send_audio_message(self, message: bytes, *, live_s: float = 0.0) -> None:
@@ -435,7 +434,9 @@ class SessionProtocol:
             system_instruction=system_instruction,
             tools=None if tools is None else ToolsUpdate(tools=list(tools)),
         )
-        self._command(ClientMessage(context_update=update), asks=False)
+        self._check_ready()
+        message = encode_client_message(ClientMessage(context_update=update))
+        self._journal.put(message, asks=False)
         # A later connection may be to a session that never heard of this.
         self._setup = self.updated_setup(system_instruction=system_instruction, tools=tools)
         if tools is not None:
@@ -472,22 +473,21 @@ class SessionProtocol:
 
     # ------------------------------------------------------------------ inside
 
-    def _command(self, message: ClientMessage, *, asks: bool = True, needed: bool = False) -> None:
-        self._check_ready()
-        self._journal.put(encode_client_message(message), asks=asks, needed=needed)
-
     def _content(
         self, turns: Sequence[Content], *, turn_complete: bool, needed: bool = False
     ) -> None:
         content = ClientContent(turns=list(turns), turn_complete=turn_complete)
-        self._command(ClientMessage(client_content=content), asks=turn_complete, needed=needed)
-        self._history.typed(turns)
+        message = encode_client_message(ClientMessage(client_content=content))
+        self._check_ready()
+        self._journal.put(message, asks=turn_complete, typed=words_of(turns), needed=needed)
         self._provoke()
 
-    def _input(self, given: RealtimeInput, *, asks: bool = True) -> None:
+    def _input(
+        self, given: RealtimeInput, *, asks: bool = True, typed: Sequence[Words] = ()
+    ) -> None:
         self._check_ready()
         message = encode_client_message(ClientMessage(realtime_input=given))
-        self._journal.put(message, asks=asks, realtime=True)
+        self._journal.put(message, asks=asks, realtime=True, typed=typed)
 
     def _provoke(self) -> None:
         """What was sent now may interrupt the turn."""
