@@ -155,5 +155,6 @@ def _plain(function: FunctionTool, result: Any) -> ToolResult:
 def _in_thread(function: FunctionTool, values: dict[str, Any]) -> Any:
     try:
         return function.function(**values)
-    except StopIteration as error:  # which no future can carry
-        raise RuntimeError(f"{function.name} raised StopIteration") from error
+    # The first one no future can carry; the others would end the loop, with all its sessions.
+    except (StopIteration, SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"{function.name} raised {error!r}") from error
