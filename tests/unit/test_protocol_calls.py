@@ -1,5 +1,6 @@
 """Calls of functions in the state machine: input that waits for them, and broken connections."""
 
+import datetime as dt
 import json
 
 import pytest
@@ -263,6 +264,17 @@ def test_a_new_session_remembers_no_call():
     session.break_off()
     session.answer("1")
     assert shape(session.sent()) == [('[Result of f: {"output": 7}]', True)]
+
+
+def test_what_json_has_no_word_for_is_told_in_words_as_it_was_sent():
+    """It failed where the session went on, on every connection; and a caller may reuse its own."""
+    session = Session(send_again=False)
+    session.feed(call("1"))
+    result = {"day": dt.date(2026, 11, 26), 7: [b"x"]}
+    session.protocol.send_function_responses([FunctionResponse(id="1", name="f", response=result)])
+    result["day"] = object()
+    (told,) = session.break_off()
+    assert shape([told]) == [('[Result of f: {"day": "2026-11-26", "7": ["eA=="]}]', True)]
 
 
 def test_results_of_which_some_are_remembered_are_parted():

@@ -76,3 +76,16 @@ def test_what_is_no_function_response_is_refused_and_nothing_is_sent(wrong):
     (message,) = sent_by(use)
     (response,) = message["toolResponse"]["functionResponses"]
     assert response == {"id": "a", "name": "f", "response": {}}
+
+
+@pytest.mark.parametrize("wrong", ["{}", bytearray(b"{}"), None])
+def test_a_message_of_audio_is_bytes(wrong):
+    """What no connection can write would wait for one, and break each that comes."""
+
+    async def use(session):
+        with pytest.raises(TypeError, match="bytes of a message"):
+            session.send_live_audio_message(wrong, 0.02)
+        with pytest.raises(TypeError, match="bytes of a message"):
+            await session.send_audio_message(wrong)
+
+    assert sent_by(use) == []

@@ -405,6 +405,14 @@ class SessionProtocol:
         the model will call again because it is asked again, not at all.
         """
         self._check_ready()
+        # As JSON has them, and a copy: they may be said again in words, when nobody can be told
+        # that they cannot.
+        responses = [
+            msgspec.structs.replace(
+                each, response=msgspec.to_builtins(each.response, str_keys=True)
+            )
+            for each in responses
+        ]
         for message, results in self._calls.messages(responses):
             self._journal.put(message, asks=wants_answer(results), results=results)
         if any(response.scheduling == "INTERRUPT" for response in responses):

@@ -143,7 +143,13 @@ class LiveSession:
             await self._user_audio.send(pcm, rate_hz)
 
     async def send_audio_message(self, message: bytes) -> None:
-        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
+        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes.
+
+        Raises:
+            TypeError: Not `bytes`; nothing was sent.
+            SessionClosed: The session is over.
+        """
+        _check_message(message)
         await self._send(lambda: self._protocol.send_audio_message(message), realtime=True)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
@@ -154,8 +160,10 @@ class LiveSession:
 
         Raises:
             SessionClosed: The session is over.
+            TypeError: Not `bytes`; nothing was sent.
             ValueError: The duration is not more than 0 s.
         """
+        _check_message(message)
         if not 0.0 < duration_s < math.inf:
             raise ValueError(f"duration_s is {duration_s!r}; it must be more than 0 s.")
         self._driver.send_audio(message, live_s=duration_s)
@@ -472,3 +480,12 @@ class LiveSession:
 def as_instruction(content: ContentInput) -> Content:
     """A system instruction: all parts in one content."""
     return Content(role="user", parts=[part for turn in as_turns(content) for part in turn.parts])
+
+
+def _check_message(message: bytes) -> None:
+    """Refuse what no connection could write, before it waits for one."""
+    if not isinstance(message, bytes):
+        raise TypeError(
+            f"message is a {type(message).__name__}; it must be the bytes of a message, such as "
+            "Uplink makes."
+        )

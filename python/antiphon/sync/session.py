@@ -205,7 +205,12 @@ class LiveSession(Twin[AsyncLiveSession]):
         self._wait(lambda it: it.send_audio_realtime(pcm, rate_hz), timeout_s)
 
     def send_audio_message(self, message: bytes, *, timeout_s: float | None = None) -> None:
-        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
+        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes.
+
+        Raises:
+            TypeError: Not `bytes`; nothing was sent.
+            SessionClosed: The session is over.
+        """
         self._wait(lambda it: it.send_audio_message(message), timeout_s)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
@@ -216,6 +221,7 @@ class LiveSession(Twin[AsyncLiveSession]):
 
         Raises:
             SessionClosed: The session is over.
+            TypeError: Not `bytes`; nothing was sent.
             ValueError: The duration is not more than 0 s.
         """
         self._call(lambda it: it.send_live_audio_message(message, duration_s))
