@@ -327,7 +327,7 @@ class Conversation:
         # How and why the session ended is told to those who receive from it.
         with contextlib.suppress(SessionClosed):
             async for event in self.events():
-                if isinstance(event, Interrupted) and self.timeline.turn(event.turn).interrupted:
+                if isinstance(event, Interrupted) and self.transcript.model(event.turn).interrupted:
                     self._untold.append(_heard_notice(event.heard_text))
                 # Content would cut a turn that is open.
                 while self._untold and self._session.takes_content and not self._session.turn_open:

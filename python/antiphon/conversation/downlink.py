@@ -28,7 +28,13 @@ from antiphon.conversation.events import (
 )
 from antiphon.conversation.heard import HeardWords
 from antiphon.conversation.playback import Cut, Finished, Playback, Started, TurnPlayback
-from antiphon.conversation.timeline import Interruption, InterruptionCause, Span, Timeline
+from antiphon.conversation.timeline import (
+    Interruption,
+    InterruptionCause,
+    Span,
+    Timeline,
+    TurnTiming,
+)
 from antiphon.conversation.transcript import KEPT_TURNS, Transcript
 from antiphon.devices import Device
 from antiphon.errors import AntiphonError, AudioFormatError
@@ -320,7 +326,7 @@ class DownlinkPump:
             case Started(playback):
                 self._report_start(playback)
             case Finished(playback):
-                end_s = self._report_end(playback)
+                end_s = self._report_end(playback, self._timeline.turn(playback.turn))
                 self._publish(TurnHeard(playback.turn, self._ms(playback.heard_frames), end_s))
             case Cut(playback):
                 self._report_cut(playback)
@@ -337,8 +343,7 @@ class DownlinkPump:
         self._transcript.model(playback.turn).start_s = at_s
         self._publish(TurnSounded(playback.turn, at_s, timing.latency_ms))
 
-    def _report_end(self, playback: TurnPlayback) -> float:
-        timing = self._timeline.turn(playback.turn)
+    def _report_end(self, playback: TurnPlayback, timing: TurnTiming) -> float:
         end_s = self._now_s()
         if playback.start_frame is not None:
             end_s = self._speaker_s(playback.end_frame)
@@ -357,9 +362,9 @@ class DownlinkPump:
         return end_s
 
     def _report_cut(self, playback: TurnPlayback) -> None:
-        silent_s = self._report_end(playback)
         turn = playback.turn
         timing = self._timeline.turn(turn)
+        silent_s = self._report_end(playback, timing)
         # A barge-in after the last sample cut nothing.
         timing.interrupted = (
             timing.generation_complete_s is None or timing.heard_ms < timing.received_ms

@@ -188,9 +188,9 @@ class Playback:
         """Take over the progress of the turn that is playing; note its start and its gaps."""
         if playhead.turn is None or playhead.media_frames == 0:
             return []
-        playback = self._turn(playhead.turn)
-        if playback.done:
-            return []
+        playback = self.turns.get(playhead.turn)
+        if playback is None or playback.done:
+            return []  # it is told of until the next one sounds, which may be after it is forgotten
         if playback.start_frame is None:
             playback.start_frame = playhead.emitted_frames - playhead.media_frames
             playback.heard_frames = playhead.media_frames
