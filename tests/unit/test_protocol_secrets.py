@@ -1,9 +1,11 @@
 """What the service says is shown in part: a secret in it must not show by being cut."""
 
+import json
+
 import pytest
 from live_script import KEY
 
-from antiphon.protocol import Notice, SessionProtocol
+from antiphon.protocol import Notice, Ready, SessionProtocol
 from antiphon.wire import Setup
 from antiphon.wire.secret import excerpt
 
@@ -37,3 +39,19 @@ def test_what_is_shown_is_as_long_as_it_was():
     assert excerpt(b"a" * 300, SHOWN, (KEY,)) == "a" * SHOWN
     assert excerpt(b"short", SHOWN) == "short"
     assert excerpt(f"key {KEY}!".encode(), SHOWN, (KEY,)) == "key ***!"
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_an_error_of_any_length_is_told_in_part_and_without_a_key(early):
+    """A peer that sends 16 MiB of words must not have them all in the log."""
+    protocol = SessionProtocol(Setup())
+    protocol.secrets = (KEY,)
+    protocol.start(0.0)
+    if not early:
+        protocol.receive(b'{"setupComplete": {}}', 0.0)
+    words = "." * 490 + KEY + " is no good" + "." * 100_000
+    protocol.receive(json.dumps({"error": {"message": words}}).encode(), 0.0)
+    told = str([event for event in protocol.events() if not isinstance(event, Ready)])
+    assert "......" in told
+    assert len(told) < 2_000
+    assert KEY[:4] not in told

@@ -62,6 +62,7 @@ from antiphon.wire.secret import excerpt, redact
 __all__ = ["SessionProtocol", "State"]
 
 _SHOWN_CHARS = 200
+_ERROR_CHARS = 500
 _NOTHING = ServerMessage()
 _EMPTY_CONTENT = ServerMessage(server_content=ServerContent())
 
@@ -189,7 +190,8 @@ class SessionProtocol:
                 return
             self._early(decoded)
         elif message.error is not None:
-            self._notice(ProtocolViolation(f"The service sent an error: {_words(message.error)}."))
+            words = self._words(message.error)
+            self._notice(ProtocolViolation(f"The service sent an error: {words}."))
         self._keep_state(message, now)
         marks = self.turns.observe(decoded)
         if marks.begins:
@@ -528,8 +530,11 @@ class SessionProtocol:
 
     def _refused(self, error: dict[str, object], now: float) -> None:
         """An error object instead of a close: some proxies in front of the service do this."""
-        reason = redact(_words(error), self.secrets)[:500]
-        self._lost(Closure.of_close(None, reason, during_setup=True), now)
+        self._lost(Closure.of_close(None, self._words(error), during_setup=True), now)
+
+    def _words(self, error: dict[str, object]) -> str:
+        said = str(error.get("message") or error.get("status") or error)
+        return redact(said, self.secrets)[:_ERROR_CHARS]
 
     def _early(self, decoded: DecodedMessage) -> None:
         if not self._early_reported:
@@ -654,10 +659,6 @@ class SessionProtocol:
         self._connected = False
         self._journal.clear()
         self._events.append(Closed(closure))
-
-
-def _words(error: dict[str, object]) -> str:
-    return str(error.get("message") or error.get("status") or error)
 
 
 def _says_nothing(decoded: DecodedMessage) -> bool:
