@@ -9,6 +9,7 @@ import pytest
 from antiphon.errors import ConnectError
 from antiphon.protocol import Closed, Continuity, Reconnect, SessionProtocol, State
 from antiphon.wire import (
+    Blob,
     Content,
     FunctionDeclaration,
     FunctionResponse,
@@ -242,3 +243,26 @@ def test_an_answer_that_begins_before_words_have_left_is_not_theirs():
     protocol.receive(b'{"setupComplete": {}}', 20.0)
     sent = [json.loads(message) for message in protocol.data_to_send()]
     assert [text for message in sent[1:] for text in texts(message)[:-1]] == ["Hi.", "Oh.", "Why?"]
+
+
+def test_words_that_are_too_many_to_be_sent_again_are_told_all_the_same():
+    """Of two questions with 9 MiB of pictures each, one is kept."""
+    protocol = SessionProtocol(Setup(), continuity=Continuity())
+    protocol.start(0.0)
+    protocol.data_to_send()
+    protocol.receive(b'{"setupComplete": {}}', 0.0)
+    picture = Part(inline_data=Blob(mime_type="image/jpeg", data="A" * 9 * 2**20))
+    for text in ("First?", "Second?"):
+        protocol.send_content([Content(role="user", parts=[picture, Part(text=text)])])
+        protocol.data_to_send()
+    told = []
+    for now in (20.0, 40.0):
+        protocol.connection_lost(1006, "", now)
+        protocol.start(now)
+        protocol.receive(b'{"setupComplete": {}}', now)
+        sent = [json.loads(message) for message in protocol.data_to_send()]
+        told.append([text for message in sent[1:] for text in texts(message) if text])
+        protocol.receive(b'{"serverContent": {"outputTranscription": {"text": "Yes."}}}', now)
+        protocol.receive(b'{"serverContent": {"turnComplete": true}}', now)
+    assert told[0] == ["Second?"]
+    assert told[1] == ["First?Second?", "Yes."]

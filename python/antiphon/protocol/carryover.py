@@ -83,9 +83,10 @@ class Carryover:
         """The connection is given up, or gone."""
         turns = self._turns
         self._left_turn = turns.turn if turns.open or turns.goes_on else 0
-        self._journal.rewind(send_again=self.asks_again)
+        forgotten = self._journal.rewind(send_again=self.asks_again)
         if self.asks_again:
             self._history.forget_question()
+            self._history.typed(forgotten)
 
     def break_off(self, now: float, *, with_handle: bool) -> LiveServerMessage | None:
         """The connection broke. Returns what that means for the answer under way, if any.

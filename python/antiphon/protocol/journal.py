@@ -24,6 +24,7 @@ _Results: TypeAlias = Sequence[FunctionResponse]
 
 # What adding up durations leaves over; a packet is longer.
 _ROUNDING_S = 1e-6
+_MAX_FORGOTTEN_WORDS = 500
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -113,6 +114,8 @@ class Journal:
         self._since_live_s = 0.0
         self._kept_bytes = 0
         self._kept_questions = 0
+        # Typed, not answered, and not to be sent again.
+        self._forgotten_words: deque[Words] = deque(maxlen=_MAX_FORGOTTEN_WORDS)
         # Of the messages after the setup, on this connection.
         self._handed = 0
 
@@ -312,6 +315,7 @@ class Journal:
 
         Transparent, that is for the handle to say, if there is one.
         """
+        self._forgotten_words.clear()
         asked, self._asked = self._asked, deque()
         while asked:
             if self._transparent and not asked[0].known:
@@ -328,10 +332,13 @@ class Journal:
         self._since.clear()
         self._since_live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
 
-    def rewind(self, *, send_again: bool) -> None:
+    def rewind(self, *, send_again: bool) -> list[Words]:
         """The connection is lost: begin the next one with what it may have to get.
 
         Next: `leave_out`, when it is known what that is.
+
+        Returns:
+            What was typed, and is not answered, but is no longer kept to be sent again.
         """
         kept = [each for each in (*self._asked, *self._since) if send_again or each.needed]
         self._unsent = deque(entry for entry in self._unsent if not entry.once)
@@ -347,6 +354,7 @@ class Journal:
         self.forget_kept()
         self._handed = 0
         self._count_crowds()
+        return list(self._forgotten_words)
 
     def clear(self) -> None:
         """Nothing goes out any more."""
@@ -354,6 +362,7 @@ class Journal:
         self._held = None
         self._unsent_live_s = 0.0
         self._in_hand = None
+        self._forgotten_words.clear()
         self.forget_kept()
         self._count_crowds()
 
@@ -381,7 +390,9 @@ class Journal:
         if entry.live_s and not self._transparent:
             self._forget_live()
         while self._kept_bytes > self._max_kept_bytes:
-            self._forget(self._asked or self._since)
+            oldest = self._asked or self._since
+            self._forgotten_words += oldest[0].typed
+            self._forget(oldest)
             self.forgotten += 1
 
     def _keep(self, entry: _Entry) -> None:
