@@ -23,6 +23,7 @@ from antiphon.protocol.events import (
     Reconnect,
     Resumed,
     SessionEvent,
+    UnreadAudioDropped,
     UserAudioDropped,
 )
 from antiphon.protocol.machine import SessionProtocol, State
@@ -53,6 +54,7 @@ __all__ = [
     "State",
     "TurnMarks",
     "TurnTracker",
+    "UnreadAudioDropped",
     "Usage",
     "UserAudioDropped",
 ]

@@ -14,6 +14,7 @@ from antiphon.protocol import (
     Moving,
     Resumed,
     SessionEvent,
+    UnreadAudioDropped,
     UserAudioDropped,
 )
 from antiphon.session.config import VAD, VOICES, ClonedVoice, LiveGenerationConfig
@@ -47,6 +48,7 @@ __all__ = [
     "ToolResult",
     "Toolbox",
     "TurnStream",
+    "UnreadAudioDropped",
     "UserAudioDropped",
     "WebSocketConnector",
     "connect",

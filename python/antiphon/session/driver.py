@@ -24,6 +24,7 @@ from antiphon.protocol import (
     SessionEvent,
     SessionProtocol,
     State,
+    UnreadAudioDropped,
 )
 from antiphon.session.feed import Feed
 from antiphon.session.outbox import Outbox
@@ -62,8 +63,10 @@ class SessionDriver:
         on_end: Callable[[], None],
     ) -> None:
         self.protocol = protocol
-        self.office = PostOffice()
-        self.events: Feed[SessionEvent] = Feed()
+        events: Feed[SessionEvent] = Feed()
+        self.events = events
+        # Not of `self`: whoever keeps a stream need not keep the session.
+        self.office = PostOffice(lambda total_s: _publish(events, UnreadAudioDropped(total_s)))
         self.outbox = Outbox(protocol)
         self.ended = asyncio.Event()
         self._connect = connect
@@ -256,8 +259,7 @@ class SessionDriver:
                 self._on_end()
                 self._finisher = self._loop.create_task(self._finish(), name="antiphon-finisher")
             case _:
-                logger.info("%s", event)
-                self.events.put(event)
+                _publish(self.events, event)
 
     def _set_timer(self) -> None:
         due_s = self.protocol.next_timeout()
@@ -272,6 +274,11 @@ class SessionDriver:
         # Loops call back up to their clock's resolution too early.
         self.protocol.handle_timeout(max(due_s, self._loop.time()))
         self.pump()
+
+
+def _publish(events: Feed[SessionEvent], event: SessionEvent) -> None:
+    logger.info("%s", event)
+    events.put(event)
 
 
 class _Line:

@@ -69,14 +69,16 @@ class LiveSession:
         check: Callable[[Setup], Sequence[str]],
         timing: TimingRecorder | None = None,
         streams_results: bool = True,
+        needs_call_ids: bool = False,
     ) -> None:
         self.notes: list[str] = list(notes)
         self._protocol = protocol
         self._timing = timing
         self._check = check
+        self._needs_call_ids = needs_call_ids
         self._tools = ToolRunner(
             toolbox,
-            self.send_function_responses,
+            self._answer_calls,
             is_asked_again=protocol.is_asked_again,
             is_repeated=protocol.is_repeated,
             connection=lambda: protocol.connection,
@@ -198,7 +200,8 @@ class LiveSession:
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
-        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none
+        (``strict=False`` sends it without one anywhere).
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
@@ -206,6 +209,7 @@ class LiveSession:
 
         Raises:
             TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            ValueError: One has no id where the service needs it; nothing was sent.
             SessionClosed: The session is over.
         """
         listed = list(responses) if isinstance(responses, Sequence) else [responses]
@@ -214,8 +218,12 @@ class LiveSession:
                 f"responses has a {type(wrong[0]).__name__}; it must be a list of "
                 "FunctionResponse, each with the id and the name of its call."
             )
-
-        await self._send(lambda: self._protocol.send_function_responses(listed))
+        if self._needs_call_ids and (bare := [each.name for each in listed if not each.id]):
+            raise ValueError(
+                f"The response of {bare[0]!r} has no id, and the Gemini API needs that of its "
+                "call: FunctionResponse(id=call.id, name=call.name, response=…). Nothing was sent."
+            )
+        await self._answer_calls(listed)
 
     async def update_context(
         self,
@@ -464,6 +472,9 @@ class LiveSession:
         self._tools.cancel_all()
         if self._timing is not None:
             self._timing.end()
+
+    async def _answer_calls(self, responses: Sequence[FunctionResponse]) -> None:
+        await self._send(lambda: self._protocol.send_function_responses(responses))
 
     async def _send(self, command: Callable[[], None], *, realtime: bool = False) -> None:
         await self._driver.send(command, realtime=realtime)

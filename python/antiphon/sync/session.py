@@ -82,8 +82,9 @@ class MessageStream(Twin[AsyncMessageStream]):
     1000; otherwise it raises `SessionClosed` after the last message.
 
     A stream that is kept but not read holds its messages, up to 10,000 (those with audio: 120 s
-    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped; if that does not
-    make room, the session ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
+    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped, which
+    `LiveSession.events` tells (`UnreadAudioDropped`); if that does not make room, the session
+    ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
     """
 
     @property
@@ -250,7 +251,8 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
-        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none
+        (``strict=False`` sends it without one anywhere).
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
@@ -258,6 +260,7 @@ class LiveSession(Twin[AsyncLiveSession]):
 
         Raises:
             TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            ValueError: One has no id where the service needs it; nothing was sent.
             SessionClosed: The session is over.
         """
         self._wait(lambda it: it.send_function_responses(responses), timeout_s)
