@@ -358,14 +358,20 @@ class SessionProtocol:
         self._history.typed([Content(role="user", parts=[Part(text=text)])])
         self._provoke()
 
-    def send_audio_message(self, message: bytes, *, live_s: float = 0.0) -> None:
+    def send_audio_message(
+        self, message: bytes, *, live_s: float = 0.0, waits: bool = False
+    ) -> None:
         """A ready ``realtimeInput`` message, as the audio core encodes them.
 
-        With ``live_s``, its duration, it is live: it is dropped when 30 s of such audio wait.
+        Args:
+            message: As it will be written.
+            live_s: Its duration, if it is sent as it is spoken: of such audio only the last
+                seconds are sent again, and it is dropped when 30 s of it wait.
+            waits: Its sender waits for room: it is not dropped.
         """
         self._check_ready()
         dropped_s = self._journal.dropped_live_s
-        self._journal.put(message, asks=False, realtime=True, live_s=live_s)
+        self._journal.put(message, asks=False, realtime=True, live_s=live_s, waits=waits)
         if self._journal.dropped_live_s > dropped_s:
             self._events.append(UserAudioDropped(self._journal.dropped_live_s))
 
@@ -374,12 +380,14 @@ class SessionProtocol:
         """Whether nothing stands between a packet of audio and the connection."""
         return self.state is State.READY and self._journal.idle
 
-    def audio_written(self, message: bytes, *, live_s: float = 0.0, left: bool = True) -> None:
+    def audio_written(
+        self, message: bytes, *, live_s: float = 0.0, waits: bool = False, left: bool = True
+    ) -> None:
         """Instead of `send_audio_message`, while `clear`: the connection was given it already.
 
         If it has not ``left``, `message_sent` is next. No event comes of it, no timer changes.
         """
-        self._journal.put_written(message, live_s=live_s, left=left)
+        self._journal.put_written(message, live_s=live_s, waits=waits, left=left)
 
     def send_video(self, data: bytes, mime_type: str) -> None:
         """One still image."""

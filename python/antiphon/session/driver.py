@@ -73,6 +73,7 @@ class SessionDriver:
         self._on_message = on_message
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
+        self.clock = self._loop.time
         self._settled = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._line = _Line(channel, self)
@@ -129,21 +130,23 @@ class SessionDriver:
         """Whether a packet of audio would leave at once."""
         return not self.outbox.waiting and self.protocol.clear and self._line.ready
 
-    def send_audio(self, message: bytes, live_s: float = 0.0) -> None:
+    def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""
         if self.clear:
-            self._line.send_audio(message, live_s)
+            self._line.send_audio(message, live_s, waits)
         else:
-            self.send_now(lambda: self.protocol.send_audio_message(message, live_s=live_s))
+            self.send_now(
+                lambda: self.protocol.send_audio_message(message, live_s=live_s, waits=waits)
+            )
 
-    def send_clear(self, packets: list[bytes]) -> None:
+    def send_clear(self, packets: list[bytes], live_s: float) -> None:
         """`send_audio` while it is `clear`; what does not leave waits."""
         left = True
         for packet in packets:
             if left:
-                left = self._line.send_audio(packet)
+                left = self._line.send_audio(packet, live_s, True)
             else:
-                self.send_audio(packet)
+                self.send_audio(packet, live_s, waits=True)
 
     async def close(self) -> None:
         """Send what waits, say goodbye, and end every task. Harmless if already closed."""
@@ -325,11 +328,11 @@ class _Line:
         """Whether something would leave without waiting."""
         return self._prompt is not None and not self._leaving and self._prompt.ready
 
-    def send_audio(self, message: bytes, live_s: float = 0.0) -> bool:
+    def send_audio(self, message: bytes, live_s: float, waits: bool) -> bool:
         """Write a packet, while all is clear; returns whether it has left."""
         assert self._prompt is not None
         left = self._prompt.send_now(message)
-        self._driver.protocol.audio_written(message, live_s=live_s, left=left)
+        self._driver.protocol.audio_written(message, live_s=live_s, waits=waits, left=left)
         if not left:
             self._leaving = True  # the rest of it is the writer's
             self._driver.outbox.wake()

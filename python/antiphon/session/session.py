@@ -132,6 +132,10 @@ class LiveSession:
         `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets;
         `sent_audio_packets` tells how many.
 
+        What a break sends again of it depends on its pace: of audio that comes as it is spoken,
+        in blocks of up to 2 s, the last 30 s (`Continuity.live_again_s`); what comes faster, such
+        as a file in one call, whole, until it is answered.
+
         Args:
             pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
                 array or a buffer of them; or bytes of mono little-endian int16.
@@ -144,9 +148,20 @@ class LiveSession:
         if not self._user_audio.send_at_once(pcm, rate_hz):
             await self._user_audio.send(pcm, rate_hz)
 
-    async def send_audio_message(self, message: bytes) -> None:
-        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
-        await self._send(lambda: self._protocol.send_audio_message(message), realtime=True)
+    async def send_audio_message(self, message: bytes, duration_s: float | None = None) -> None:
+        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes.
+
+        Args:
+            message: JSON.
+            duration_s: Of its audio; None: as long as 16-bit samples at 16 kHz would be.
+
+        Raises:
+            SessionClosed: The session is over.
+            ValueError: The duration is not more than 0 s.
+        """
+        if duration_s is not None:
+            _check_duration(duration_s)
+        await self._user_audio.send_message(message, duration_s)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
         """Send one message of a live microphone, which cannot wait. Never blocks.
@@ -158,9 +173,8 @@ class LiveSession:
             SessionClosed: The session is over.
             ValueError: The duration is not more than 0 s.
         """
-        if not 0.0 < duration_s < math.inf:
-            raise ValueError(f"duration_s is {duration_s!r}; it must be more than 0 s.")
-        self._driver.send_audio(message, live_s=duration_s)
+        _check_duration(duration_s)
+        self._driver.send_audio(message, duration_s, waits=False)
 
     async def end_audio_stream(self) -> None:
         """The microphone pauses: the service works on what it has heard so far."""
@@ -478,6 +492,11 @@ class LiveSession:
 
     async def _send(self, command: Callable[[], None], *, realtime: bool = False) -> None:
         await self._driver.send(command, realtime=realtime)
+
+
+def _check_duration(duration_s: float) -> None:
+    if not 0.0 < duration_s < math.inf:
+        raise ValueError(f"duration_s is {duration_s!r}; it must be more than 0 s.")
 
 
 def as_instruction(content: ContentInput) -> Content:

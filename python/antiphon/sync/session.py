@@ -193,6 +193,10 @@ class LiveSession(Twin[AsyncLiveSession]):
         `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets;
         `sent_audio_packets` tells how many.
 
+        What a break sends again of it depends on its pace: of audio that comes as it is spoken,
+        in blocks of up to 2 s, the last 30 s (`Continuity.live_again_s`); what comes faster, such
+        as a file in one call, whole, until it is answered.
+
         Args:
             pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
                 array or a buffer of them; or bytes of mono little-endian int16.
@@ -205,9 +209,21 @@ class LiveSession(Twin[AsyncLiveSession]):
         """
         self._wait(lambda it: it.send_audio_realtime(pcm, rate_hz), timeout_s)
 
-    def send_audio_message(self, message: bytes, *, timeout_s: float | None = None) -> None:
-        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes."""
-        self._wait(lambda it: it.send_audio_message(message), timeout_s)
+    def send_audio_message(
+        self, message: bytes, duration_s: float | None = None, *, timeout_s: float | None = None
+    ) -> None:
+        """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes.
+
+        Args:
+            message: JSON.
+            duration_s: Of its audio; None: as long as 16-bit samples at 16 kHz would be.
+            timeout_s: See `antiphon.sync`.
+
+        Raises:
+            SessionClosed: The session is over.
+            ValueError: The duration is not more than 0 s.
+        """
+        self._wait(lambda it: it.send_audio_message(message, duration_s), timeout_s)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
         """Send one message of a live microphone, which cannot wait. Never blocks.
