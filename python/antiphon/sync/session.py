@@ -342,7 +342,9 @@ class LiveSession(Twin[AsyncLiveSession]):
     def ask(self, content: ContentInput, *, timeout_s: float | None = None) -> Reply:
         """Send content and wait for the answer, complete with its audio and transcripts.
 
-        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`.
+        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`. A model that
+        stays silent because it expects the user to go on gives an empty one:
+        `Reply.waiting_for_input`.
 
         Raises:
             SessionClosed: The session ended before the answer was complete.
