@@ -48,7 +48,7 @@ class Pace:
 
     def is_live(self, duration_s: float, now_s: float) -> bool:
         """Whether audio that comes now is."""
-        begins_s = self._spoken_s if self._spoken_s > now_s else now_s
+        begins_s = max(now_s, self._spoken_s)
         ahead_s = begins_s + duration_s / _CATCHING_UP - now_s
         # Not much more, so that a microphone after a file is soon known for what it is.
         self._spoken_s = now_s + min(ahead_s, 2 * _MAX_AHEAD_S)
