@@ -68,11 +68,12 @@ class JournalAgainstAList(RuleBasedStateMachine):
             self.dropped_s += oldest[1]
 
     @precondition(lambda self: not self.unsent and self.in_hand is None)
-    @rule(live_s=st.sampled_from([0.0, 0.5]), left=st.booleans())
-    def put_written(self, live_s, left):
+    @rule(live_s=st.sampled_from([0.0, 0.5]), waits=st.booleans(), left=st.booleans())
+    def put_written(self, live_s, waits, left):
         assert self.journal.idle
-        entry = self.fresh(live_s, audio=True)
-        self.journal.put_written(str(entry[0]).encode(), live_s=live_s, left=left)
+        entry = self.fresh(0.0 if waits else live_s, audio=True)
+        message = str(entry[0]).encode()
+        self.journal.put_written(message, live_s=live_s, waits=waits, left=left)
         if left:
             self.hand_over(entry)
         else:

@@ -122,20 +122,6 @@ def test_live_audio_whose_sender_waits_is_not_dropped():
     assert (journal.crowd, len(journal)) == (200, 204)
 
 
-def test_what_was_written_at_once_makes_no_room_for_more():
-    """Else the bound of what may wait would grow with every packet that leaves well."""
-    journal = Journal()
-    for left in (True, True, False):
-        journal.put_written(MESSAGE, left=left)
-    assert journal.crowd == 1
-    journal.handed_over()
-    assert journal.crowd == 0
-    journal.put_written(MESSAGE, live_s=0.02, left=False)  # of a sender that does not wait
-    assert journal.crowd == 0
-    journal.put_written(MESSAGE, live_s=0.02, waits=True, left=False)
-    assert journal.crowd == 1
-
-
 @pytest.mark.parametrize("drift", [1.0, 1.001, 0.99])
 def test_a_microphone_is_live_for_hours_whatever_its_clock(drift):
     pace = Pace()
