@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from benches import report
+from benches.circumstances import circumstances
 from benches.jitter import contestants, driver, measured, pictures, pulls, scoring, table, targets
 from benches.jitter.judge import TARGET, load
 from benches.jitter.traces import fresh, public
-from benches.peers.measured import circumstances
 
 PACKAGES = ("numpy", "scipy", "numba")
 
