@@ -5,6 +5,7 @@ turn), `message` (what an application sees), `calls` (of functions) and `held_in
 for them), `closure` (how a session ends), `events`; then how a session outlives its connections:
 `reconnecting` (when there is another, and when no more) by the rules of `continuity`, `carryover`
 (what it is told) out of `journal` (what is sent, and what again) and `history` (what was said).
+`usage` counts tokens.
 """
 
 from antiphon.protocol.calls import MAX_CALL_ID
