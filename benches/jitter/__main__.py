@@ -26,7 +26,7 @@ def main() -> None:
     measured.save(run, out / f"{stem}.json")
     pictures.draw(run, out / f"{stem}.png")
     (out / f"{stem}.md").write_text(table.render(run))
-    print(table.targets_table(targets.check(run)))
+    print(targets.render(targets.check(run)))
     print(f"written: {out}/{stem}.md, {stem}.json and {stem}.png")
 
 
