@@ -4,8 +4,8 @@ import asyncio
 
 import numpy as np
 import pytest
+from continuity_support import Session
 from live_script import model_for
-from test_protocol_continuity import Session
 
 from antiphon._native import encode_realtime_audio
 from antiphon.protocol import Continuity, Resumed

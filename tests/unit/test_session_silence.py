@@ -1,8 +1,8 @@
 """`waitingForInput`: the model stays silent on purpose, which is an answer, too."""
 
 import pytest
+from continuity_support import Session, handle, text
 from live_script import DONE, content, model_for, spoken
-from test_protocol_continuity import Session, handle, text
 
 from antiphon.virtual_time import run_in_virtual_time
 

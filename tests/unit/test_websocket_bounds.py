@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from live_script import KEY
-from test_websocket import free_port, run, serving
+from websocket_support import free_port, run, serving
 
 from antiphon.errors import ConnectError
 from antiphon.session import WebSocketConnector, create_token
