@@ -49,7 +49,7 @@ test-conformance: $(VENV)/.test $(VENV)/.native $(addprefix $(CLIENTS)/,google-g
 	$(BIN)/python -m pytest tests/conformance -m "" --conformance-table docs/conformance.md $(ARGS)
 
 test-hostile: $(VENV)/.test $(VENV)/.native ## Abuse the local server: 10,000 connects, and all else
-	$(BIN)/python -m pytest tests/integration/test_emulator_hostile.py -m "slow or not slow" -rP
+	$(BIN)/python -m pytest tests/integration/test_emulator_hostile*.py -m "slow or not slow" -rP
 
 types: $(VENV)/.test $(VENV)/.native ## Check types, the stub of the native module, and the import rules
 	$(BIN)/mypy

@@ -8,12 +8,10 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from benches.peers.measured import Circumstances
+from benches.circumstances import Circumstances
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

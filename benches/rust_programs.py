@@ -20,16 +20,24 @@ def build(name: str) -> Path:
     Raises:
         NotBuiltError: Cargo fails, or there is none.
     """
-    command = ["cargo", "build", "--release", "--locked", "--quiet"]
-    command += ["--package", f"antiphon-{name}"]
+    cargo_build(f"antiphon-{name}")
+    return TARGET / "release" / name
+
+
+def cargo_build(package: str, *options: str | Path) -> None:
+    """Build a package of this workspace, or of that which the ``options`` name.
+
+    Raises:
+        NotBuiltError: Cargo fails, or there is none.
+    """
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", package, *options]
     try:
         done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise NotBuiltError(f"{name} cannot be built: {error}") from None
+        raise NotBuiltError(f"{package} cannot be built: {error}") from None
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        raise NotBuiltError(f"{name} cannot be built: {said[0] if said else done.returncode}")
-    return TARGET / "release" / name
+        raise NotBuiltError(f"{package} cannot be built: {said[0] if said else done.returncode}")
 
 
 def two_cores() -> tuple[int, int]:

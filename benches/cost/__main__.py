@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benches import report
+from benches.circumstances import circumstances
 from benches.cost import parts, table, targets
 from benches.cost.checking import Wrong, check_downlink, check_uplink
 from benches.cost.contestants import Contestant, everyone
@@ -24,7 +25,6 @@ from benches.cost.measuring import (
     speak_burst,
 )
 from benches.cost.server import BenchServer, chunks
-from benches.peers.measured import circumstances
 from benches.rust_programs import two_cores
 
 PACKAGES = ("google-genai", "websockets", "orjson", "pybase64", "soxr", "numpy", "msgspec")

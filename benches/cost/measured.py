@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from benches.peers.measured import Circumstances
+from benches.circumstances import Circumstances
 
 UP_PER_S = 50
 DOWN_PER_S = 25

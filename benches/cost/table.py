@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from benches import report
 from benches.cost import targets
 from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row, ratio
-from benches.peers.targets import render as targets_table
 
 NOTE = f"""\
 Processor time of the client's process, user and system, on a core of its own; the server has the
@@ -35,7 +34,7 @@ def render(measured: Measured) -> str:
         [
             *report.heading("What a session costs", measured.circumstances),
             "## Asked and measured\n",
-            targets_table(targets.check(measured)),
+            targets.render(targets.check(measured)),
             f"## Processor time, {measured.rounds} rounds\n",
             NOTE,
             _rows(measured),

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 
 from benches.cost.measured import Measured, Row, load, ratio
-from benches.peers.targets import Target, render
 from benches.report import RESULTS
+from benches.targets import Target, render
 
 GOOGLE, BEST_PLAIN = 4.0, 1.3
 OURS, OFFICIAL = "antiphon", "google-genai"

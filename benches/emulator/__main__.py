@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from benches import report, rust_programs
+from benches.circumstances import circumstances
 from benches.emulator import capacity, table, targets, ten_minutes
 from benches.emulator.measured import Measured, Twice
-from benches.peers.measured import circumstances
 
 PACKAGES = ("websockets", "msgspec", "numpy", "pocketsphinx")
 

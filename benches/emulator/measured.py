@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from benches.circumstances import Circumstances
 from benches.emulator.capacity import Idle, Load
 from benches.emulator.ten_minutes import Simulated
-from benches.peers.measured import Circumstances
 
 
 class Twice(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ from benches import report
 from benches.emulator import targets
 from benches.emulator.capacity import MAX_GENERATOR_SHARE, Load
 from benches.emulator.measured import Measured, Twice
-from benches.peers.targets import render as targets_table
 
 SIMULATED_NOTE = """\
 The real session over `Emulator.connector()` on a virtual clock. The microphone is open all the
@@ -35,7 +34,7 @@ def render(measured: Measured) -> str:
     parts = [
         *report.heading("The local server: time and capacity", measured.circumstances),
         "## Asked and measured\n",
-        targets_table(targets.check(measured)),
+        targets.render(targets.check(measured)),
         "## Ten simulated minutes\n",
         SIMULATED_NOTE,
         _simulated(measured.simulated),

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from benches.emulator import ten_minutes
 from benches.emulator.capacity import MAX_LATE_MS, limit
 from benches.emulator.measured import Measured, Twice, load
-from benches.peers.targets import Target, render
 from benches.report import RESULTS
+from benches.targets import Target, render
 
 WALL_S = {plan.name: at_most for plan, at_most in zip(ten_minutes.PLANS, (1.0, 10.0), strict=True)}
 SESSIONS = 200

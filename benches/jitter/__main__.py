@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benches import report
+from benches import report, rust_programs
+from benches.circumstances import circumstances
 from benches.jitter import contestants, driver, measured, pictures, pulls, scoring, table, targets
 from benches.jitter.judge import TARGET, load
 from benches.jitter.traces import fresh, public
-from benches.peers.measured import circumstances
 
 PACKAGES = ("numpy", "scipy", "numba")
 
@@ -26,7 +26,7 @@ def main() -> None:
     measured.save(run, out / f"{stem}.json")
     pictures.draw(run, out / f"{stem}.png")
     (out / f"{stem}.md").write_text(table.render(run))
-    print(table.targets_table(targets.check(run)))
+    print(targets.render(targets.check(run)))
     print(f"written: {out}/{stem}.md, {stem}.json and {stem}.png")
 
 
@@ -70,7 +70,7 @@ def measure(options: argparse.Namespace, arguments: list[str]) -> measured.Measu
     library, no_crate = None, None
     try:
         library = driver.library()
-    except driver.NotBuiltError as error:
+    except rust_programs.NotBuiltError as error:
         no_crate = str(error)
     playing, absent = contestants.taking_part(options.only, no_crate)
     jobs = scoring.jobs(traces, playing, library)
@@ -79,7 +79,7 @@ def measure(options: argparse.Namespace, arguments: list[str]) -> measured.Measu
     report.say("pulls inside Rust")
     try:
         times = pulls.measure(judge, rounds=3 if options.quick else 21)
-    except driver.NotBuiltError as error:
+    except rust_programs.NotBuiltError as error:
         times, absent["pull inside Rust"] = [], str(error)
     return measured.Measured(
         circumstances=circumstances(arguments, program="benches.jitter", packages=PACKAGES),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
+from benches import rust_programs
 from benches.jitter.judge import ROOT
 
 WORKSPACE = Path(__file__).resolve().parent / "neteq-driver"
 TARGET = ROOT / "target" / "neteq-driver"
-
-
-class NotBuiltError(Exception):
-    """What cargo says about it."""
 
 
 def library() -> Path:
@@ -31,13 +27,5 @@ def compare_pull() -> Path:
 
 
 def _build(package: str) -> None:
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", package]
-    done = subprocess.run(
-        [*command, "--manifest-path", WORKSPACE / "Cargo.toml", "--target-dir", TARGET],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise NotBuiltError(f"{package} cannot be built: {said[0] if said else done.returncode}")
+    where = ("--manifest-path", WORKSPACE / "Cargo.toml", "--target-dir", TARGET)
+    rust_programs.cargo_build(package, *where)

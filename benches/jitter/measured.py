@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from benches.circumstances import Circumstances
 from benches.jitter.pulls import PullTimes
-from benches.peers.measured import Circumstances
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -12,13 +12,13 @@ from benches.jitter import anchors
 from benches.jitter.contestants import CRATE, OURS_PACKET, PACKET_FIFOS_MS, fifo
 from benches.jitter.means import Values, by_class, over_classes
 from benches.jitter.measured import Measured, load
+from benches.picture_style import FAINT, prepare
 from benches.report import RESULTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OURS, CPP, CRATES, FIFOS = "#c2185b", "#1f5fa8", "#b07d2b", "#5f6b76"
-INK, FAINT = "#20262c", "#d9dee3"
 MEAN = "mean of all classes"
 
 Point = tuple[float, float]
@@ -61,22 +61,7 @@ def _point(values: Values) -> Point:
 
 def draw(measured: Measured, path: Path) -> None:
     """Write it, if anything was measured in the packet regime."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams.update(
-        {
-            "font.family": "DejaVu Sans",
-            "font.size": 9,
-            "text.color": INK,
-            "axes.labelcolor": INK,
-            "axes.edgecolor": "#9aa4ad",
-            "xtick.color": INK,
-            "ytick.color": INK,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )
+    prepare(9)
     from matplotlib import pyplot as plt
 
     panels = curves(measured)

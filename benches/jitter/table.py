@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from benches import report
-from benches.jitter import anchors, variants
+from benches.jitter import anchors, targets, variants
 from benches.jitter.contestants import BY_REGIME, OURS, OURS_STREAM
-from benches.jitter.limits import Target, plain
+from benches.jitter.limits import plain
 from benches.jitter.means import (
     LIGHT,
     SLOW_SOURCES,
@@ -17,7 +17,6 @@ from benches.jitter.means import (
     stream_means,
 )
 from benches.jitter.measured import Measured
-from benches.jitter.targets import check
 
 NOTES = f"""\
 * Every number is the judge's, found from the output audio alone. A class is the mean of its traces;
@@ -76,16 +75,13 @@ Classes = dict[str, dict[str, Values]]
 
 def render(measured: Measured) -> str:
     """The whole document."""
-    at = measured.circumstances
-    versions = ", ".join(f"{name} {version}" for name, version in at.versions.items())
     packet, stream = _everyone(measured, "packet"), _everyone(measured, "stream")
     parts = [
-        "# The jitter buffer, beside NetEQ and FIFOs\n",
-        f"{at.date} · `{at.command}` · {at.machine}  \n{versions}\n",
+        *report.heading("The jitter buffer, beside NetEQ and FIFOs", measured.circumstances),
         _which_traces(measured),
         f"![Delay against concealment](jitter{'-held-out' if measured.seeds else ''}.png)\n",
         "## Asked and measured\n",
-        targets_table(check(measured)),
+        targets.render(targets.check(measured)),
         NOTES,
         "## Packet regime\n",
         _means_table(
@@ -109,19 +105,6 @@ def render(measured: Measured) -> str:
     if measured.absent:
         parts += ["## Not measured\n", report.table(("what", "why"), measured.absent.items())]
     return "\n".join(part for part in parts if part)
-
-
-def targets_table(targets: Iterable[Target]) -> str:
-    """As Markdown."""
-    verdicts = {"aim": "aim", "must": "ok", "short": "**short**", None: "–"}
-    header = ("regime", "what", anchors.NAME, "FIFO 60 ms", "neteq crate")
-    return report.table(
-        (*header, "must be", "aim", "**antiphon**", ""),
-        (
-            (t.regime, t.what, t.cpp, t.fifo, t.crate, t.must, t.aim, t.measured, verdicts[t.met])
-            for t in targets
-        ),
-    )
 
 
 def _which_traces(measured: Measured) -> str:

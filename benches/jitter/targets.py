@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from benches.jitter import packet_targets, stream_targets
+from benches import report
+from benches.jitter import anchors, packet_targets, stream_targets
 from benches.jitter.limits import Target
 from benches.jitter.measured import Measured, load
-from benches.report import RESULTS
 
 LONGEST_PULL_US = 20.0
 
@@ -23,6 +23,19 @@ def check(measured: Measured) -> list[Target]:
         *stream_targets.check(measured),
         *_pulls(measured),
     ]
+
+
+def render(targets: Iterable[Target]) -> str:
+    """As Markdown."""
+    verdicts = {"aim": "aim", "must": "ok", "short": "**short**", None: "–"}
+    header = ("regime", "what", anchors.NAME, "FIFO 60 ms", "neteq crate")
+    return report.table(
+        (*header, "must be", "aim", "**antiphon**", ""),
+        (
+            (t.regime, t.what, t.cpp, t.fifo, t.crate, t.must, t.aim, t.measured, verdicts[t.met])
+            for t in targets
+        ),
+    )
 
 
 def _pulls(measured: Measured) -> Iterator[Target]:
@@ -54,10 +67,8 @@ def _pulls(measured: Measured) -> Iterator[Target]:
 
 def main() -> int:
     """Check the last full run."""
-    from benches.jitter import table
-
-    found = check(load(RESULTS / "jitter.json"))
-    print(table.targets_table(found))
+    found = check(load(report.RESULTS / "jitter.json"))
+    print(render(found))
     return int(any(target.met == "short" for target in found))
 
 

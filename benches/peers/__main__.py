@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benches import report
+from benches.circumstances import circumstances
 from benches.peers import (
     conversions,
     gil,
@@ -26,6 +27,7 @@ from benches.peers import (
 from benches.peers.engine import Engine
 from benches.peers.engines import collect
 
+PACKAGES = ("soxr", "samplerate", "av", "scipy", "livekit", "g711", "audioop-lts", "numpy")
 CASES = (
     (48_000, 16_000),
     (44_100, 16_000),
@@ -89,7 +91,7 @@ def measure(*, quick: bool, arguments: list[str]) -> measured.Measured:
     report.say("gain over frequency")
     curves = {engine.name: curve(engine) for engine in engines if engine.name in pictures.CURVES}
     return measured.Measured(
-        circumstances=measured.circumstances(arguments),
+        circumstances=circumstances(arguments, program="benches.peers", packages=PACKAGES),
         streams=streams,
         one_shots=one_shots,
         overhead=calls,

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benches.peers.measured import Case, Measured, load
+from benches.picture_style import FAINT, prepare
 from benches.report import RESULTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OURS, SOXR, OTHERS, NAIVE = "#c2185b", "#1f5fa8", "#5f6b76", "#b07d2b"
-INK, FAINT = "#20262c", "#d9dee3"
 
 # What is drawn near the edge of the band, in this order: colour, width, style.
 CURVES: dict[str, tuple[str, float, str]] = {
@@ -39,22 +39,7 @@ LABEL_BELOW = {"soxr HQ int16"}
 
 def draw(measured: Measured, folder: Path) -> None:
     """Write both pictures."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams.update(
-        {
-            "font.family": "DejaVu Sans",
-            "font.size": 9.5,
-            "text.color": INK,
-            "axes.labelcolor": INK,
-            "axes.edgecolor": "#9aa4ad",
-            "xtick.color": INK,
-            "ytick.color": INK,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )
+    prepare(9.5)
     _delay_picture(measured, folder / "resample-delay.png")
     _response_picture(measured, folder / "resample-response.png")
 

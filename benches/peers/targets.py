@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from benches.peers.gil import DETACHING, KEPT, SOXR
 from benches.peers.measured import Case, Measured, load
 from benches.peers.quality import Quality
 from benches.report import RESULTS
+from benches.targets import Target, render
 
 # Profile: worst delay in ms at 48→16 and where a side has 8 kHz, and rejection in dB.
 DELAYS_MS = {
@@ -24,16 +24,6 @@ DELAYS_MS = {
 REJECTIONS_DB = {"voice": 80, "voice_plus": 96, "hq": 124, "lowlatency": 78}
 VOICE_SPEEDS = {"48→16": 2.0, "24→48": 1.8, "24→16": 2.8, "16→24": 2.8, "44.1→16": 1.5}
 ONE_SHOT_SPEEDS = {"48→16": 1.0, "24→48": 0.9}
-
-
-@dataclass(frozen=True)
-class Target:
-    """One line. `met` is None where it was not measured here."""
-
-    what: str
-    asked: str
-    measured: str
-    met: bool | None
 
 
 def check(measured: Measured) -> list[Target]:
@@ -48,14 +38,6 @@ def check(measured: Measured) -> list[Target]:
         *_calls(measured),
         *_gil(measured),
     ]
-
-
-def render(targets: list[Target]) -> str:
-    """As Markdown."""
-    verdicts = {True: "ok", False: "**short**", None: "–"}
-    lines = ["| what | asked | measured | |", "|---|---|---|---|"]
-    lines += [f"| {t.what} | {t.asked} | {t.measured} | {verdicts[t.met]} |" for t in targets]
-    return "\n".join(lines) + "\n"
 
 
 def _ours(

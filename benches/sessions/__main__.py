@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from benches import report, rust_programs
-from benches.peers.measured import circumstances
+from benches.circumstances import circumstances
 from benches.sessions import memory, ramp, table, targets
 from benches.sessions.measured import ROWS, Measured, Memory
 from benches.sessions.ramp import Run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from benches.peers.measured import Circumstances
+from benches.circumstances import Circumstances
 from benches.sessions.ramp import Run
 
 #: Whose sessions; ours first.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benches import report
-from benches.peers.targets import render as targets_table
 from benches.sessions import targets
 from benches.sessions.measured import Measured, Memory
 from benches.sessions.ramp import MAX_LATE_MS, MAX_SINK_SHARE, MAX_WAITED_SHARE, STEP, Run
@@ -48,7 +47,7 @@ def render(measured: Measured) -> str:
     parts = [
         *report.heading("Sessions on one core", measured.circumstances),
         "## Asked and measured\n",
-        targets_table(targets.check(measured)),
+        targets.render(targets.check(measured)),
     ]
     if measured.runs:
         parts += ["## Sessions in real time\n", RUNS_NOTE, _runs(measured.runs)]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from benches.peers.targets import Target, render
 from benches.report import RESULTS
 from benches.sessions.measured import ROWS, Measured, Memory, load
 from benches.sessions.ramp import MAX_LATE_MS, Ramp, replayed
+from benches.targets import Target, render
 
 GROWN_KIB = 1024
 _MESSAGES = 1_000_000

@@ -11,44 +11,26 @@ import json
 import random
 import socket
 import struct
-import sys
 import threading
-import types
 from pathlib import Path
 
 import pytest
 import websockets
+from hostile_support import MIB, PATH, SETUP, TEXT_MODEL, Mutator, Tones, spoken, typed
 
-from antiphon.emulator import Concierge, Echo, Emulator, Recognizer, Settings, Voice
+from antiphon.emulator import Echo, Emulator, Recognizer, Settings, Voice
 from antiphon.emulator import server as server_module
 from antiphon.emulator.http import door as door_module
 from antiphon.emulator.http import websocket as websocket_module
-from antiphon.emulator.service.request import route
-from antiphon.emulator.session.core import EmulatedSession
-from antiphon.emulator.session.jobs import Recognition, Recognize, Speech
-from antiphon.emulator.session.outlet import Close
+from antiphon.emulator.session.jobs import Recognition
 from antiphon.emulator.world import driver as driver_module
-from antiphon.wire import bytes_to_base64
 
-PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
-TEXT_MODEL = "models/gemini-live-2.5-flash-preview"
 UPGRADE = (
     f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 ).encode()
 # Nothing is asserted about time: whoever waits so long waits in vain.
 IN_VAIN_S = 25.0
-MIB = 1024 * 1024
-
-SETUP = {
-    "setup": {
-        "model": TEXT_MODEL,
-        "generationConfig": {"responseModalities": ["TEXT"]},
-        "contextWindowCompression": {"slidingWindow": {}},
-        "sessionResumption": {},
-        "tools": [{"functionDeclarations": [{"name": "go_forward", "behavior": "NON_BLOCKING"}]}],
-    }
-}
 
 
 @pytest.fixture(autouse=True)
@@ -56,240 +38,6 @@ def _impatient(monkeypatch):
     """What only waits for a client that is gone is not waited for here."""
     monkeypatch.setattr(server_module, "_CLOSE_TIMEOUT_S", 0.2)
     monkeypatch.setattr(websocket_module, "_DROP_TIMEOUT_S", 0.2)
-
-
-class Tones:
-    """A voice that takes no time: 10 ms a character."""
-
-    def synthesize(self, text, voice):
-        return Speech(bytes(480 * len(text)))
-
-
-def typed(text, *, complete=True, role="user", **part):
-    turns = [{"role": role, "parts": [{"text": text, **part}]}]
-    return {"clientContent": {"turns": turns, "turnComplete": complete}}
-
-
-def result(value, **members):
-    response = {"name": "go_forward", "response": {"output": value}, **members}
-    return {"toolResponse": {"functionResponses": [response]}}
-
-
-def spoken(pcm, mime_type="audio/pcm;rate=16000"):
-    return {"realtimeInput": {"audio": {"mimeType": mime_type, "data": bytes_to_base64(pcm)}}}
-
-
-# ---------------------------------------------------------------- the session logic alone
-
-
-class Peer:
-    """Holds a session by its driver's end, and does what it asks for at once."""
-
-    def __init__(self, setup=None, brain=None, **settings):
-        self.now = 0.0
-        request = route(PATH, {})
-        chosen = Settings(connection_limit_s=None, session_limit_s=None, **settings)
-        self.session = EmulatedSession(chosen, request, brain or Concierge(), now=0.0)
-        self.voice = Voice([Tones()])
-        self.closed = None
-        self.sent = 0
-        if setup is not None:
-            self.send(setup)
-
-    def send(self, message):
-        data = message if isinstance(message, str | bytes) else json.dumps(message)
-        self.session.receive(data, self.now)
-        self.settle()
-
-    def wait(self, seconds):
-        until = self.now + seconds
-        while (due := self.session.next_timeout()) is not None and due <= until:
-            self.now = max(self.now, due)
-            self.settle()
-        self.now = until
-
-    def settle(self):
-        while True:
-            items, jobs = self.session.outgoing(self.now), self.session.jobs()
-            for item in items:
-                self.sent += 1
-                if isinstance(item, Close):
-                    self.closed = item
-            for job in jobs:
-                if isinstance(job, Recognize):
-                    done = Recognition("go forward two meters")
-                else:
-                    done = self.voice.synthesize(job.text, job.voice)
-                self.session.job_done(job.id, done, self.now)
-            if not items and not jobs:
-                return
-
-
-def weight_bytes(root):
-    """What an object keeps alive, code and what is common to all aside."""
-    code = (type, types.ModuleType, types.FunctionType, types.CodeType, types.BuiltinFunctionType)
-    seen, waiting, total = set(), [root], 0
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen or isinstance(item, code):
-            continue
-        seen.add(id(item))
-        total += sys.getsizeof(item)
-        waiting += gc.get_referents(item)
-    return total
-
-
-class Mutator:
-    """Frames from a seed: valid ones, ones with a wrong place in them, and noise."""
-
-    def __init__(self, seed):
-        self.rng = random.Random(seed)
-
-    def value(self, depth=0):
-        rng = self.rng
-        kind = rng.randrange(10 if depth < 4 else 8)
-        simple = [None, True, -1, 2**70, 1e308, 0.5, "", "\ud7ff\x00\u2028", "models/x", "AUDIO"]
-        if kind < 8:
-            return rng.choice([*simple, rng.randrange(-5, 5), "a" * rng.randrange(300)])
-        members = range(rng.randrange(4))
-        if kind == 8:
-            return [self.value(depth + 1) for _ in members]
-        keys = ["text", "data", "name", "id", "parts", "response", "role", "mimeType", "x_y", ""]
-        return {rng.choice(keys): self.value(depth + 1) for _ in members}
-
-    def valid(self):
-        rng = self.rng
-        noise = rng.randbytes(2 * rng.randrange(2_000))
-        return rng.choice(
-            [
-                SETUP,
-                typed("go forward two meters"),
-                typed("tell me a story", complete=False),
-                typed("", role="model", inlineData={"mimeType": "image/png", "data": "AAAA"}),
-                spoken(noise),
-                spoken(noise, f"audio/pcm;rate={rng.choice([8_000, 44_100, 384_000])}"),
-                {"realtimeInput": {"text": rng.choice(["hello", "call go forward with 3", "9"])}},
-                {"realtimeInput": {"activityStart": {}}},
-                {"realtimeInput": {"activityEnd": {}}},
-                {"realtimeInput": {"audioStreamEnd": True}},
-                {"realtimeInput": {"video": {"mimeType": "image/jpeg", "data": "AAAA"}}},
-                result(self.value(), scheduling="INTERRUPT"),
-                {"contextUpdate": {"systemInstruction": {"parts": [{"text": "be brief"}]}}},
-            ]
-        )
-
-    def damaged(self, message):
-        """The message with another value somewhere."""
-        holder, rng = message, self.rng
-        while True:
-            keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
-            if not keys:
-                return message
-            key = rng.choice(keys)
-            if not isinstance(holder[key], dict | list) or rng.random() < 0.3:
-                holder[key] = self.value()
-                return message
-            holder = holder[key]
-
-    def frame(self):
-        rng, message = self.rng, json.loads(json.dumps(self.valid()))
-        kind = rng.random()
-        if kind < 0.5:
-            return json.dumps(message).encode()
-        if kind < 0.8:
-            return json.dumps(self.damaged(message)).encode()
-        data = bytearray(json.dumps(message).encode())
-        if kind < 0.9:
-            for _ in range(rng.randrange(1, 4)):
-                data[rng.randrange(len(data))] = rng.randrange(256)
-        elif kind < 0.95:
-            del data[rng.randrange(len(data)) :]
-        else:
-            data = bytearray(rng.randbytes(rng.randrange(200)))
-        return bytes(data)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_frames_of_a_mutator(seed):
-    """Some 5,000 frames: no exception, and every session that ends, ends with words."""
-    mutator = Mutator(seed)
-    peer, frames = Peer(SETUP, strict=bool(seed % 2)), 0
-    while frames < 600:
-        peer.send(mutator.frame())
-        frames += 1
-        peer.wait(mutator.rng.choice([0, 0, 0.1, 3]))
-        if peer.closed is not None:
-            assert peer.closed.code in (1007, 1008)
-            assert 0 < len(peer.closed.reason.encode()) <= 123
-            peer = Peer(SETUP if mutator.rng.random() < 0.9 else None, strict=bool(seed % 2))
-
-
-_SOUND = bytes_to_base64(random.Random(0).randbytes(MIB))
-_WORDS = "word " * (MIB // 5)
-_BIG = {
-    "images": lambda _: typed("", complete=False, inlineData={"mimeType": "a/b", "data": _SOUND}),
-    "video": lambda _: {"realtimeInput": {"video": {"mimeType": "image/png", "data": _SOUND}}},
-    "model turns": lambda _: typed(_WORDS[:99_000], complete=False, role="model"),
-    "content": lambda _: typed(_WORDS[:99_000], complete=False),
-    "texts": lambda _: typed(_WORDS[:99_000]),
-    "results": lambda _: result(_SOUND, willContinue=True, scheduling="SILENT"),
-    "function parts": lambda _: typed("", complete=False, functionCall={"args": {"a": _SOUND}}),
-    "sound": lambda _: {"realtimeInput": {"audio": {"mimeType": "audio/pcm", "data": _SOUND}}},
-    "instructions": lambda n: {
-        "contextUpdate": {"systemInstruction": {"parts": [{"text": f"{n}{_WORDS[:99_000]}"}]}}
-    },
-}
-
-
-@pytest.mark.parametrize("kind", _BIG)
-def test_much_of_everything_is_not_kept(kind):
-    """More than 100 MiB of each go in."""
-    peer = Peer(SETUP)
-    peer.send({"realtimeInput": {"text": "go forward two meters"}})
-    peer.wait(1)
-    assert peer.session.record.turns[0].tool_calls  # whose results may come for ever
-    for n in range(120 if kind in ("images", "results", "function parts") else 40):
-        peer.send(_BIG[kind](n))
-        peer.wait(0.1)
-        assert peer.closed is None
-    # Messages of 16 MiB, a history of 16 MiB, 8 MiB of records: what is kept may be twice there.
-    assert weight_bytes(peer.session) < 64 * MIB
-
-
-_SMALL = {
-    "turns of a model": lambda n: typed("", complete=False, role="user" if n % 2 else "model"),
-    "content": lambda n: typed("", complete=not n % 2),
-    "texts": lambda _: {"realtimeInput": {"text": "hello"}},
-    "results": lambda _: result("", id="nobody asked"),
-    "interruptions": lambda n: {"realtimeInput": {"text": "tell me a story"}},
-    "media types": lambda n: spoken(b"", f"audio/pcm;rate=16000;n={n}"),
-    "ends": lambda _: {"realtimeInput": {"audioStreamEnd": True}},
-    "rates": lambda n: spoken(bytes(64), f"audio/pcm;rate={8_000 + n % 400 * 100}"),
-}
-
-
-@pytest.mark.parametrize("kind", _SMALL)
-def test_many_small_messages_are_not_kept(kind):
-    peer = Peer(SETUP)
-    for n in range(4_000):
-        if n == 2_000:
-            half = weight_bytes(peer.session)
-        peer.send(_SMALL[kind](n))
-        assert peer.closed is None
-    # All is full at half time; a few bytes for each message would show.
-    assert weight_bytes(peer.session) < half + 2_000 * 20 + half // 10
-
-
-def test_one_message_of_many_turns():
-    """It takes the time of its turns, not of their square."""
-    peer = Peer(SETUP)
-    turns = [{"role": "model" if n % 2 else "user", "parts": []} for n in range(45_000)]
-    peer.send({"clientContent": {"turns": turns}})
-    assert peer.closed is None
-    assert len(peer.session._context.history) == 500
-
-
-# ---------------------------------------------------------------- raw sockets
 
 
 def frame(opcode, data=b"", *, fin=True, masked=True, claims=None):

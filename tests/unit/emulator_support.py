@@ -35,6 +35,16 @@ class ToneSynthesizer:
         return Speech(tone.astype("<i2").tobytes())
 
 
+class Words:
+    """Hears the same in everything."""
+
+    def __init__(self, text="Hello, my name is Marcelo."):
+        self._text = text
+
+    def recognize(self, pcm, grammar):
+        return Recognition(self._text)
+
+
 class Client:
     """Drives one `EmulatedSession`; ``now`` moves only when told.
 
@@ -194,6 +204,12 @@ def kind(message):
     order = ("interrupted", "generationComplete", "turnComplete")
     order += ("inputTranscription", "outputTranscription")
     return next((word for word in order if word in content), "empty")
+
+
+def typed(text):
+    """A question, as JSON."""
+    turns = [{"role": "user", "parts": [{"text": text}]}]
+    return json.dumps({"clientContent": {"turns": turns, "turnComplete": True}})
 
 
 def recording(name):

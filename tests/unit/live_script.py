@@ -9,6 +9,7 @@ from typing import Any
 
 from antiphon.channel import Channel, ChannelClosed, memory_channel_pair
 from antiphon.session import LiveModel, LiveSession
+from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import GoogleAI, bytes_to_base64
 
 READY = {"setupComplete": {}}
@@ -111,3 +112,23 @@ async def nothing_left_behind(session: LiveSession) -> None:
     await session.close()
     left = [task for task in asyncio.all_tasks() if task.get_name().startswith("antiphon")]
     assert left == []
+
+
+def in_session(
+    script: Script, use: Callable[[LiveSession], Awaitable[Any]], **settings: Any
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Run ``use(session)`` against a script; afterwards no task may be left.
+
+    Returns what it returned, and what the service received.
+    """
+
+    async def main() -> tuple[Any, list[dict[str, Any]]]:
+        model = model_for(script, **settings)
+        async with model.connect() as session:
+            result = await use(session)
+        await nothing_left_behind(session)
+        for task in model._connector.tasks:
+            await task
+        return result, model._connector.servers[0].received
+
+    return run_in_virtual_time(main())

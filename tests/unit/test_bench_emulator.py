@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from antiphon.wire import decode_realtime_audio
+from benches.circumstances import Circumstances
 from benches.emulator import capacity, table, targets, ten_minutes
 from benches.emulator.measured import Measured, Twice, load
-from benches.peers.measured import Circumstances
 from benches.report import save
 
 SCRIPTED, LISTENED_TO = ten_minutes.PLANS

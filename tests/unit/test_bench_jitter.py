@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benches.circumstances import Circumstances
 from benches.jitter import (
     anchors,
     contestants,
@@ -18,7 +19,6 @@ from benches.jitter import (
 from benches.jitter.means import LIGHT, SLOW_SOURCES, at_concealment, by_class, over_classes
 from benches.jitter.measured import Measured, Row, load, save
 from benches.jitter.pulls import PullTimes, Times
-from benches.peers.measured import Circumstances
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLISHED = ROOT / "benches/results/jitter.json"

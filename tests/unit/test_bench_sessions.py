@@ -2,7 +2,7 @@
 
 import pytest
 
-from benches.peers.measured import Circumstances
+from benches.circumstances import Circumstances
 from benches.report import save
 from benches.sessions import ramp, table, targets
 from benches.sessions.measured import ROWS, Measured, Memory, load

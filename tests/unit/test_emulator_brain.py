@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from emulator_support import Client, silence
+from emulator_support import Client, Words, silence
 
 from antiphon.emulator import PHRASES, Call, CallableBrain, Concierge, Echo, ToolResult, Turn
 from antiphon.emulator.brains.cards import RANKS, SUITS
 from antiphon.emulator.brains.numbers import normalized_words, number_in_words, read_number
 from antiphon.emulator.service.shared import Shared
-from antiphon.emulator.session.jobs import Recognition
 from antiphon.emulator.settings import Settings
 from antiphon.wire import FunctionDeclaration
 
@@ -286,23 +285,13 @@ def test_goaway(text):
     assert "You said" in ask("please go away from the door").text
 
 
-class Hears:
-    """A recognizer that has understood this."""
-
-    def __init__(self, text):
-        self._text = text
-
-    def recognize(self, pcm, grammar):
-        return Recognition(self._text)
-
-
 def tone(seconds, level_dbfs=-11.0):
     amplitude = 32768 * np.sqrt(2) * 10 ** (level_dbfs / 20)
     angle = 2 * np.pi * 440 / 16_000 * np.arange(int(16_000 * seconds))
     return (amplitude * np.sin(angle)).astype("<i2").tobytes()
 
 
-@pytest.mark.parametrize("recognizer", [None, Hears("")])
+@pytest.mark.parametrize("recognizer", [None, Words("")])
 def test_a_tone_is_no_word_but_a_turn_and_gets_an_answer(recognizer):
     client = Client(recognizer=recognizer).setup(PLAIN)
     client.hear(tone(2.0) + silence(1.5))
@@ -325,7 +314,7 @@ def test_a_tone_is_no_word_but_a_turn_and_gets_an_answer(recognizer):
     ],
 )
 def test_what_was_recognized_is_answered_as_if_typed(heard, answer):
-    client = Client(recognizer=Hears(heard)).setup(PLAIN)
+    client = Client(recognizer=Words(heard)).setup(PLAIN)
     client.hear(tone(1.0) + silence(1.5))
     client.run_to("turnComplete")
     assert answer in client.turns[0].text

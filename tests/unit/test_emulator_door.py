@@ -13,7 +13,7 @@ import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
-from emulator_support import HALF_CASCADE, PATHS
+from emulator_support import HALF_CASCADE, PATHS, typed
 from websockets.asyncio.client import connect as connect_on_the_loop
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -65,11 +65,6 @@ def speaking(emulator, path=PATHS["google"], **options):
         client.send(json.dumps({"setup": {"model": HALF_CASCADE}}))
         assert "setupComplete" in json.loads(client.recv(timeout=10))
         yield client
-
-
-def typed(text):
-    turns = [{"role": "user", "parts": [{"text": text}]}]
-    return json.dumps({"clientContent": {"turns": turns, "turnComplete": True}})
 
 
 def receive_until(client, wanted):

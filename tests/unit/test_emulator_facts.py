@@ -9,11 +9,11 @@ import re
 from itertools import pairwise
 
 import pytest
-from emulator_support import HALF_CASCADE, Client, has, recording, silence
+from emulator_support import HALF_CASCADE, Client, Words, has, recording, silence
 
 from antiphon.emulator import CallableBrain, Echo, Reply
 from antiphon.emulator.session.brain import Call
-from antiphon.emulator.session.jobs import Recognition, Speech
+from antiphon.emulator.session.jobs import Speech
 from antiphon.emulator.speech.synthesis import Voice
 from antiphon.wire import base64_to_bytes, decode_server_message
 
@@ -29,16 +29,6 @@ SPEECH = silence(0.5) + recording("cards-001") + silence(1.5)
 SENTENCE = "This is a sentence with so many words that it takes a while to say them all aloud"
 
 every = pytest.mark.parametrize(("family", "model"), EVERY)
-
-
-class Words:
-    """Hears the same in everything."""
-
-    def __init__(self, text="Hello, my name is Marcelo."):
-        self._text = text
-
-    def recognize(self, pcm, grammar):
-        return Recognition(self._text)
 
 
 def looks_up(turn):

@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from emulator_support import Client, recording, silence
+from emulator_support import Client, Words, recording, silence
 from live_schema import validate
 
 from antiphon.emulator import CallableBrain, Reply
 from antiphon.emulator.session.brain import Call
-from antiphon.emulator.session.jobs import Recognition
 from antiphon.emulator.settings import LIVE_MODELS
 from antiphon.wire import bytes_to_base64, profile_of
 
@@ -21,11 +20,6 @@ CASES = [
     for model in sorted(LIVE_MODELS)
     for modality in (["AUDIO", "TEXT"] if profile_of(model).text_output else ["AUDIO"])
 ]
-
-
-class Words:
-    def recognize(self, pcm, grammar):
-        return Recognition("Hello, my name is Marcelo.")
 
 
 def respond(turn):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import websockets
-from emulator_support import HALF_CASCADE, PATHS, ToneSynthesizer
+from emulator_support import HALF_CASCADE, PATHS, ToneSynthesizer, typed
 from websockets.sync.client import connect as connect_sync
 
 from antiphon.channel import ChannelClosed, memory_channel_pair
@@ -34,11 +34,6 @@ def quick(**members):
 
 def setup_message(model=HALF_CASCADE, **members):
     return json.dumps({"setup": {"model": model, **members}})
-
-
-def typed(text):
-    turns = [{"role": "user", "parts": [{"text": text}]}]
-    return json.dumps({"clientContent": {"turns": turns, "turnComplete": True}})
 
 
 async def one_turn(socket, text="hi", model=HALF_CASCADE):

@@ -51,24 +51,29 @@ class JournalAgainstAList(RuleBasedStateMachine):
         self.number += 1
         return self.number, live_s, audio
 
-    @rule(live_s=st.sampled_from([0.0, 0.5, 1.0]))
-    def put(self, live_s):
-        entry = self.fresh(live_s, audio=live_s > 0)
+    @rule(live_s=st.sampled_from([0.0, 0.5, 1.0]), waits=st.booleans())
+    def put(self, live_s, waits):
+        entry = self.fresh(0.0 if waits else live_s, audio=live_s > 0)
         self.journal.put(
-            str(entry[0]).encode(), asks=not entry[2], realtime=entry[2], live_s=live_s
+            str(entry[0]).encode(),
+            asks=not entry[2],
+            realtime=entry[2],
+            live_s=live_s,
+            waits=waits,
         )
         self.unsent.append(entry)
-        while live_s and sum(e[1] for e in self.unsent) > self.max_live_s:
+        while entry[1] and sum(e[1] for e in self.unsent) > self.max_live_s:
             oldest = next(e for e in self.unsent if e[1])
             self.unsent.remove(oldest)
             self.dropped_s += oldest[1]
 
     @precondition(lambda self: not self.unsent and self.in_hand is None)
-    @rule(live_s=st.sampled_from([0.0, 0.5]), left=st.booleans())
-    def put_written(self, live_s, left):
+    @rule(live_s=st.sampled_from([0.0, 0.5]), waits=st.booleans(), left=st.booleans())
+    def put_written(self, live_s, waits, left):
         assert self.journal.idle
-        entry = self.fresh(live_s, audio=True)
-        self.journal.put_written(str(entry[0]).encode(), live_s=live_s, left=left)
+        entry = self.fresh(0.0 if waits else live_s, audio=True)
+        message = str(entry[0]).encode()
+        self.journal.put_written(message, live_s=live_s, waits=waits, left=left)
         if left:
             self.hand_over(entry)
         else:

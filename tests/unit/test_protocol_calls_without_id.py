@@ -1,7 +1,7 @@
 """Calls that have no id, as Vertex AI may send them."""
 
+from continuity_support import Session
 from live_script import DONE
-from test_protocol_continuity import Session
 
 from antiphon.protocol import Moving
 from antiphon.wire import FunctionDeclaration, FunctionResponse, Setup, Tool

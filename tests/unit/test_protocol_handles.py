@@ -1,6 +1,6 @@
 """Resumption handles: whose are good, and for how long."""
 
-from test_protocol_continuity import Session
+from continuity_support import Session
 
 from antiphon.wire import SessionResumption, Setup
 

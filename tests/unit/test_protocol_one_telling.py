@@ -4,8 +4,8 @@ The cases in which a new session stands for a broken one, in simulated time.
 """
 
 import pytest
+from continuity_support import Session, cut_of, handle, text
 from live_script import DONE, spoken, written
-from test_protocol_continuity import Session, cut_of, handle, text
 
 from antiphon.protocol import Resumed
 from antiphon.wire import Content, FunctionResponse, HistoryConfig, Part, SessionResumption, Setup

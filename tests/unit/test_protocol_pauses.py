@@ -2,8 +2,8 @@
 
 import json
 
+from continuity_support import Session
 from live_script import content
-from test_protocol_continuity import Session
 
 from antiphon.protocol import AnswerCut, Moving
 

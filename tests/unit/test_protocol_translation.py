@@ -1,7 +1,7 @@
 """A model that translates is continuous: it has no turns to wait for, and none to ask again."""
 
+from continuity_support import Session
 from live_script import audio, spoken
-from test_protocol_continuity import Session
 
 from antiphon.protocol import Moving
 from antiphon.wire import Setup

@@ -27,7 +27,7 @@ def test_waits_that_are_cancelled_leave_nothing_behind():
     """Who looks every second for days finds no message, and must not fill the memory."""
 
     async def main():
-        stream = PostOffice().subscribe()
+        stream = PostOffice(pytest.fail).subscribe()
         for _ in range(200):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -42,7 +42,7 @@ def test_waits_that_are_cancelled_leave_nothing_behind():
 def test_every_message_goes_to_one_of_the_tasks_that_wait_though_others_are_cancelled():
     async def main():
         rng = random.Random(1)
-        office, got, tasks = PostOffice(), [], []
+        office, got, tasks = PostOffice(pytest.fail), [], []
         stream = office.subscribe()
 
         async def reader():
@@ -75,7 +75,7 @@ def test_a_stream_may_be_collected_in_the_middle_of_a_delivery(allocations):
     """In a cycle, it lives until the collector runs, which is wherever something is made."""
 
     async def main():
-        office = PostOffice()
+        office = PostOffice(pytest.fail)
         stream = office.subscribe()
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)

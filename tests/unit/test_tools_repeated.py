@@ -5,6 +5,7 @@ import json
 
 import pytest
 from live_script import DONE, READY, model_for, nothing_left_behind
+from tools_support import call, calls
 
 from antiphon import Continuity
 from antiphon.protocol import SessionProtocol
@@ -14,14 +15,6 @@ from antiphon.wire import FunctionResponse, Setup
 
 HANDLE = {"sessionResumptionUpdate": {"newHandle": "h", "resumable": True}}
 TOGETHER = "gemini-3.1-flash-live-preview"  # its functions are BLOCKING
-
-
-def call(name, call_id, **args):
-    return {"name": name, "args": args, "id": call_id}
-
-
-def calls(*each):
-    return {"toolCall": {"functionCalls": list(each)}}
 
 
 def results_of(messages):

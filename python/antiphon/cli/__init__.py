@@ -14,8 +14,8 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
+from antiphon import __version__
 from antiphon.errors import AntiphonError
 
 __all__ = ["main"]
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="antiphon", description="Live voice conversation with Gemini, and a local server."
     )
-    parser.add_argument("--version", action="version", version=f"antiphon {_version()}")
+    parser.add_argument("--version", action="version", version=f"antiphon {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         if name.startswith("_"):
@@ -61,10 +61,3 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser
-
-
-def _version() -> str:
-    try:
-        return version("antiphon")
-    except PackageNotFoundError:  # running from a source tree that was never installed
-        return "0"

@@ -1,10 +1,11 @@
 """The session without I/O and without a clock: bytes and times in, bytes and events out.
 
-Read in this order: `machine` (the state machine), `turns` (which message belongs to which model
-turn), `message` (what an application sees), `calls` (of functions) and `held_input` (which waits
-for them), `closure` (how a session ends), `events`; then how a session outlives its connections:
-`reconnecting` (when there is another, and when no more) by the rules of `continuity`, `carryover`
-(what it is told) out of `journal` (what is sent, and what again) and `history` (what was said).
+Read in this order: `machine` (the state machine) and `commands` (what an application sends),
+`turns` (which message belongs to which model turn), `message` (what an application sees), `calls`
+(of functions) and `held_input` (which waits for them), `closure` (how a session ends), `events`;
+then how a session outlives its connections: `reconnecting` (when there is another, and when no
+more) by the rules of `continuity`, `carryover` (what it is told) out of `journal` (what is sent,
+and what again) and `history` (what was said). `usage` counts tokens.
 """
 
 from antiphon.protocol.calls import MAX_CALL_ID
@@ -23,6 +24,7 @@ from antiphon.protocol.events import (
     Reconnect,
     Resumed,
     SessionEvent,
+    UnreadAudioDropped,
     UserAudioDropped,
 )
 from antiphon.protocol.machine import SessionProtocol, State
@@ -53,6 +55,7 @@ __all__ = [
     "State",
     "TurnMarks",
     "TurnTracker",
+    "UnreadAudioDropped",
     "Usage",
     "UserAudioDropped",
 ]

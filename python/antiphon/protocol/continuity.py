@@ -52,7 +52,8 @@ class Continuity:
             but what was on the way is lost (at most once). In Vertex's transparent mode, and for
             what had not left this machine, nothing is lost or doubled either way. Nor is the
             history that `connect` was given: a session that does not know it is told.
-        live_again_s: How much live audio is sent again at most, the question apart. Less of it
+        live_again_s: How much live audio is sent again at most, the question apart; a file, which
+            comes faster than it is spoken, is not live. Less of it
             makes a slow link ready sooner; a connection that was dead for longer before that
             was noticed loses more.
         history: Where there is no handle, tell the new session what was said, as text.

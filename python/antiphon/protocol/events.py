@@ -25,6 +25,7 @@ __all__ = [
     "Reconnect",
     "Resumed",
     "SessionEvent",
+    "UnreadAudioDropped",
     "UserAudioDropped",
 ]
 
@@ -119,9 +120,29 @@ class UserAudioDropped:
     total_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadAudioDropped:
+    """A subscriber does not read, and the oldest of the model's audio that waits for it is dropped.
+
+    Told once, until it has read all that waits; `MessageStream.dropped_audio_s` goes on counting.
+
+    Attributes:
+        total_s: So much of it was dropped so far, of this subscription.
+    """
+
+    total_s: float
+
+
 #: What an application may want to know; `LiveSession.events` gives these.
 SessionEvent: TypeAlias = (
-    GoingAway | Moving | ConnectionLost | AttemptFailed | Resumed | AnswerCut | UserAudioDropped
+    GoingAway
+    | Moving
+    | ConnectionLost
+    | AttemptFailed
+    | Resumed
+    | AnswerCut
+    | UserAudioDropped
+    | UnreadAudioDropped
 )
 
 Event: TypeAlias = Ready | MessageReceived | Notice | Reconnect | Closed | SessionEvent

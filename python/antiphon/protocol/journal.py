@@ -22,22 +22,24 @@ __all__ = ["Journal"]
 
 _Results: TypeAlias = Sequence[FunctionResponse]
 
-# What adding up durations leaves over; a packet is longer.
-_ROUNDING_S = 1e-6
+# Sums of seconds are not exact.
+_EPSILON_S = 1e-6
 _MAX_FORGOTTEN_WORDS = 500
 
 
 class _Entry(msgspec.Struct, gc=False):
     message: bytes
     live_s: float = 0.0
-    """Duration of live audio, the one thing that may be dropped; 0.0 for all else."""
+    """Duration of live audio: it is sent as it is spoken; 0.0 for all else."""
+    waits: bool = False
+    """Its sender waits for room, so that it is not dropped though it is live."""
     asks: bool = True
     """An answer is waited for."""
     results: _Results = ()
     """What it says, if it is results of functions."""
+    realtime: bool = False
     typed: Sequence[Words] = ()
     """What the application says with it, until that is answered."""
-    realtime: bool = False
     once: bool = False
     """It is about what this connection is doing, and means nothing to the next one."""
     again: bool = False
@@ -56,12 +58,12 @@ class _Entry(msgspec.Struct, gc=False):
     @property
     def droppable_s(self) -> float:
         """Of live audio that never left: what was on the way once is not given up here."""
-        return 0.0 if self.again else self.live_s
+        return 0.0 if self.again or self.waits else self.live_s
 
     @property
     def takes_room(self) -> bool:
         """Its sender has to wait where there is none; the rest has bounds of its own."""
-        return not (self.live_s or self.again or self.tells)
+        return not ((self.live_s and not self.waits) or self.again or self.tells)
 
     @property
     def open_question(self) -> bool:
@@ -73,8 +75,8 @@ class Journal:
     """Messages on their way out. Not thread-safe; allocates one small object per message.
 
     Args:
-        max_live_s: So much live audio may wait that never left; then the oldest is dropped and
-            counted.
+        max_live_s: So much live audio may wait that never left, and whose sender does not wait for
+            room; then the oldest is dropped and counted.
         max_kept_bytes: So much of what was handed over is kept to be sent again.
         max_kept_live_s: So much live audio among it, apart from the question that is being
             answered: an answer may be long, and the microphone stays open.
@@ -101,7 +103,7 @@ class Journal:
         arrived."""
         self._max_live_s = max_live_s
         self._max_kept_bytes = max_kept_bytes
-        self._max_kept_live_s = max_kept_live_s
+        self._max_kept_live_s = max_kept_live_s + _EPSILON_S
         self._transparent = transparent
         self._unsent: deque[_Entry] = deque()
         self._unsent_live_s = 0.0
@@ -145,25 +147,36 @@ class Journal:
         asks: bool = True,
         realtime: bool = False,
         live_s: float = 0.0,
+        waits: bool = False,
         results: _Results = (),
         typed: Sequence[Words] = (),
         once: bool = False,
         needed: bool = False,
     ) -> None:
-        """Send a message when it is its turn; live audio may be dropped when it has to wait.
+        """Send a message when it is its turn; live audio may be dropped where nobody waits.
 
         Args:
             message: As it will be written.
             asks: An answer to it is waited for.
             realtime: It is realtime input, which `hold` holds back.
-            live_s: Duration of live audio.
+            live_s: Duration of live audio, which is sent as it is spoken. That of a file is none:
+                it is kept whole, to be sent again.
+            waits: The sender of live audio waits for room: it is not dropped.
             results: What it says, if it is results of functions.
             typed: What the application says with it: `handed_over` gives it back.
             once: It means something to the present connection only.
             needed: Every new session has to be told, until an answer shows that it was heard.
         """
         entry = _Entry(
-            message, live_s, asks, results, typed, realtime=realtime, once=once, needed=needed
+            message,
+            live_s,
+            waits,
+            asks,
+            results,
+            realtime,
+            typed,
+            once=once,
+            needed=needed,
         )
         if realtime and self._held is not None:
             self._held.append(entry)
@@ -171,19 +184,26 @@ class Journal:
         else:
             self._unsent.append(entry)
             self.crowd += entry.takes_room
-        self._unsent_live_s += live_s
-        while live_s and self._unsent_live_s > self._max_live_s and self._drop_oldest_live():
+        self._unsent_live_s += entry.droppable_s
+        while (
+            entry.droppable_s
+            and self._unsent_live_s > self._max_live_s
+            and self._drop_oldest_live()
+        ):
             pass
 
-    def put_written(self, message: bytes, *, live_s: float = 0.0, left: bool) -> None:
+    def put_written(
+        self, message: bytes, *, live_s: float = 0.0, waits: bool = False, left: bool
+    ) -> None:
         """Realtime input that was written while the journal was `idle`: a short way.
 
         Args:
             message: What was written.
-            live_s: Duration of live audio.
+            live_s: See `put`.
+            waits: See `put`.
             left: Whether it is out of our hands; if not, `handed_over` is next.
         """
-        entry = _Entry(message, live_s, False, realtime=True)
+        entry = _Entry(message, live_s, waits, False, (), True)
         if left:
             self._hand_over(entry)
         else:
@@ -382,6 +402,7 @@ class Journal:
         return False
 
     def _hand_over(self, entry: _Entry) -> None:
+        """A message was handed over; it is kept, and what is too much goes."""
         self._handed += 1
         entry.number = self._handed
         if entry.once:
@@ -411,8 +432,9 @@ class Journal:
             self._since_live_s -= entry.live_s
 
     def _forget_live(self) -> None:
-        while self._since_live_s > self._max_kept_live_s + _ROUNDING_S:
-            self._forget(self._since, _first_live(self._since))
+        while self._since_live_s > self._max_kept_live_s:
+            at = 0 if self._since[0].live_s else _first_live(self._since)
+            self._forget(self._since, at)
             self.forgotten += 1
 
 

@@ -60,6 +60,8 @@ class LiveServerMessage:
         audio_duration_s: Duration of the audio, in seconds.
         size_bytes: What it holds: its JSON, and all audio that came with it.
         audio_ended: No more audio of this turn will come (true once per turn).
+        answer_ended: Nothing more of the answer comes unasked: its turn is complete and no other
+            follows, or, in no turn, the model is `waiting_for_input`.
         only_audio: There is nothing in it but audio.
         provoked: It says that a turn was interrupted, and something that was sent asked for it:
             content, text, a mark of activity, a result with INTERRUPT, or `interrupt`.
@@ -72,6 +74,7 @@ class LiveServerMessage:
         "_shown",
         "_speech_as_text",
         "answer_cut",
+        "answer_ended",
         "audio_duration_s",
         "audio_ended",
         "audio_parts",
@@ -100,6 +103,7 @@ class LiveServerMessage:
         self.received_s = received_s
         self.turn = marks.turn
         self.audio_ended = marks.audio_ends
+        self.answer_ended = marks.answer_ends
         self.audio_parts: tuple[AudioPart, ...] = ()
         self.audio_duration_s = 0.0
         if marks.keep_audio and not speech_as_text:
@@ -288,7 +292,7 @@ class LiveServerMessage:
             decoded, received_s=self.received_s, speech_as_text=self._speech_as_text
         )
         bare.turn, bare.audio_ended = self.turn, self.audio_ended
-        bare.provoked = self.provoked
+        bare.answer_ended, bare.provoked = self.answer_ended, self.provoked
         return bare
 
     def __repr__(self) -> str:

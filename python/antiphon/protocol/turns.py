@@ -23,12 +23,15 @@ class TurnMarks:
         audio_ends: No more audio of the turn will come; true once per turn, for
             ``generationComplete``, ``interrupted`` or ``turnComplete``, whichever is first.
         keep_audio: False: its audio belongs to an interrupted turn.
+        answer_ends: Nothing more of the answer comes unasked: a turn is complete after which no
+            other follows, or the model says, in no turn, that it stays silent and waits.
     """
 
     turn: int | None = None
     begins: bool = False
     audio_ends: bool = False
     keep_audio: bool = True
+    answer_ends: bool = False
 
 
 class TurnTracker:
@@ -48,6 +51,8 @@ class TurnTracker:
         """Whether the turn was interrupted."""
         self.goes_on = False
         """Whether the last turn has ended, and another one will follow unasked."""
+        self.silent = False
+        """Whether the model said last that it stays silent; the end of that may still come."""
         self.user_waits = False
         """Whether the service has heard the user speak, and no turn has begun since."""
         self.dropped_audio_frames = 0
@@ -82,9 +87,17 @@ class TurnTracker:
             self.dropped_audio_frames += sum(part.frames for part in decoded.audio)
         else:
             self.received_s += decoded.audio_s
+        answer_ends = False
+        more_follows = content.interaction_status.upper() == "IN_PROGRESS"
         if content.turn_complete:
-            self.open = False
-            self.goes_on = content.interaction_status.upper() == "IN_PROGRESS"
+            # After a silence, its end says nothing new; unless it says why.
+            told = self.silent and not content.turn_complete_reason
+            answer_ends = not more_follows and not told
+            self.open = self.silent = False
+            self.goes_on = more_follows
+        elif content.waiting_for_input and not self.open and not more_follows:
+            answer_ends = self.silent = True
+            self.goes_on = False
         if _speech_begins(message):
             self.user_waits = True
         return TurnMarks(
@@ -92,6 +105,7 @@ class TurnTracker:
             begins=begins,
             audio_ends=audio_ends,
             keep_audio=not drop,
+            answer_ends=answer_ends,
         )
 
     def go_on(self, decoded: DecodedMessage) -> TurnMarks:
@@ -110,13 +124,13 @@ class TurnTracker:
     def end(self) -> TurnMarks:
         """The connection broke: nothing more comes of the open turn."""
         ends, self._audio_ended, self.open = not self._audio_ended, True, False
-        self.goes_on = False
-        return TurnMarks(turn=self.turn, audio_ends=ends)
+        self.goes_on = self.silent = False
+        return TurnMarks(turn=self.turn, audio_ends=ends, answer_ends=True)
 
     def _begin(self) -> None:
         self.turn += 1
         self.open = True
-        self.goes_on = self.user_waits = False
+        self.goes_on = self.user_waits = self.silent = False
         self.interrupted = False
         self.received_s = 0.0
         self._audio_ended = False

@@ -1,9 +1,9 @@
 """The asyncio driver of `antiphon.protocol`: models, sessions, tools, connections.
 
 Read in this order: `model`, `session` (what applications hold), `config`, `tools`, `tokens`; then
-what is underneath: `driver`, `outbox`, `user_audio`, `subscription`, `reply`, `tool_runner`,
-`invocation`, `timing`, `backends`, `websocket`. Time comes only from ``loop.time()``, bytes only
-from a `Channel`.
+what is underneath: `driver`, `outbox`, `user_audio`, `subscription`, `feed`, `reply`,
+`tool_runner`, `invocation`, `daemon_threads`, `timing`, `backends`, `websocket`, `connection`.
+Time comes only from ``loop.time()``, bytes only from a `Channel`.
 """
 
 from antiphon.protocol import (
@@ -14,6 +14,7 @@ from antiphon.protocol import (
     Moving,
     Resumed,
     SessionEvent,
+    UnreadAudioDropped,
     UserAudioDropped,
 )
 from antiphon.session.config import VAD, VOICES, ClonedVoice, LiveGenerationConfig
@@ -47,6 +48,7 @@ __all__ = [
     "ToolResult",
     "Toolbox",
     "TurnStream",
+    "UnreadAudioDropped",
     "UserAudioDropped",
     "WebSocketConnector",
     "connect",

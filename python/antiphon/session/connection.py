@@ -26,7 +26,9 @@ from antiphon.wire.secret import redact
 __all__ = ["LiveConnection", "WebSocketChannel"]
 
 _MAX_REASON_BYTES = 123
+# Of what waits for a reader; then the peer does.
 _MAX_UNREAD = 64
+_MAX_UNREAD_BYTES = 1024 * 1024
 _KEY_POOL_BYTES = 256
 _END_OF_ANSWER = b"\r\n\r\n"
 # The first byte of a frame.
@@ -50,6 +52,7 @@ class LiveConnection(ClientConnection):
         self.on_message: Callable[[bytes], None] | None = None
         self.on_lost: Callable[[], None] | None = None
         self.unread: deque[bytes] = deque()
+        self._unread_bytes = 0
         self.changed = asyncio.Event()
         self._answered = False
         self._mask_keys = b""
@@ -133,9 +136,14 @@ class LiveConnection(ClientConnection):
     def take(self) -> bytes:
         """The oldest unread message."""
         message = self.unread.popleft()
-        if len(self.unread) < _MAX_UNREAD:
+        self._unread_bytes -= len(message)
+        if not self._too_much_unread:
             self.transport.resume_reading()
         return message
+
+    @property
+    def _too_much_unread(self) -> bool:
+        return len(self.unread) >= _MAX_UNREAD or self._unread_bytes >= _MAX_UNREAD_BYTES
 
     def _read_answer(self, data: bytes) -> bytes:
         """Read the answer to the upgrade, as it comes; returns what is behind it."""
@@ -179,8 +187,9 @@ class LiveConnection(ClientConnection):
 
     def _keep(self, message: bytes) -> None:
         self.unread.append(message)
+        self._unread_bytes += len(message)
         self.changed.set()
-        if len(self.unread) >= _MAX_UNREAD:
+        if self._too_much_unread:
             self.transport.pause_reading()
 
 

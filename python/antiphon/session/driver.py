@@ -24,6 +24,7 @@ from antiphon.protocol import (
     SessionEvent,
     SessionProtocol,
     State,
+    UnreadAudioDropped,
 )
 from antiphon.session.feed import Feed
 from antiphon.session.outbox import Outbox
@@ -62,14 +63,17 @@ class SessionDriver:
         on_end: Callable[[], None],
     ) -> None:
         self.protocol = protocol
-        self.office = PostOffice()
-        self.events: Feed[SessionEvent] = Feed()
+        events: Feed[SessionEvent] = Feed()
+        self.events = events
+        # Not of `self`: whoever keeps a stream need not keep the session.
+        self.office = PostOffice(lambda total_s: _publish(events, UnreadAudioDropped(total_s)))
         self.outbox = Outbox(protocol)
         self.ended = asyncio.Event()
         self._connect = connect
         self._on_message = on_message
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
+        self.clock = self._loop.time
         self._settled = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._line = _Line(channel, self)
@@ -126,21 +130,23 @@ class SessionDriver:
         """Whether a packet of audio would leave at once."""
         return not self.outbox.waiting and self.protocol.clear and self._line.ready
 
-    def send_audio(self, message: bytes, live_s: float = 0.0) -> None:
+    def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""
         if self.clear:
-            self._line.send_audio(message, live_s)
+            self._line.send_audio(message, live_s, waits)
         else:
-            self.send_now(lambda: self.protocol.send_audio_message(message, live_s=live_s))
+            self.send_now(
+                lambda: self.protocol.send_audio_message(message, live_s=live_s, waits=waits)
+            )
 
-    def send_clear(self, packets: list[bytes]) -> None:
+    def send_clear(self, packets: list[bytes], live_s: float) -> None:
         """`send_audio` while it is `clear`; what does not leave waits."""
         left = True
         for packet in packets:
             if left:
-                left = self._line.send_audio(packet)
+                left = self._line.send_audio(packet, live_s, True)
             else:
-                self.send_audio(packet)
+                self.send_audio(packet, live_s, waits=True)
 
     async def close(self) -> None:
         """Send what waits, say goodbye, and end every task. Harmless if already closed."""
@@ -256,8 +262,7 @@ class SessionDriver:
                 self._on_end()
                 self._finisher = self._loop.create_task(self._finish(), name="antiphon-finisher")
             case _:
-                logger.info("%s", event)
-                self.events.put(event)
+                _publish(self.events, event)
 
     def _set_timer(self) -> None:
         due_s = self.protocol.next_timeout()
@@ -272,6 +277,11 @@ class SessionDriver:
         # Loops call back up to their clock's resolution too early.
         self.protocol.handle_timeout(max(due_s, self._loop.time()))
         self.pump()
+
+
+def _publish(events: Feed[SessionEvent], event: SessionEvent) -> None:
+    logger.info("%s", event)
+    events.put(event)
 
 
 class _Line:
@@ -318,11 +328,11 @@ class _Line:
         """Whether something would leave without waiting."""
         return self._prompt is not None and not self._leaving and self._prompt.ready
 
-    def send_audio(self, message: bytes, live_s: float = 0.0) -> bool:
+    def send_audio(self, message: bytes, live_s: float, waits: bool) -> bool:
         """Write a packet, while all is clear; returns whether it has left."""
         assert self._prompt is not None
         left = self._prompt.send_now(message)
-        self._driver.protocol.audio_written(message, live_s=live_s, left=left)
+        self._driver.protocol.audio_written(message, live_s=live_s, waits=waits, left=left)
         if not left:
             self._leaving = True  # the rest of it is the writer's
             self._driver.outbox.wake()

@@ -215,6 +215,7 @@ class LiveModel:
         )
         protocol.secrets = secrets
         again_s = (self.continuity or DEFAULT_CONTINUITY).connect_timeout_s
+        service = service_of(self.backend)
         session = LiveSession(
             protocol,
             channel,
@@ -224,7 +225,8 @@ class LiveModel:
             connect=lambda: self._connect_again(protocol, again_s),
             check=self._checked,
             timing=timing,
-            streams_results=service_of(self.backend) != "vertex",
+            streams_results=service != "vertex",
+            needs_call_ids=self.config.strict and service == "google",
         )
         await session.open(history)
         return session

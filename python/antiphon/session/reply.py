@@ -39,6 +39,8 @@ class Reply:
         cut: The connection broke in the middle of it, and it will not be given again.
         truncated: It was longer than a reply may be: all that came later, audio, words and
             calls, is left out.
+        waiting_for_input: The model is silent on purpose, and expects the user to go on; then the
+            turn may be empty.
         reason: Why the service ended it early; empty if it did not.
         usage: Tokens of the turn, if reported.
         audio_rate_hz: Rate of `audio`.
@@ -52,6 +54,7 @@ class Reply:
     interrupted: bool = False
     cut: bool = False
     truncated: bool = False
+    waiting_for_input: bool = False
     reason: str = ""
     usage: UsageMetadata | None = None
     audio_rate_hz: int = 24_000
@@ -111,8 +114,8 @@ class ReplyBuilder:
         if not parts.truncated:
             parts.take(message)
         parts.interrupted = parts.interrupted or message.interrupted
-        ended = message.turn_complete or cut is not None
-        if not ended or message.interaction_status.upper() == "IN_PROGRESS":
+        parts.waiting = parts.waiting or message.waiting_for_input
+        if not message.answer_ended and cut is None:
             return None
         said = "".join(parts.said)
         return Reply(
@@ -124,6 +127,7 @@ class ReplyBuilder:
             interrupted=parts.interrupted,
             cut=cut is not None,
             truncated=parts.truncated,
+            waiting_for_input=parts.waiting,
             reason=message.turn_complete_reason,
             usage=message.usage,
             audio_rate_hz=parts.rate_hz,
@@ -144,6 +148,7 @@ class _Parts:
     size_bytes: int = 0
     truncated: bool = False
     interrupted: bool = False
+    waiting: bool = False
 
     def take(self, message: LiveServerMessage) -> None:
         self.text.append(message.text)
@@ -191,7 +196,7 @@ async def first_reply(messages: MessageStream, *, after: int, unfinished: bool) 
         of_earlier = message.turn is not None and message.turn <= after
         if message.answer_cut is not None:
             unfinished = False  # whatever was open is over, and what was asked may be lost
-        elif of_earlier and (unfinished or not message.turn_complete):
+        elif of_earlier and (unfinished or not message.answer_ended):
             unfinished = (unfinished or message.interrupted) and not message.turn_complete
             continue
         if (reply := builder.add(message)) is not None:

@@ -69,14 +69,16 @@ class LiveSession:
         check: Callable[[Setup], Sequence[str]],
         timing: TimingRecorder | None = None,
         streams_results: bool = True,
+        needs_call_ids: bool = False,
     ) -> None:
         self.notes: list[str] = list(notes)
         self._protocol = protocol
         self._timing = timing
         self._check = check
+        self._needs_call_ids = needs_call_ids
         self._tools = ToolRunner(
             toolbox,
-            self.send_function_responses,
+            self._answer_calls,
             is_asked_again=protocol.is_asked_again,
             is_repeated=protocol.is_repeated,
             connection=lambda: protocol.connection,
@@ -130,6 +132,10 @@ class LiveSession:
         `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets;
         `sent_audio_packets` tells how many.
 
+        What a break sends again of it depends on its pace: of audio that comes as it is spoken,
+        in blocks of up to 2 s, the last 30 s (`Continuity.live_again_s`); what comes faster, such
+        as a file in one call, whole, until it is answered.
+
         Args:
             pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
                 array or a buffer of them; or bytes of mono little-endian int16.
@@ -142,15 +148,22 @@ class LiveSession:
         if not self._user_audio.send_at_once(pcm, rate_hz):
             await self._user_audio.send(pcm, rate_hz)
 
-    async def send_audio_message(self, message: bytes) -> None:
+    async def send_audio_message(self, message: bytes, duration_s: float | None = None) -> None:
         """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes.
 
+        Args:
+            message: JSON.
+            duration_s: Of its audio; None: as long as 16-bit samples at 16 kHz would be.
+
         Raises:
-            TypeError: Not `bytes`; nothing was sent.
             SessionClosed: The session is over.
+            TypeError: Not `bytes`; nothing was sent.
+            ValueError: The duration is not more than 0 s.
         """
         _check_message(message)
-        await self._send(lambda: self._protocol.send_audio_message(message), realtime=True)
+        if duration_s is not None:
+            _check_duration(duration_s)
+        await self._user_audio.send_message(message, duration_s)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
         """Send one message of a live microphone, which cannot wait. Never blocks.
@@ -164,9 +177,8 @@ class LiveSession:
             ValueError: The duration is not more than 0 s.
         """
         _check_message(message)
-        if not 0.0 < duration_s < math.inf:
-            raise ValueError(f"duration_s is {duration_s!r}; it must be more than 0 s.")
-        self._driver.send_audio(message, live_s=duration_s)
+        _check_duration(duration_s)
+        self._driver.send_audio(message, duration_s, waits=False)
 
     async def end_audio_stream(self) -> None:
         """The microphone pauses: the service works on what it has heard so far."""
@@ -206,7 +218,8 @@ class LiveSession:
     async def send_function_responses(self, responses: Sequence[FunctionResponse]) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
-        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none
+        (``strict=False`` sends it without one anywhere).
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
@@ -214,6 +227,7 @@ class LiveSession:
 
         Raises:
             TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            ValueError: One has no id where the service needs it; nothing was sent.
             SessionClosed: The session is over.
         """
         listed = list(responses) if isinstance(responses, Sequence) else [responses]
@@ -222,8 +236,12 @@ class LiveSession:
                 f"responses has a {type(wrong[0]).__name__}; it must be a list of "
                 "FunctionResponse, each with the id and the name of its call."
             )
-
-        await self._send(lambda: self._protocol.send_function_responses(listed))
+        if self._needs_call_ids and (bare := [each.name for each in listed if not each.id]):
+            raise ValueError(
+                f"The response of {bare[0]!r} has no id, and the Gemini API needs that of its "
+                "call: FunctionResponse(id=call.id, name=call.name, response=…). Nothing was sent."
+            )
+        await self._answer_calls(listed)
 
     async def update_context(
         self,
@@ -306,7 +324,9 @@ class LiveSession:
     async def ask(self, content: ContentInput) -> Reply:
         """Send content and wait for the answer, complete with its audio and transcripts.
 
-        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`.
+        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`. A model that
+        stays silent because it expects the user to go on gives an empty one:
+        `Reply.waiting_for_input`.
 
         Raises:
             SessionClosed: The session ended before the answer was complete.
@@ -473,13 +493,16 @@ class LiveSession:
         if self._timing is not None:
             self._timing.end()
 
+    async def _answer_calls(self, responses: Sequence[FunctionResponse]) -> None:
+        await self._send(lambda: self._protocol.send_function_responses(responses))
+
     async def _send(self, command: Callable[[], None], *, realtime: bool = False) -> None:
         await self._driver.send(command, realtime=realtime)
 
 
-def as_instruction(content: ContentInput) -> Content:
-    """A system instruction: all parts in one content."""
-    return Content(role="user", parts=[part for turn in as_turns(content) for part in turn.parts])
+def _check_duration(duration_s: float) -> None:
+    if not 0.0 < duration_s < math.inf:
+        raise ValueError(f"duration_s is {duration_s!r}; it must be more than 0 s.")
 
 
 def _check_message(message: bytes) -> None:
@@ -489,3 +512,8 @@ def _check_message(message: bytes) -> None:
             f"message is a {type(message).__name__}; it must be the bytes of a message, such as "
             "Uplink makes."
         )
+
+
+def as_instruction(content: ContentInput) -> Content:
+    """A system instruction: all parts in one content."""
+    return Content(role="user", parts=[part for turn in as_turns(content) for part in turn.parts])

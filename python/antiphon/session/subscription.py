@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -32,15 +32,23 @@ MAX_UNREAD_AUDIO_S = 120.0
 
 
 class Mailbox:
-    """Unread messages of one subscriber, in order."""
+    """Unread messages of one subscriber, in order.
 
-    def __init__(self, *, audio: bool) -> None:
+    Args:
+        audio: Whether it wants the model's audio.
+        on_dropped: Told how many seconds of audio were dropped so far, at the first since all was
+            read.
+    """
+
+    def __init__(self, *, audio: bool, on_dropped: Callable[[float], None]) -> None:
         self.dropped_audio_s = 0.0
         self.dropped_messages = 0
         self.unread_bytes = 0
         self.closure: Closure | None = None
         self.audio = audio
         """Whether audio is kept."""
+        self._on_dropped = on_dropped
+        self._dropping = False
         self._unread: deque[LiveServerMessage] = deque()
         self._with_audio = 0
         self._audio_s = 0.0
@@ -87,6 +95,7 @@ class Mailbox:
     def take(self) -> LiveServerMessage | None:
         """The next message; None if there is none."""
         if not self._unread:
+            self._dropping = False
             return None
         message = self._unread.popleft()
         self.unread_bytes -= message.size_bytes
@@ -145,6 +154,9 @@ class Mailbox:
         else:
             self._unread[at] = bare
             self.unread_bytes += bare.size_bytes
+        if not self._dropping:
+            self._dropping = True
+            self._on_dropped(self.dropped_audio_s)
 
 
 class MessageStream(AsyncIterator[LiveServerMessage]):
@@ -155,8 +167,9 @@ class MessageStream(AsyncIterator[LiveServerMessage]):
     1000; otherwise it raises `SessionClosed` after the last message.
 
     A stream that is kept but not read holds its messages, up to 10,000 (those with audio: 120 s
-    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped; if that does not
-    make room, the session ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
+    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped, which
+    `LiveSession.events` tells (`UnreadAudioDropped`); if that does not make room, the session
+    ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
     """
 
     def __init__(self, mailbox: Mailbox, office: PostOffice) -> None:
@@ -224,16 +237,20 @@ class PostOffice:
     While there is no subscriber, messages are kept for the next one (the oldest are dropped at
     the bounds: nobody is too slow then). A stream that is let go of without being closed leaves
     what it has not read to the next subscriber in the same way.
+
+    Args:
+        on_dropped: See `Mailbox`, of every subscriber.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_dropped: Callable[[float], None]) -> None:
+        self._on_dropped = on_dropped
         self._subscribers: dict[int, Mailbox] = {}
-        self._unclaimed: Mailbox | None = Mailbox(audio=True)
+        self._unclaimed: Mailbox | None = self._new_box()
         self._closure: Closure | None = None
 
     def subscribe(self, *, audio: bool = True, from_now: bool = False) -> MessageStream:
         """A new subscription. It begins with what was kept for it, unless ``from_now``."""
-        mailbox = Mailbox(audio=audio)
+        mailbox = self._new_box(audio=audio)
         kept, self._unclaimed = self._unclaimed, None
         if kept is not None and not from_now:
             mailbox.dropped_audio_s = kept.dropped_audio_s
@@ -251,7 +268,7 @@ class PostOffice:
         """No more messages for this one."""
         gone = self._subscribers.pop(id(mailbox), None)
         if gone is not None and not self._subscribers:
-            self._unclaimed = Mailbox(audio=True)
+            self._unclaimed = self._new_box()
 
     def deliver(self, message: LiveServerMessage) -> Mailbox | None:
         """Give a message to everyone; returns a box that is overfull by it, if one is."""
@@ -270,6 +287,9 @@ class PostOffice:
         self._closure = closure
         for mailbox in list(self._subscribers.values()):
             mailbox.end(closure)
+
+    def _new_box(self, *, audio: bool = True) -> Mailbox:
+        return Mailbox(audio=audio, on_dropped=self._on_dropped)
 
     def _let_go(self, mailbox: Mailbox) -> None:
         if self._subscribers.pop(id(mailbox), None) is not None and not self._subscribers:

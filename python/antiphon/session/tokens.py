@@ -25,7 +25,13 @@ import msgspec
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.backends import resolve
 from antiphon.session.model import LiveModel
-from antiphon.session.websocket import STATUS_ADVICE, check_headers, diagnose, proxy_for
+from antiphon.session.websocket import (
+    STATUS_ADVICE,
+    check_headers,
+    diagnose,
+    proxy_for,
+    warn_of_plain,
+)
 from antiphon.wire import (
     ClientMessage,
     GenerationConfig,
@@ -219,6 +225,7 @@ def _post(
     ends_s = time.monotonic() + timeout_s
     secrets = secrets_in(headers)
     check_headers(headers, url)
+    warn_of_plain(parse_base_url(url), url, secrets)
     request = Request(url, msgspec.json.encode(body), headers, method="POST")  # noqa: S310 # http or https: parsed
     try:
         with _opener(url, tls).open(request, timeout=timeout_s) as response:

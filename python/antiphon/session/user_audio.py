@@ -28,6 +28,31 @@ _BYTES = ("B", "b", "c")
 _SLICE_S = 0.5
 # Messages do not tell when their audio was captured.
 _NO_TIME_US = 0
+# Against real time. A device whose clock is fast is not more and more ahead, nor one after a delay.
+_CATCHING_UP = 1.25
+# Audio that is no more ahead of its time is live: 2 s of it, in a block or made up for.
+_MAX_AHEAD_S = 2.0 / _CATCHING_UP
+# Of base64 in a message, for 16-bit samples at 16 kHz.
+_MESSAGE_BYTES_PER_S = 16_000 * 2 * 4 / 3
+
+
+class Pace:
+    """Tells audio that is sent as it is spoken from audio that was there before, as of a file.
+
+    Of what a microphone says in silent minutes, little is worth being sent again; a file is a
+    question, which is worth all of it.
+    """
+
+    def __init__(self) -> None:
+        self._spoken_s = 0.0  # when all that came would be, by someone who catches up
+
+    def is_live(self, duration_s: float, now_s: float) -> bool:
+        """Whether audio that comes now is."""
+        begins_s = max(now_s, self._spoken_s)
+        ahead_s = begins_s + duration_s / _CATCHING_UP - now_s
+        # Not much more, so that a microphone after a file is soon known for what it is.
+        self._spoken_s = now_s + min(ahead_s, 2 * _MAX_AHEAD_S)
+        return ahead_s <= _MAX_AHEAD_S
 
 
 class UserAudio:
@@ -43,6 +68,8 @@ class UserAudio:
         """Packets that were sent so far."""
         self._driver = driver
         self._packet_ms = packet_ms
+        self._pace = Pace()
+        self._live_s = 0.0  # of a packet; 0.0: the audio is not live
         self._uplink: _native.Uplink | None = None
         self._format = (0, 0)
         self._turnstile = asyncio.Lock()
@@ -66,7 +93,8 @@ class UserAudio:
         ):
             return False
         packets = self._uplink.push(pcm, now_us=_NO_TIME_US)
-        self._driver.send_clear(packets)
+        self._judge(shape[0] / rate_hz)
+        self._driver.send_clear(packets, self._live_s)
         self.sent_packets += len(packets)
         return True
 
@@ -87,6 +115,7 @@ class UserAudio:
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         async with self._turn():
             uplink = await self._uplink_for(rate_hz, channels)
+            self._judge(len(samples) / rate_hz)
             step = max(1, int(rate_hz * _SLICE_S))
             for start in range(0, len(samples), step):
                 if start:
@@ -99,6 +128,18 @@ class UserAudio:
         async with self._turn():
             if self._uplink is not None:
                 await self._send_packets(self._uplink.flush())
+
+    async def send_message(self, message: bytes, duration_s: float | None) -> None:
+        """Send a message that is ready; without a duration it is taken from its length.
+
+        Raises:
+            SessionClosed: The session is over.
+        """
+        await self._driver.outbox.room(realtime=True)
+        if duration_s is None:
+            duration_s = len(message) / _MESSAGE_BYTES_PER_S
+        live = self._pace.is_live(duration_s, self._driver.clock())
+        self._driver.send_audio(message, duration_s if live else 0.0, waits=True)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -121,8 +162,13 @@ class UserAudio:
     async def _send_packets(self, packets: list[bytes]) -> None:
         for packet in packets:
             await self._driver.outbox.room(realtime=True)
-            self._driver.send_audio(packet)
+            self._driver.send_audio(packet, self._live_s, waits=True)
             self.sent_packets += 1
+
+    def _judge(self, duration_s: float) -> None:
+        """Look at the pace at which a block comes."""
+        live = self._pace.is_live(duration_s, self._driver.clock())
+        self._live_s = self._packet_ms / 1000 if live else 0.0
 
 
 def _samples(pcm: Pcm) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
@@ -24,7 +25,16 @@ from antiphon.session.connection import LiveConnection, WebSocketChannel
 from antiphon.wire.addresses import ServerAddress, parse_url
 from antiphon.wire.secret import HiddenText, quiet_logger, redact, secrets_in
 
-__all__ = ["STATUS_ADVICE", "WebSocketConnector", "check_headers", "diagnose", "proxy_for"]
+__all__ = [
+    "STATUS_ADVICE",
+    "WebSocketConnector",
+    "check_headers",
+    "diagnose",
+    "proxy_for",
+    "warn_of_plain",
+]
+
+logger = logging.getLogger("antiphon.session")
 
 _BODY_CHARS = 300
 
@@ -50,6 +60,7 @@ class WebSocketConnector:
 
     TLS certificates are verified. Proxies are taken from the environment, but never for a
     server on this machine. Redirects are not followed, because the credentials would go along.
+    A key or token that goes unencrypted (``ws://``) to another machine is warned of in the log.
 
     Args:
         max_message_bytes: The largest message that is accepted.
@@ -92,6 +103,7 @@ class WebSocketConnector:
         place = address.place + (f" through the proxy {_shown(proxy)}" if proxy else "")
         secrets = secrets_in(headers)
         check_headers(headers, place)
+        warn_of_plain(address, place, secrets)
         secure: dict[str, Any] = {"ssl": self._tls} if self._tls and url.startswith("wss:") else {}
         refused = None
         try:
@@ -159,6 +171,16 @@ def check_headers(headers: Mapping[str, str], place: str) -> None:
                 cause="auth",
                 hint="Check how the key or token was copied.",
             )
+
+
+def warn_of_plain(address: ServerAddress, place: str, secrets: Iterable[str]) -> None:
+    """Tell in the log if a key or token will cross a network for everyone to read."""
+    if address.scheme == "ws" and not address.is_loopback and any(secrets):
+        logger.warning(
+            "The key or token goes unencrypted to %s: whoever is on the way can read it, and all "
+            "that is said. Use wss:// or https:// in base_url.",
+            place,
+        )
 
 
 def _refused(

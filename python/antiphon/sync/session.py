@@ -82,8 +82,9 @@ class MessageStream(Twin[AsyncMessageStream]):
     1000; otherwise it raises `SessionClosed` after the last message.
 
     A stream that is kept but not read holds its messages, up to 10,000 (those with audio: 120 s
-    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped; if that does not
-    make room, the session ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
+    and as many more) and 64 MiB in all. Beyond that the oldest audio is dropped, which
+    `LiveSession.events` tells (`UnreadAudioDropped`); if that does not make room, the session
+    ends with `ConsumerTooSlow`. So `close` it when done, or let go of it.
     """
 
     @property
@@ -192,6 +193,10 @@ class LiveSession(Twin[AsyncLiveSession]):
         `end_audio_stream`, `end_activity`). A cancelled call has sent whole packets;
         `sent_audio_packets` tells how many.
 
+        What a break sends again of it depends on its pace: of audio that comes as it is spoken,
+        in blocks of up to 2 s, the last 30 s (`Continuity.live_again_s`); what comes faster, such
+        as a file in one call, whole, until it is answered.
+
         Args:
             pcm: int16 or float32 (full scale ±1.0), shape (frames,) or (frames, channels), an
                 array or a buffer of them; or bytes of mono little-endian int16.
@@ -204,14 +209,22 @@ class LiveSession(Twin[AsyncLiveSession]):
         """
         self._wait(lambda it: it.send_audio_realtime(pcm, rate_hz), timeout_s)
 
-    def send_audio_message(self, message: bytes, *, timeout_s: float | None = None) -> None:
+    def send_audio_message(
+        self, message: bytes, duration_s: float | None = None, *, timeout_s: float | None = None
+    ) -> None:
         """Send one ready ``realtimeInput`` message of the audio core, such as `Uplink` makes.
 
+        Args:
+            message: JSON.
+            duration_s: Of its audio; None: as long as 16-bit samples at 16 kHz would be.
+            timeout_s: See `antiphon.sync`.
+
         Raises:
-            TypeError: Not `bytes`; nothing was sent.
             SessionClosed: The session is over.
+            TypeError: Not `bytes`; nothing was sent.
+            ValueError: The duration is not more than 0 s.
         """
-        self._wait(lambda it: it.send_audio_message(message), timeout_s)
+        self._wait(lambda it: it.send_audio_message(message, duration_s), timeout_s)
 
     def send_live_audio_message(self, message: bytes, duration_s: float) -> None:
         """Send one message of a live microphone, which cannot wait. Never blocks.
@@ -256,7 +269,8 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Answer function calls whose tools were only declared; functions answer themselves.
 
-        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none.
+        Each needs the ``id`` of its call, but on Vertex AI, where calls may have none
+        (``strict=False`` sends it without one anywhere).
         ``will_continue=True`` in a response (of a NON_BLOCKING call) says that there will be more.
         Should the connection have broken since the call: where the question is asked again, the
         model calls again under another id, and the answer to the old one is dropped; otherwise
@@ -264,6 +278,7 @@ class LiveSession(Twin[AsyncLiveSession]):
 
         Raises:
             TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            ValueError: One has no id where the service needs it; nothing was sent.
             SessionClosed: The session is over.
         """
         self._wait(lambda it: it.send_function_responses(responses), timeout_s)
@@ -329,7 +344,9 @@ class LiveSession(Twin[AsyncLiveSession]):
     def ask(self, content: ContentInput, *, timeout_s: float | None = None) -> Reply:
         """Send content and wait for the answer, complete with its audio and transcripts.
 
-        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`.
+        An answer of more than 64 MiB (23 minutes of speech) is `Reply.truncated`. A model that
+        stays silent because it expects the user to go on gives an empty one:
+        `Reply.waiting_for_input`.
 
         Raises:
             SessionClosed: The session ended before the answer was complete.

@@ -1,0 +1,204 @@
+"""Questions and turns of a session, and the text of what was spoken."""
+
+import asyncio
+
+import pytest
+from live_script import DONE, audio, content, in_session, spoken, written
+
+from antiphon.channel import ChannelClosed
+from antiphon.errors import SessionClosed
+from antiphon.session import LiveGenerationConfig
+
+# ---------------------------------------------------------------------- ask and turns
+
+
+async def answering(server):
+    """Answers every turn with its own words, spoken."""
+    await server.accept()
+    while True:
+        try:
+            message = await server.hear()
+        except ChannelClosed:
+            return
+        text = message["clientContent"]["turns"][-1]["parts"][0]["text"]
+        await server.say(content(inputTranscription={"text": "heard "}), spoken(text), audio(240))
+        await server.say(spoken("!"), audio(120), content(generationComplete=True))
+        await asyncio.sleep(0.015)
+        await server.say(DONE | {"usageMetadata": {"totalTokenCount": 9}})
+
+
+def test_ask_gives_the_whole_turn():
+    async def use(session):
+        first = await session.ask("one")
+        second = await session.ask("two")
+        assert (first.turn, second.turn) == (1, 2)
+        assert (first.text, second.text) == ("one!", "two!")
+        assert first.audio.shape == (360,)
+        assert first.audio_s == 0.015
+        assert first.input_transcription == "heard "
+        assert first.usage.total_token_count == 9
+        assert session.usage.total_tokens == 18
+        assert not first.interrupted
+        assert session.turn == 2
+        assert not session.turn_open
+
+    in_session(answering, use)
+
+
+def test_ask_waits_for_its_own_answer_when_another_turn_is_still_open():
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.say(spoken("old"), audio())
+        await server.hear()
+        await server.say(content(interrupted=True), audio(99), DONE)
+        await server.say(spoken("new"), DONE)
+        await server.hear_all()
+
+    async def use(session):
+        await session.send("first")
+        await asyncio.sleep(1)
+        reply = await session.ask("second")
+        assert (reply.turn, reply.text) == (2, "new")
+        assert session.dropped_audio_frames == 99
+
+    in_session(script, use)
+
+
+def test_ask_is_not_misled_by_turns_of_before():
+    async def script(server):
+        await server.accept()
+        await server.say(spoken("uncalled"), DONE)
+        await server.hear()
+        await server.say(content(interrupted=True), DONE)
+        await server.say(spoken("called"), DONE)
+        await server.hear_all()
+
+    async def use(session):
+        await asyncio.sleep(1)
+        assert (await session.ask("x")).text == "called"
+
+    in_session(script, use)
+
+
+def test_an_empty_answer_is_a_reply_too():
+    async def script(server):
+        await server.accept()
+        for _ in range(2):
+            await server.hear()
+            await server.say(content(turnComplete=True, turnCompleteReason="BLOCKLIST"))
+        await server.hear()
+        await server.say(spoken("ok"), DONE)
+        await server.hear()
+        await server.say(content(turnComplete=True, turnCompleteReason="BLOCKLIST"))
+        await server.hear_all()
+
+    async def use(session):
+        for _ in range(2):
+            reply = await session.ask("x")
+            assert (reply.turn, reply.text, reply.reason) == (None, "", "BLOCKLIST")
+            assert reply.audio.shape == (0,)
+        assert (await session.ask("x")).text == "ok"
+        assert (await session.ask("x")).turn is None
+
+    in_session(script, use)
+
+
+def test_an_answer_in_several_turns_is_waited_for():
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.say(spoken("Let me think."))
+        await server.say(content(turnComplete=True, interactionStatus="IN_PROGRESS"))
+        await server.say(spoken(" 42."), content(turnComplete=True, interactionStatus="IDLE"))
+        await server.hear_all()
+
+    async def use(session):
+        assert (await session.ask("x")).text == "Let me think. 42."
+
+    in_session(script, use)
+
+
+@pytest.mark.parametrize("code", [1000, 1011])
+def test_ask_raises_when_the_session_ends(code):
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.channel.close(code, "over")
+
+    async def use(session):
+        with pytest.raises(SessionClosed) as caught:
+            await session.ask("x")
+        assert caught.value.code == code
+
+    in_session(script, use)
+
+
+def test_turns_gives_complete_turns_and_a_cancelled_wait_loses_nothing():
+    async def script(server):
+        await server.accept()
+        await server.say(spoken("a"))
+        await asyncio.sleep(2)
+        await server.say(DONE, spoken("b"), content(interrupted=True), DONE)
+        await server.channel.close(1000)
+
+    async def use(session):
+        turns = session.turns()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await anext(turns)
+        got = [reply async for reply in turns]
+        assert [(reply.turn, reply.text, reply.interrupted) for reply in got] == [
+            (1, "a", False),
+            (2, "b", True),
+        ]
+        turns.close()
+
+    in_session(script, use)
+
+
+# ---------------------------------------------------------------------- TEXT
+
+
+def test_text_of_a_speech_model_is_its_transcription():
+    async def use(session):
+        assert session.notes
+        assert "speech only" in session.notes[0]
+        reply = await session.ask("one")
+        assert reply.text == "one!"
+        assert reply.audio.size == 0
+
+    _, received = in_session(
+        answering, use, config=LiveGenerationConfig(response_modalities=["TEXT"])
+    )
+    setup = received[0]["setup"]
+    assert setup["generationConfig"]["responseModalities"] == ["AUDIO"]
+    assert setup["outputAudioTranscription"] == {}
+
+
+def test_text_of_a_text_model_is_text():
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.say(
+            written("Hel"),
+            written(
+                "lo",
+            ),
+            DONE,
+        )
+        await server.hear_all()
+
+    async def use(session):
+        assert [note for note in session.notes if "retired" not in note] == []
+        assert (await session.ask("x")).text == "Hello"
+
+    _, received = in_session(
+        script,
+        use,
+        name="gemini-2.0-flash-live-001",
+        config=LiveGenerationConfig(response_modalities=["text"]),
+    )
+    setup = received[0]["setup"]
+    assert setup["generationConfig"]["responseModalities"] == ["TEXT"]
+    assert "outputAudioTranscription" not in setup

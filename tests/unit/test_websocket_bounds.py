@@ -1,0 +1,93 @@
+"""Real connections: what waits unread is bounded, and a key that goes in plain is warned of."""
+
+import asyncio
+import logging
+
+import pytest
+from live_script import KEY
+from websocket_support import free_port, run, serving
+
+from antiphon.errors import ConnectError
+from antiphon.session import WebSocketConnector, create_token
+from antiphon.wire import GoogleAI
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(("count", "size"), [(40, MIB // 2), (3, 4 * MIB), (500, 100)])
+def test_what_comes_before_anyone_listens_is_bounded_in_bytes_and_in_messages(count, size):
+    """Then the peer waits; and all of it comes, in order, once it is read."""
+    messages = [number.to_bytes(2, "big") + bytes(size) for number in range(count)]
+
+    async def handler(socket_):
+        for message in messages:
+            await socket_.send(message)
+        await socket_.wait_closed()
+
+    async def main():
+        async with serving(handler) as port:
+            channel = await WebSocketConnector().connect(f"ws://127.0.0.1:{port}", {}, timeout_s=10)
+            connection = channel._connection
+            while connection.transport.is_reading():  # noqa: ASYNC110 - nobody tells of a pause
+                await asyncio.sleep(0.001)
+            waits = list(connection.unread)
+            assert [await channel.receive() for _ in messages] == messages
+            assert connection.transport.is_reading()
+            await channel.close()
+            return waits
+
+    waits = run(main())
+    # One message may go over the bound; what one reading of the socket gives is in memory anyway.
+    assert sum(map(len, waits)) < MIB + len(messages[0]) + 256 * 1024
+    assert len(waits) < 64 + 256 * 1024 // len(messages[0])
+
+
+PLAIN_ELSEWHERE = "ws://live.example:81"
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """Nothing of these tests leaves the machine: a proxy that refuses stands in the way."""
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "warned"),
+    [
+        (PLAIN_ELSEWHERE, {"x-goog-api-key": KEY}, True),
+        (PLAIN_ELSEWHERE, {"Authorization": f"Bearer {KEY}"}, True),
+        (PLAIN_ELSEWHERE, {"User-Agent": "nothing secret"}, False),
+        ("wss://live.example", {"x-goog-api-key": KEY}, False),
+        ("ws://127.0.0.1:1", {"x-goog-api-key": KEY}, False),
+        ("ws://localhost:1", {"x-goog-api-key": KEY}, False),
+    ],
+)
+def test_a_key_that_goes_in_plain_to_another_machine_is_warned_of(
+    url, headers, warned, caplog, proxy
+):
+    async def main():
+        connector = WebSocketConnector()
+        for _ in range(2):
+            with pytest.raises(ConnectError):
+                await connector.connect(url, headers, timeout_s=5)
+
+    run(main())
+    told = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert len(told) == 2 * warned  # once for each connection
+    assert all(f"unencrypted to {url}" in words for words in told)
+    assert KEY not in caplog.text
+
+
+def test_a_key_with_which_a_token_is_made_is_warned_of_too(caplog, proxy):
+    async def main():
+        backend = GoogleAI(api_key=KEY, base_url="http://live.example:81")
+        with pytest.raises(ConnectError):
+            await create_token(backend=backend)
+
+    run(main())
+    (told,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "unencrypted to http://live.example:81" in told
+    assert KEY not in caplog.text
