@@ -45,6 +45,28 @@ def test_ask_gives_the_whole_turn():
     in_session(answering, use)
 
 
+def test_ask_leaves_what_came_before_it_to_the_first_who_receives():
+    async def script(server):
+        await server.accept()
+        await server.say(written("Welcome."), DONE)
+        await server.hear()
+        await server.say(written("An answer."), DONE)
+        await asyncio.sleep(1)
+        await server.say(written("And more."), DONE)
+        await asyncio.sleep(1)
+
+    async def use(session):
+        await asyncio.sleep(0.5)
+        assert (await session.ask("x")).text == "An answer."
+        stream = session.receive()
+        await asyncio.sleep(1.5)
+        await session.close()
+        return [message.text async for message in stream if message.text]
+
+    said, _ = in_session(script, use)
+    assert said == ["Welcome.", "And more."]
+
+
 def test_ask_waits_for_its_own_answer_when_another_turn_is_still_open():
     async def script(server):
         await server.accept()

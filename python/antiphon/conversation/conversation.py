@@ -249,11 +249,11 @@ class Conversation:
             SessionClosed: The session has ended.
         """
         answer, at_s = self._downlink.next_answer, self._now_s()
-        said = text
-        if not self._session.takes_content:
-            said = "\n".join((*self._untold, text))
-            self._untold.clear()
-        await self._session.send_text_realtime(said)
+        untold = [] if self._session.takes_content else list(self._untold)
+        await self._session.send_text_realtime("\n".join((*untold, text)))
+        for notice in untold:
+            if self._untold and self._untold[0] is notice:  # or newer ones have taken its place
+                self._untold.popleft()
         utterance = self.transcript.user(answer, typed=True)
         self.transcript.add(utterance, text)
         utterance.start_s = utterance.end_s = at_s

@@ -408,7 +408,7 @@ class Journal:
         if entry.once:
             return
         self._keep(entry)
-        if entry.live_s and not self._transparent:
+        if self._since_live_s > self._max_kept_live_s:
             self._forget_live()
         while self._kept_bytes > self._max_kept_bytes:
             oldest = self._asked or self._since

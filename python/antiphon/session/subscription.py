@@ -245,14 +245,14 @@ class PostOffice:
     def __init__(self, on_dropped: Callable[[float], None]) -> None:
         self._on_dropped = on_dropped
         self._subscribers: dict[int, Mailbox] = {}
-        self._unclaimed: Mailbox | None = self._new_box()
+        self._unclaimed = self._new_box()
         self._closure: Closure | None = None
 
     def subscribe(self, *, audio: bool = True, from_now: bool = False) -> MessageStream:
-        """A new subscription. It begins with what was kept for it, unless ``from_now``."""
+        """A new subscription. It begins with what was kept; ``from_now``, the next one does."""
         mailbox = self._new_box(audio=audio)
-        kept, self._unclaimed = self._unclaimed, None
-        if kept is not None and not from_now:
+        if not from_now:
+            kept, self._unclaimed = self._unclaimed, self._new_box()
             mailbox.dropped_audio_s = kept.dropped_audio_s
             mailbox.dropped_messages = kept.dropped_messages
             while (message := kept.take()) is not None:
@@ -266,15 +266,15 @@ class PostOffice:
 
     def unsubscribe(self, mailbox: Mailbox) -> None:
         """No more messages for this one."""
-        gone = self._subscribers.pop(id(mailbox), None)
-        if gone is not None and not self._subscribers:
-            self._unclaimed = self._new_box()
+        self._subscribers.pop(id(mailbox), None)
 
     def deliver(self, message: LiveServerMessage) -> Mailbox | None:
         """Give a message to everyone; returns a box that is overfull by it, if one is."""
-        if (kept := self._unclaimed) is not None and kept.put(message):
-            while kept.overfull:
-                kept.drop_oldest()
+        if not self._subscribers:
+            self._unclaimed.put(message)
+            while self._unclaimed.overfull:
+                self._unclaimed.drop_oldest()
+            return None
         overfull = None
         # A list: anything may have the garbage collector let go of a stream, here and now.
         for mailbox in list(self._subscribers.values()):
@@ -294,4 +294,5 @@ class PostOffice:
     def _let_go(self, mailbox: Mailbox) -> None:
         if self._subscribers.pop(id(mailbox), None) is not None and not self._subscribers:
             mailbox.audio = True  # whoever comes next may want it
+            # Nothing is lost by it: what was kept, this one had begun with.
             self._unclaimed = mailbox

@@ -48,11 +48,13 @@ class Pace:
 
     def is_live(self, duration_s: float, now_s: float) -> bool:
         """Whether audio that comes now is."""
-        begins_s = max(now_s, self._spoken_s)
-        ahead_s = begins_s + duration_s / _CATCHING_UP - now_s
+        ahead_s = duration_s / _CATCHING_UP
+        if self._spoken_s > now_s:
+            ahead_s += self._spoken_s - now_s
+        live = ahead_s <= _MAX_AHEAD_S
         # Not much more, so that a microphone after a file is soon known for what it is.
-        self._spoken_s = now_s + min(ahead_s, 2 * _MAX_AHEAD_S)
-        return ahead_s <= _MAX_AHEAD_S
+        self._spoken_s = now_s + (ahead_s if live else min(ahead_s, 2 * _MAX_AHEAD_S))
+        return live
 
 
 class UserAudio:
