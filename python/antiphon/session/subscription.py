@@ -52,6 +52,7 @@ class Mailbox:
         self._unread: deque[LiveServerMessage] = deque()
         self._with_audio = 0
         self._audio_s = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -116,7 +117,9 @@ class Mailbox:
 
     def news(self) -> asyncio.Future[None]:
         """Done when there may be something new. An `asyncio.Event` takes three times as long."""
-        future = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # asked each time, it is a system call
+        future = self._loop.create_future()
         self._waiting.append(future)
         return future
 
