@@ -67,6 +67,49 @@ def test_ask_leaves_what_came_before_it_to_the_first_who_receives():
     assert said == ["Welcome.", "And more."]
 
 
+def test_ask_is_answered_though_the_end_of_the_turn_before_cannot_be_read():
+    end = content(generationComplete=True)
+
+    async def script(server):
+        await server.accept()
+        await server.say(spoken("before"), audio(), end)
+        await server.channel.send(b'{"serverContent": {"turnComplete": tr')
+        await server.say(spoken(" late"))  # a transcript may be: it begins nothing
+        await server.hear()
+        for _ in range(3):
+            await server.say(audio(120))
+        await server.say(spoken("after"), end, DONE)
+        await asyncio.sleep(1)
+
+    async def use(session):
+        turns = session.turns()
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(0.5):
+            asked = await session.ask("x")
+        before, after = await anext(turns), await anext(turns)
+        assert asked == after
+        assert (before.text, before.audio.shape) == ("before late", (240,))
+        assert (after.turn, after.text, after.audio.shape) == (2, "after", (360,))
+
+    in_session(script, use)
+
+
+def test_what_cannot_be_read_in_mid_answer_ends_no_turn():
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.say(audio())
+        await server.channel.send(b"no JSON")
+        await server.say(audio(), content(generationComplete=True), audio(), DONE)
+        await asyncio.sleep(1)
+
+    async def use(session):
+        assert (await session.ask("x")).audio.shape == (720,)
+        assert session.turn == 1
+
+    in_session(script, use)
+
+
 def test_ask_waits_for_its_own_answer_when_another_turn_is_still_open():
     async def script(server):
         await server.accept()

@@ -133,42 +133,22 @@ class SessionProtocol(Commands):
             decoded = decode_server_message(data, self.secrets)
         except ProtocolViolation as error:
             self._notice(error)
+            self.turns.unreadable()
             return
-        if decoded.only_audio and self.turns.open and self.state is State.READY:
+        turns = self.turns
+        if turns.may_have_ended and _speaks(decoded):
+            self._complete(now)
+        if decoded.only_audio and turns.open and self.state is State.READY:
             # Most of what comes; nothing else changes by it.
             heard = LiveServerMessage(
-                decoded, now, self.turns.go_on(decoded), speech_as_text=self._speech_as_text
+                decoded, now, turns.go_on(decoded), speech_as_text=self._speech_as_text
             )
             if self._events or self._heard is not None:
                 self._tell(heard)
             else:
                 self._heard = heard
             return
-        message = decoded.message
-        if message.setup_complete is not None:
-            self._setup_completed(message, now)
-        elif self.state in (State.OPENING, State.RECONNECTING) and not _says_nothing(decoded):
-            if message.error is not None:
-                self._refused(message.error, now)
-                return
-            self._early(decoded)
-        elif message.error is not None:
-            words = self._words(message.error)
-            self._notice(ProtocolViolation(f"The service sent an error: {words}."))
-        self._keep_state(message, now)
-        marks = self.turns.observe(decoded)
-        if marks.begins:
-            self._carryover.answer_begins()
-        self._follow_calls(message, now)
-        if not _says_nothing(decoded):
-            received = LiveServerMessage(decoded, now, marks, speech_as_text=self._speech_as_text)
-            self._tell(received)
-            received.provoked = received.interrupted and self._provoked_turn == marks.turn
-            self._history.take(received)
-        turn_complete = message.server_content is not None and message.server_content.turn_complete
-        if turn_complete and not self.turns.goes_on:
-            self._carryover.answered()
-        self._move_at_a_pause(now)
+        self._take(decoded, now)
 
     def connection_lost(self, code: int | None, reason: str, now: float) -> None:
         """The connection ended, or broke (code 1006). Next: take `events`.
@@ -305,6 +285,34 @@ class SessionProtocol(Commands):
 
     # ------------------------------------------------------------------ inside
 
+    def _take(self, decoded: DecodedMessage, now: float) -> None:
+        """Whatever a message may be."""
+        message = decoded.message
+        if message.setup_complete is not None:
+            self._setup_completed(message, now)
+        elif self.state in (State.OPENING, State.RECONNECTING) and not _says_nothing(decoded):
+            if message.error is not None:
+                self._refused(message.error, now)
+                return
+            self._early(decoded)
+        elif message.error is not None:
+            words = self._words(message.error)
+            self._notice(ProtocolViolation(f"The service sent an error: {words}."))
+        self._keep_state(message, now)
+        marks = self.turns.observe(decoded)
+        if marks.begins:
+            self._carryover.answer_begins()
+        self._follow_calls(message, now)
+        if not _says_nothing(decoded):
+            received = LiveServerMessage(decoded, now, marks, speech_as_text=self._speech_as_text)
+            self._tell(received)
+            received.provoked = received.interrupted and self._provoked_turn == marks.turn
+            self._history.take(received)
+        turn_complete = message.server_content is not None and message.server_content.turn_complete
+        if turn_complete and not self.turns.goes_on:
+            self._carryover.answered()
+        self._move_at_a_pause(now)
+
     def _setup_completed(self, message: ServerMessage, now: float) -> None:
         assert message.setup_complete is not None
         if self.state in (State.OPENING, State.RECONNECTING):
@@ -435,6 +443,12 @@ class SessionProtocol(Commands):
         self._held_input.follow(now)
         self._events.append(self._reconnecting.resumed(now, sent_again=sent_again))
 
+    def _complete(self, now: float) -> None:
+        """The open turn is over, though nothing that could be read said so."""
+        self._carryover.answered()
+        ended = ServerContent(turn_complete=True)
+        self._tell(LiveServerMessage.local(ended, self.turns.end(), now=now))
+
     def _tell(self, message: LiveServerMessage) -> None:
         self._events.append(MessageReceived(message))
 
@@ -453,6 +467,13 @@ class SessionProtocol(Commands):
         self._connected = False
         self._journal.clear()
         self._events.append(Closed(closure))
+
+
+def _speaks(decoded: DecodedMessage) -> bool:
+    """Whether the model says more; its transcript may come when all else has."""
+    content = decoded.message.server_content
+    turn = content.model_turn if content is not None else None
+    return turn is not None and bool(turn.parts)
 
 
 def _says_nothing(decoded: DecodedMessage) -> bool:

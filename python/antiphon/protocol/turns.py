@@ -55,6 +55,8 @@ class TurnTracker:
         """Whether the model said last that it stays silent; the end of that may still come."""
         self.user_waits = False
         """Whether the service has heard the user speak, and no turn has begun since."""
+        self.may_have_ended = False
+        """Whether all of the open turn had come when a message came that could not be read."""
         self.dropped_audio_frames = 0
         """Audio of interrupted turns that came too late, in frames, since the start."""
         self.received_s = 0.0
@@ -93,7 +95,7 @@ class TurnTracker:
             # After a silence, its end says nothing new; unless it says why.
             told = self.silent and not content.turn_complete_reason
             answer_ends = not more_follows and not told
-            self.open = self.silent = False
+            self.open = self.silent = self.may_have_ended = False
             self.goes_on = more_follows
         elif content.waiting_for_input and not self.open and not more_follows:
             answer_ends = self.silent = True
@@ -116,15 +118,19 @@ class TurnTracker:
         self.received_s += decoded.audio_s
         return self._kept
 
+    def unreadable(self) -> None:
+        """A message could not be read: the end of the open turn, perhaps."""
+        self.may_have_ended = self.may_have_ended or self.generated
+
     def interrupt(self) -> None:
         """Stop listening to the open turn: drop what still comes of its audio."""
         if self.open:
             self.interrupted = True
 
     def end(self) -> TurnMarks:
-        """The connection broke: nothing more comes of the open turn."""
+        """Nothing more comes of the open turn: the connection broke, or its end was not read."""
         ends, self._audio_ended, self.open = not self._audio_ended, True, False
-        self.goes_on = self.silent = False
+        self.goes_on = self.silent = self.may_have_ended = False
         return TurnMarks(turn=self.turn, audio_ends=ends, answer_ends=True)
 
     def _begin(self) -> None:
