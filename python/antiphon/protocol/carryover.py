@@ -79,6 +79,11 @@ class Carryover:
         self._history.mark_answered()
         self._journal.forget_question()
 
+    def complete(self, now: float) -> LiveServerMessage:
+        """The open turn is over, though nothing that could be read said so. Returns its end."""
+        self.answered()
+        return self._end_of_turn(now)
+
     def leave(self) -> None:
         """The connection is given up, or gone."""
         turns = self._turns
@@ -103,8 +108,7 @@ class Carryover:
         unanswered = self._journal.unanswered
         self.leave()
         if complete:
-            ended = ServerContent(turn_complete=True)
-            return LiveServerMessage.local(ended, turns.end(), now=now)
+            return self._end_of_turn(now)
         goes_again = self._journal.going_again(
             known=with_handle and self._trusts_handle, answered=not with_handle
         )
@@ -135,6 +139,10 @@ class Carryover:
             # The connection after this one is told anew, unless its handle remembers.
             self._journal.tell_first(message, once=not self._transparent)
         return sent_again
+
+    def _end_of_turn(self, now: float) -> LiveServerMessage:
+        ended = ServerContent(turn_complete=True)
+        return LiveServerMessage.local(ended, self._turns.end(), now=now)
 
     def _cut_answer(self, now: float, *, asked_again: bool) -> LiveServerMessage:
         """An answer will not go on, or not come at all."""

@@ -419,7 +419,7 @@ class Journal:
     def _keep(self, entry: _Entry) -> None:
         self._since.append(entry)
         self._kept_bytes += len(entry.message)
-        self._kept_questions += entry.asks and not entry.answered
+        self._kept_questions += entry.open_question
         if entry.known or not self._transparent:
             self._since_live_s += entry.live_s
 

@@ -137,7 +137,7 @@ class SessionProtocol(Commands):
             return
         turns = self.turns
         if turns.may_have_ended and _speaks(decoded):
-            self._complete(now)
+            self._tell(self._carryover.complete(now))
         if decoded.only_audio and turns.open and self.state is State.READY:
             # Most of what comes; nothing else changes by it.
             heard = LiveServerMessage(
@@ -442,12 +442,6 @@ class SessionProtocol(Commands):
         sent_again = self._carryover.resume(with_handle=self._reconnecting.with_handle)
         self._held_input.follow(now)
         self._events.append(self._reconnecting.resumed(now, sent_again=sent_again))
-
-    def _complete(self, now: float) -> None:
-        """The open turn is over, though nothing that could be read said so."""
-        self._carryover.answered()
-        ended = ServerContent(turn_complete=True)
-        self._tell(LiveServerMessage.local(ended, self.turns.end(), now=now))
 
     def _tell(self, message: LiveServerMessage) -> None:
         self._events.append(MessageReceived(message))
