@@ -359,3 +359,17 @@ def test_interruptions_that_were_asked_for_are_told_from_others():
     assert interrupted(lambda protocol: protocol.send_function_responses([loud]))
     assert not interrupted(lambda protocol: protocol.send_audio_message(VOICE))
     assert not interrupted(lambda protocol: None)
+
+
+@pytest.mark.parametrize("call_id", ["", "1", "x" * 300])
+def test_a_call_of_any_id_is_over_when_it_is_answered(call_id):
+    session = Session(OLD)
+    session.feed(call(call_id))
+    session.speak()
+    assert session.sent() == []
+    session.answer(call_id)
+    response, voice = session.sent()
+    assert "toolResponse" in response
+    assert voice == json.loads(VOICE)
+    session.speak()
+    assert session.sent() == [voice]

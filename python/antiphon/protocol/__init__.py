@@ -8,7 +8,7 @@ more) by the rules of `continuity`, `carryover` (what it is told) out of `journa
 and what again) and `history` (what was said). `usage` counts tokens.
 """
 
-from antiphon.protocol.calls import MAX_CALL_ID
+from antiphon.protocol.calls import known_id
 from antiphon.protocol.closure import Closure
 from antiphon.protocol.continuity import DEFAULT_CONTINUITY, Continuity
 from antiphon.protocol.events import (
@@ -34,7 +34,6 @@ from antiphon.protocol.usage import Usage
 
 __all__ = [
     "DEFAULT_CONTINUITY",
-    "MAX_CALL_ID",
     "AnswerCut",
     "AttemptFailed",
     "Closed",
@@ -58,4 +57,5 @@ __all__ = [
     "UnreadAudioDropped",
     "Usage",
     "UserAudioDropped",
+    "known_id",
 ]

@@ -25,10 +25,9 @@ from antiphon.wire import (
     encode_client_message,
 )
 
-__all__ = ["MAX_CALL_ID", "Calls", "wants_answer"]
+__all__ = ["Calls", "known_id", "wants_answer"]
 
-#: Characters; the service's own have some 40. Calls of longer ones are not remembered.
-MAX_CALL_ID = 256
+_MAX_CALL_ID = 256  # characters; the service's own have some 40
 _MAX_CALLS = 256
 
 
@@ -92,7 +91,7 @@ class Calls:
         """The model called functions."""
         for call in calls:
             holds = self._profile.holds_input_in_call and call.name in self._blocking
-            if not 0 < len(call.id) <= MAX_CALL_ID:
+            if not known_id(call.id):
                 self._without_id.append((call.name, holds))
                 del self._without_id[:-_MAX_CALLS]
                 continue
@@ -120,7 +119,7 @@ class Calls:
             if response.will_continue:
                 continue
             self._open.discard(response.id)
-            if not response.id:
+            if not known_id(response.id):
                 names = [name for name, _ in self._without_id]
                 if response.name in names:
                     del self._without_id[names.index(response.name)]
@@ -185,6 +184,11 @@ class Calls:
             content = ClientContent(turns=turns, turn_complete=wants_answer(told))
             messages.append((encode_client_message(ClientMessage(client_content=content)), told))
         return messages
+
+
+def known_id(call_id: str) -> str:
+    """The id by which a call is remembered: Vertex may leave it out, and none is so long."""
+    return call_id if len(call_id) <= _MAX_CALL_ID else ""
 
 
 def wants_answer(responses: Iterable[FunctionResponse]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from antiphon.errors import AntiphonError, ToolError
-from antiphon.protocol import MAX_CALL_ID, LiveServerMessage
+from antiphon.protocol import LiveServerMessage, known_id
 from antiphon.session.invocation import MAX_RESULTS, Invoker, in_words, stream_of
 from antiphon.session.tools import FunctionTool, Toolbox, ToolResult
 from antiphon.wire import FunctionCall, FunctionResponse
@@ -130,7 +130,7 @@ class ToolRunner:
     def _is_ours(self, call: FunctionCall) -> bool:
         if self.toolbox.is_manual(call.name):
             return False
-        call_id = _known_id(call)
+        call_id = known_id(call.id)
         if not call_id:  # a repeated call cannot be told
             return True
         connection = self._connection()
@@ -182,7 +182,7 @@ class ToolRunner:
         self, calls: list[FunctionCall], tasks: list[asyncio.Task[FunctionResponse]]
     ) -> None:
         answering = self._later(self._answer_all(tasks))
-        ids = [call_id for call in calls if (call_id := _known_id(call))]
+        ids = [call_id for call in calls if (call_id := known_id(call.id))]
         self._owed.update(dict.fromkeys(ids, answering))
         answering.add_done_callback(lambda _: self._settle(ids, answering))
 
@@ -204,7 +204,7 @@ class ToolRunner:
             name=f"antiphon-tool-{call.name}",
         )
         self._keep(call, task, size_bytes)
-        if call_id := _known_id(call):
+        if call_id := known_id(call.id):
             self._results[call_id] = (_wish(call), task if earlier is None else earlier)
             if len(self._results) > _REMEMBERED_RESULTS:
                 self._results.popitem(last=False)
@@ -222,7 +222,7 @@ class ToolRunner:
         self._keep(call, asyncio.create_task(self._answer_stream(stream), name=name), size_bytes)
 
     def _keep(self, call: FunctionCall, task: asyncio.Task[Any], size_bytes: int) -> None:
-        key = _known_id(call) or f"{call.name}/{id(task)}"
+        key = known_id(call.id) or f"{call.name}/{id(task)}"
         self._running[key] = task
         self._open_bytes += size_bytes
         task.add_done_callback(lambda task: self._forget(task, size_bytes))
@@ -309,11 +309,6 @@ async def _again(call: FunctionCall, earlier: asyncio.Task[FunctionResponse]) ->
     """The answer of the earlier call, to this one."""
     response = await earlier  # and it is cancelled with this one
     return msgspec.structs.replace(response, id=call.id)
-
-
-def _known_id(call: FunctionCall) -> str:
-    """The id by which a call is remembered: Vertex may leave it out, and none is so long."""
-    return call.id if len(call.id) <= MAX_CALL_ID else ""
 
 
 def _wish(call: FunctionCall) -> bytes:
