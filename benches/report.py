@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -21,13 +22,16 @@ def say(what: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
-def server_options(name: str, about: str | None, *, quick: str) -> argparse.Namespace:
+def server_options(
+    name: str, about: str | None, *, quick: str, flags: Mapping[str, str] = MappingProxyType({})
+) -> argparse.Namespace:
     """The command line of a benchmark with a server: ``quick``, and ``out``, which is made.
 
     Args:
         name: Of its room.
         about: What it does.
         quick: What there is less of.
+        flags: More of its own, and what each does.
     """
     quick_out = Path(f"target/bench-{name}")
     parser = argparse.ArgumentParser(prog=f"python -m benches.{name}", description=about)
@@ -39,6 +43,8 @@ def server_options(name: str, about: str | None, *, quick: str) -> argparse.Name
         action="store_true",
         help="ahead of everything else on the machine, as root: where others work on it, too",
     )
+    for flag, does in flags.items():
+        parser.add_argument(flag, action="store_true", help=does)
     parser.add_argument("--out", type=Path, default=None, help="where the results go")
     options = parser.parse_args()
     options.out = options.out or (quick_out if options.quick else RESULTS)

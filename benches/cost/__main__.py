@@ -36,20 +36,27 @@ MAX_BUSY = 0.7
 
 def main() -> None:
     """Parse the command line; measure; write; show what was asked."""
-    options = report.server_options("cost", __doc__, quick="two rounds")
+    options = report.server_options(
+        "cost",
+        __doc__,
+        quick="two rounds",
+        flags={"--sleeping-server": "the clients pay for waking the other core, too"},
+    )
     out: Path = options.out
-    run = asyncio.run(measure(rounds=2 if options.quick else ROUNDS))
+    run = asyncio.run(
+        measure(rounds=2 if options.quick else ROUNDS, awake=not options.sleeping_server)
+    )
     report.save(run, out / "cost.json")
     (out / "cost.md").write_text(table.render(run))
     print(targets.render(targets.check(run)))
     print(f"written: {out}/cost.md and cost.json")
 
 
-async def measure(*, rounds: int) -> Measured:
+async def measure(*, rounds: int, awake: bool) -> Measured:
     """A whole run: some twenty seconds for each round."""
     ours_core, servers_core = two_cores()
     os.sched_setaffinity(0, {ours_core})
-    server = BenchServer(servers_core)
+    server = BenchServer(servers_core, awake=awake)
     # The first session of each row is the one that is alone.
     rows = [[row, *(type(row)() for _ in range(TOGETHER - 1))] for row in everyone()]
     taken = {row[0].name: Row(row[0].name, [], [], [], []) for row in rows}

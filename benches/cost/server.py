@@ -31,14 +31,20 @@ def audio_message(pcm: bytes) -> bytes:
 class BenchServer:
     """The program on the other core; its commands are told in ``benches/live-sink``.
 
+    Args:
+        core: Its own.
+        awake: It does not sleep between messages, so that no client pays for waking its core.
+
     Raises:
         NotBuiltError: It cannot be built.
     """
 
-    def __init__(self, core: int | None) -> None:
+    def __init__(self, core: int | None, *, awake: bool = False) -> None:
         where = [] if core is None else ["taskset", "--cpu-list", str(core)]
         self._process = subprocess.Popen(
-            [*where, str(build("live-sink"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*where, str(build("live-sink")), *["awake"] * awake],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self.port: int = self._answer()["port"]
         for chunk in chunks():

@@ -11,6 +11,10 @@
 //! stats                                    what came, and how busy this was since the last time
 //! ```
 //!
+//! As `live-sink awake` it never sleeps. On one machine, whoever sends is charged with waking the
+//! core of who receives (in a virtual machine, tens of microseconds if it had halted); a client
+//! whose server is far away is not.
+//!
 //! Connections have numbers in the order in which they came, frames are sent in the order in which
 //! they were given, again and again. Each answer is a line of JSON; the first one is the port.
 //!
@@ -23,6 +27,7 @@ mod handshake;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::env;
 use std::io::{self, BufRead as _, ErrorKind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
@@ -41,7 +46,12 @@ const LISTENER: Token = Token(usize::MAX);
 const COMMANDS: Token = Token(usize::MAX - 1);
 
 fn main() -> Result<(), Fault> {
-    Sink::new()?.run()
+    let awake = match env::args().nth(1).as_deref() {
+        None => false,
+        Some("awake") => true,
+        Some(other) => return Err(format!("{other:?}: only \"awake\" can be asked").into()),
+    };
+    Sink::new(awake)?.run()
 }
 
 struct Sink {
@@ -55,13 +65,16 @@ struct Sink {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     frames: Vec<Vec<u8>>,
     behind_ms: Vec<f32>,
+    awake: bool,
     told: Instant,
     told_cpu_ns: u64,
+    /// Awake, with nothing to do, since then.
+    idle: Duration,
     buffer: Vec<u8>,
 }
 
 impl Sink {
-    fn new() -> Result<Self, Fault> {
+    fn new(awake: bool) -> Result<Self, Fault> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
         poll.registry()
@@ -77,8 +90,10 @@ impl Sink {
             due: BinaryHeap::new(),
             frames: Vec::new(),
             behind_ms: Vec::new(),
+            awake,
             told: Instant::now(),
             told_cpu_ns: own_cpu_ns()?,
+            idle: Duration::ZERO,
             buffer: vec![0; 1 << 18],
         })
     }
@@ -87,10 +102,21 @@ impl Sink {
     fn run(&mut self) -> Result<(), Fault> {
         let mut events = Events::with_capacity(1024);
         loop {
-            let now = Instant::now();
-            let next = self.due.peek();
-            let wait = next.map(|Reverse((due, _))| due.saturating_duration_since(now));
+            let begun = Instant::now();
+            let next = self.due.peek().map(|Reverse((due, _))| *due);
+            let wait = if self.awake {
+                Some(Duration::ZERO)
+            } else {
+                next.map(|due| due.saturating_duration_since(begun))
+            };
             self.poll.poll(&mut events, wait)?;
+            if self.awake && events.is_empty() {
+                let now = Instant::now();
+                if next.is_none_or(|due| due > now) {
+                    self.idle += now - begun;
+                    continue;
+                }
+            }
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
@@ -205,8 +231,13 @@ impl Sink {
     /// What there was since the last time.
     fn tell(&mut self) -> Result<(), Fault> {
         let (now, cpu_ns) = (Instant::now(), own_cpu_ns()?);
-        let spent = Duration::from_nanos(cpu_ns - self.told_cpu_ns);
-        let busy = spent.as_secs_f64() / (now - self.told).as_secs_f64();
+        let since = now - self.told;
+        let spent = if self.awake {
+            since.saturating_sub(std::mem::take(&mut self.idle))
+        } else {
+            Duration::from_nanos(cpu_ns - self.told_cpu_ns)
+        };
+        let busy = spent.as_secs_f64() / since.as_secs_f64();
         (self.told, self.told_cpu_ns) = (now, cpu_ns);
         let mut late_ms = Vec::new();
         let mut connections = Vec::with_capacity(self.connections.len());

@@ -18,7 +18,12 @@ struct Sink {
 
 impl Sink {
     fn start() -> Result<Self, Box<dyn Error>> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(words: &[&str]) -> Result<Self, Box<dyn Error>> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_live-sink"))
+            .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -156,6 +161,26 @@ fn frames_come_in_order_again_and_again_though_nobody_reads_for_long() -> Tested
     for number in FRAMES..FRAMES + 2 {
         assert_eq!(client.next()?.1, texts[number % 3].as_bytes());
     }
+    sink.end()
+}
+
+#[test]
+fn awake_it_works_as_well_and_counts_what_it_waits_as_idle() -> Tested {
+    let mut sink = Sink::start_with(&["awake"])?;
+    let mut client = Client::connect(sink.port)?;
+    sink.tell("frame \"again\"")?;
+    sink.stats()?;
+    sink.tell("play 0 3 100 0.01")?;
+    for _ in 0..3 {
+        assert_eq!(client.next()?, (BINARY, b"again".to_vec()));
+        client.send(TEXT, b"heard")?;
+    }
+    client.send(PING, b"?")?;
+    client.next()?;
+    let stats = sink.stats()?;
+    assert_eq!(stats["connections"][0]["messages"], 3);
+    let busy = stats["busy"].as_f64().ok_or("no share")?;
+    assert!(0.0 < busy && busy < 1.0, "{busy}");
     sink.end()
 }
 
