@@ -66,6 +66,11 @@ class Commands:
         """What the model accepts."""
         self._setup = setup
         self._journal = journal
+        self.audio_written = journal.put_written
+        """Instead of `send_audio_message`, while `clear`: the connection was given it already.
+
+        If it has not ``left``, `message_sent` is next. No event comes of it, no timer changes.
+        """
         self._history = History()
         self._calls = Calls(self.profile, setup.tools or ())
         self._held_input = HeldInput(self._calls, journal)
@@ -111,15 +116,6 @@ class Commands:
     def clear(self) -> bool:
         """Whether nothing stands between a packet of audio and the connection."""
         return self.state is State.READY and self._journal.idle
-
-    def audio_written(
-        self, message: bytes, *, live_s: float = 0.0, waits: bool = False, left: bool = True
-    ) -> None:
-        """Instead of `send_audio_message`, while `clear`: the connection was given it already.
-
-        If it has not ``left``, `message_sent` is next. No event comes of it, no timer changes.
-        """
-        self._journal.put_written(message, live_s=live_s, waits=waits, left=left)
 
     def send_video(self, data: bytes, mime_type: str) -> None:
         """One still image."""

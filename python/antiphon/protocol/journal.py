@@ -193,7 +193,7 @@ class Journal:
             pass
 
     def put_written(
-        self, message: bytes, *, live_s: float = 0.0, waits: bool = False, left: bool
+        self, message: bytes, *, live_s: float = 0.0, waits: bool = False, left: bool = True
     ) -> None:
         """Realtime input that was written while the journal was `idle`: a short way.
 

@@ -107,7 +107,6 @@ class SessionProtocol(Commands):
         self._connected = False
         self._setup_message: bytes | None = None
         self._timeout_at_s: float | None = None
-        self._heard: LiveServerMessage | None = None
         self._early_reported = False
 
     # ------------------------------------------------------------------ the driver's side
@@ -127,14 +126,24 @@ class SessionProtocol(Commands):
 
     def receive(self, data: bytes | str, now: float) -> None:
         """A message came. Next: take `events`. Ignored when there is no connection."""
+        if (heard := self.hear(data, now)) is not None:
+            self._tell(heard)
+
+    def hear(self, data: bytes | str, now: float) -> LiveServerMessage | None:
+        """`receive`, with a short way for audio.
+
+        Returns:
+            The message, if it is audio and nothing else happened: then neither `events` nor
+            `next_message` nor `next_timeout` has anything new.
+        """
         if not self._connected or self.state is State.CLOSED:
-            return
+            return None
         try:
             decoded = decode_server_message(data, self.secrets)
         except ProtocolViolation as error:
             self._notice(error)
             self.turns.unreadable()
-            return
+            return None
         turns = self.turns
         if turns.may_have_ended and _speaks(decoded):
             self._tell(self._carryover.complete(now))
@@ -143,12 +152,12 @@ class SessionProtocol(Commands):
             heard = LiveServerMessage(
                 decoded, now, turns.go_on(decoded), speech_as_text=self._speech_as_text
             )
-            if self._events or self._heard is not None:
-                self._tell(heard)
-            else:
-                self._heard = heard
-            return
+            if not self._events:
+                return heard
+            self._tell(heard)
+            return None
         self._take(decoded, now)
+        return None
 
     def connection_lost(self, code: int | None, reason: str, now: float) -> None:
         """The connection ended, or broke (code 1006). Next: take `events`.
@@ -228,19 +237,9 @@ class SessionProtocol(Commands):
             data.append(message)
         return data
 
-    def heard(self) -> LiveServerMessage | None:
-        """Take the message of the last `receive`, if that was audio and nothing else happened.
-
-        A short way past `events`, `next_message` and `next_timeout`, which need not be asked then.
-        """
-        heard, self._heard = self._heard, None
-        return heard
-
     def events(self) -> list[Event]:
         """Take what happened since the last call, in order."""
         events, self._events = self._events, []
-        if (heard := self.heard()) is not None:
-            events.insert(0, MessageReceived(heard))
         return events
 
     def next_timeout(self) -> float | None:

@@ -43,12 +43,14 @@ class LiveConnection(ClientConnection):
     Attributes:
         heard_s: When the peer was last heard: data, pongs, anything.
         lost: Whether the connection has ended.
+        writable: Whether all that was written has left, and more can.
     """
 
     def __init__(self, protocol: ClientProtocol, **settings: Any) -> None:
         super().__init__(protocol, **settings)
         self.heard_s: float | None = None
         self.lost = False
+        self.writable = False
         self.on_message: Callable[[bytes], None] | None = None
         self.on_lost: Callable[[], None] | None = None
         self.unread: deque[bytes] = deque()
@@ -79,14 +81,30 @@ class LiveConnection(ClientConnection):
         keys = self._mask_keys or secrets.token_bytes(_KEY_POOL_BYTES)  # nobody can foresee them
         self._mask_keys = keys[4:]
         self.transport.write(text_frame(text, keys[:4]))
-        return self.writable
-
-    @property
-    def writable(self) -> bool:
-        """Whether all that was written has left, and more can."""
         # A transport that was refused a write knows it before the connection is lost, and takes
         # whatever comes until then for nothing.
-        return (
+        if self.transport.is_closing():
+            self.writable = False
+        return self.writable
+
+    def pause_writing(self) -> None:
+        """Something waits in the transport."""
+        super().pause_writing()
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        """It has left."""
+        super().resume_writing()
+        self._look_at_state()
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye: after that, nothing more can be written."""
+        self.writable = False
+        await super().close(code, reason)
+
+    def _look_at_state(self) -> None:
+        # That is asked here, because `writable` is for every message.
+        self.writable = (
             not self.paused
             and self.protocol.state is State.OPEN
             and not self.transport.is_closing()
@@ -126,7 +144,7 @@ class LiveConnection(ClientConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended: nothing more will come."""
         super().connection_lost(exc)
-        self.lost = True
+        self.lost, self.writable = True, False
         if self._deadline is not None:
             self._deadline.cancel()
         self.changed.set()
@@ -180,6 +198,7 @@ class LiveConnection(ClientConnection):
 
     def _read_slowly(self, data: bytes) -> None:
         super().data_received(data)
+        self._look_at_state()
         if self._deadline is None and self.protocol.state is State.CLOSING:
             # A peer that says goodbye and stays is not waited for.
             wait_s = self.close_timeout or 0.0

@@ -128,12 +128,15 @@ class SessionDriver:
     @property
     def clear(self) -> bool:
         """Whether a packet of audio would leave at once."""
-        return not self.outbox.waiting and self.protocol.clear and self._line.ready
+        prompt = self._line.prompt
+        return (
+            prompt is not None and prompt.ready and self.protocol.clear and not self.outbox.waiting
+        )
 
     def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""
         if self.clear:
-            self._line.send_audio(message, live_s, waits)
+            self._line.send_audio(message, live_s, waits=waits)
         else:
             self.send_now(
                 lambda: self.protocol.send_audio_message(message, live_s=live_s, waits=waits)
@@ -144,7 +147,7 @@ class SessionDriver:
         left = True
         for packet in packets:
             if left:
-                left = self._line.send_audio(packet, live_s, True)
+                left = self._line.send_audio(packet, live_s, waits=True)
             else:
                 self.send_audio(packet, live_s, waits=True)
 
@@ -161,12 +164,8 @@ class SessionDriver:
 
     def received(self, data: bytes) -> None:
         """A message came on the present line."""
-        self.protocol.receive(data, self._loop.time())
-        if (heard := self.protocol.heard()) is None:
-            self.pump()
-            return
-        self._deliver(heard)
-        if self.protocol.state is State.CLOSED:  # a consumer had to be given up on
+        message = self.protocol.hear(data, self._loop.time())
+        if message is None or not self._deliver(message):
             self.pump()
 
     def sent(self) -> None:
@@ -233,10 +232,13 @@ class SessionDriver:
             self.outbox.wake()
         self._set_timer()
 
-    def _deliver(self, message: LiveServerMessage) -> None:
+    def _deliver(self, message: LiveServerMessage) -> bool:
+        """False: a consumer had to be given up on, which ends the session."""
         self._on_message(message)
-        if (box := self.office.deliver(message)) is not None:
-            self.protocol.give_up_on_consumer(box.unread, box.unread_bytes, self._loop.time())
+        if (box := self.office.deliver(message)) is None:
+            return True
+        self.protocol.give_up_on_consumer(box.unread, box.unread_bytes, self._loop.time())
+        return False
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -293,7 +295,7 @@ class _Line:
 
     def __init__(self, channel: Channel, driver: SessionDriver) -> None:
         self._channel = channel
-        self._prompt = channel if isinstance(channel, PromptChannel) else None
+        self.prompt = channel if isinstance(channel, PromptChannel) else None
         self._driver = driver
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
@@ -302,10 +304,10 @@ class _Line:
     def start(self) -> None:
         """Read and write from now on."""
         self._tasks = [asyncio.create_task(self._write(), name="antiphon-writer")]
-        if self._prompt is None:
+        if self.prompt is None:
             self._tasks.append(asyncio.create_task(self._read(), name="antiphon-reader"))
         else:
-            self._prompt.listen(self._received, self._closed)
+            self.prompt.listen(self._received, self._closed)
 
     async def stop(self) -> None:
         """End the tasks, then the connection: nothing of it reaches the driver any more."""
@@ -323,15 +325,10 @@ class _Line:
         except Exception as error:
             logger.warning("The connection did not close well: %r", error)
 
-    @property
-    def ready(self) -> bool:
-        """Whether something would leave without waiting."""
-        return self._prompt is not None and not self._leaving and self._prompt.ready
-
-    def send_audio(self, message: bytes, live_s: float, waits: bool) -> bool:
+    def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> bool:
         """Write a packet, while all is clear; returns whether it has left."""
-        assert self._prompt is not None
-        left = self._prompt.send_now(message)
+        assert self.prompt is not None
+        left = self.prompt.send_now(message)
         self._driver.protocol.audio_written(message, live_s=live_s, waits=waits, left=left)
         if not left:
             self._leaving = True  # the rest of it is the writer's
@@ -340,8 +337,8 @@ class _Line:
 
     def send_now(self) -> None:
         """Write what leaves without waiting."""
-        prompt, protocol = self._prompt, self._driver.protocol
-        if prompt is None or not self.ready:
+        prompt, protocol = self.prompt, self._driver.protocol
+        if prompt is None or self._leaving or not prompt.ready:
             return
         while (data := protocol.next_message()) is not None:
             if not prompt.send_now(data):
@@ -387,11 +384,11 @@ class _Line:
             self._driver.lost(1006, f"internal error: {error!r}")
 
     async def _send(self, data: bytes) -> None:
-        if self._prompt is None:
+        if self.prompt is None:
             await self._channel.send(data)
             return
         begun, self._leaving = self._leaving, True
         try:
-            await (self._prompt.drain() if begun else self._prompt.send(data))
+            await (self.prompt.drain() if begun else self.prompt.send(data))
         finally:
             self._leaving = False

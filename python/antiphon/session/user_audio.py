@@ -70,6 +70,7 @@ class UserAudio:
         """Packets that were sent so far."""
         self._driver = driver
         self._packet_ms = packet_ms
+        self._packet_s = packet_ms / 1000
         self._pace = Pace()
         self._live_s = 0.0  # of a packet; 0.0: the audio is not live
         self._uplink: _native.Uplink | None = None
@@ -95,7 +96,8 @@ class UserAudio:
         ):
             return False
         packets = self._uplink.push(pcm, now_us=_NO_TIME_US)
-        self._judge(shape[0] / rate_hz)
+        live = self._pace.is_live(shape[0] / rate_hz, self._driver.clock())
+        self._live_s = self._packet_s if live else 0.0
         self._driver.send_clear(packets, self._live_s)
         self.sent_packets += len(packets)
         return True
@@ -117,7 +119,8 @@ class UserAudio:
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         async with self._turn():
             uplink = await self._uplink_for(rate_hz, channels)
-            self._judge(len(samples) / rate_hz)
+            live = self._pace.is_live(len(samples) / rate_hz, self._driver.clock())
+            self._live_s = self._packet_s if live else 0.0
             step = max(1, int(rate_hz * _SLICE_S))
             for start in range(0, len(samples), step):
                 if start:
@@ -166,11 +169,6 @@ class UserAudio:
             await self._driver.outbox.room(realtime=True)
             self._driver.send_audio(packet, self._live_s, waits=True)
             self.sent_packets += 1
-
-    def _judge(self, duration_s: float) -> None:
-        """Look at the pace at which a block comes."""
-        live = self._pace.is_live(duration_s, self._driver.clock())
-        self._live_s = self._packet_ms / 1000 if live else 0.0
 
 
 def _samples(pcm: Pcm) -> NDArray[Any]:
