@@ -21,8 +21,10 @@ from benches.cost.server import CHUNKS, BenchServer, chunks
 from benches.rust_programs import ROOT, two_cores
 from benches.sessions.measured import Memory
 
-#: With so many messages each way, what a session keeps for a broken connection is full.
-WARM_UP = 50_000
+#: With a tenth as many messages each way, what a session keeps for a broken connection is full.
+#: But Python takes memory by the MiB: how many messages wait to be read varies from moment to
+#: moment, and it takes a while until the highest of these waves has come.
+WARM_UP = 200_000
 _SAMPLE_S = 0.25
 _BREATH_BLOCKS = 16
 
