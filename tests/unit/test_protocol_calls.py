@@ -239,6 +239,35 @@ def test_the_result_of_an_answered_question_is_told_in_words_silent_or_not():
         assert shape(session.sent()) == [('[Result of f: {"output": 7}]', asks)]
 
 
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_turn_that_waited_for_a_result_has_answered_it(remembers):
+    """It was told again after the next break, and the model answered once more."""
+    session = Session(behavior="BLOCKING")
+    if remembers:
+        session.feed(handle("h"))
+    session.ask()
+    session.feed(call("1"))
+    session.answer("1")
+    session.speak()
+    assert shape(session.sent()) == ["toolResponse", "realtimeInput"]
+    session.feed(audio(), DONE)
+    assert shape(session.break_off()) == ["realtimeInput"]
+
+
+def test_what_a_turn_does_not_wait_for_is_answered_by_one_of_its_own():
+    for behavior, again in (
+        ("BLOCKING", []),
+        ("NON_BLOCKING", [('[Result of f: {"output": 7}]', True)]),
+    ):
+        session = Session(behavior=behavior, send_again=True)
+        session.ask()
+        session.feed(call("1"), audio())
+        session.answer("1")
+        assert shape(session.sent()) == ["toolResponse"]
+        session.feed(DONE)
+        assert shape(session.break_off()) == again
+
+
 def test_the_empty_end_of_a_stream_says_nothing_in_words():
     session = Session(send_again=False)
     session.feed(call("1"))

@@ -124,6 +124,10 @@ class Calls:
                 if response.name in names:
                     del self._without_id[names.index(response.name)]
 
+    def were_awaited(self, responses: Sequence[FunctionResponse]) -> bool:
+        """Whether a turn is not complete before it has these results, or was interrupted."""
+        return all(response.name in self._blocking for response in responses)
+
     def stop_holding(self) -> None:
         """The user was kept waiting for long enough."""
         for call in self._calls.values():

@@ -77,7 +77,7 @@ class Carryover:
     def answered(self) -> None:
         """A turn is complete: what it answers is not asked again."""
         self._history.mark_answered()
-        self._journal.forget_question()
+        self._journal.forget_question(self._calls.were_awaited)
 
     def complete(self, now: float) -> LiveServerMessage:
         """The open turn is over, though nothing that could be read said so. Returns its end."""

@@ -330,13 +330,21 @@ class Journal:
         self._since.clear()
         self._since_live_s = 0.0
 
-    def forget_question(self) -> None:
+    def forget_question(self, was_awaited: Callable[[_Results], bool] = lambda _: False) -> None:
         """The answer is complete: its question is not to be sent again.
 
         Transparent, that is for the handle to say, if there is one.
+
+        Args:
+            was_awaited: Whether the answer had waited for these results; they are part of its
+                question, though they were handed over later.
         """
         self._forgotten_words.clear()
         asked, self._asked = self._asked, deque()
+        since, self._since = self._since, deque()
+        for entry in since:
+            awaited = bool(entry.results) and was_awaited(entry.results)
+            (asked if awaited else self._since).append(entry)
         while asked:
             if self._transparent and not asked[0].known:
                 entry = asked.popleft()
