@@ -67,6 +67,33 @@ def test_what_a_broken_connection_refuses_has_not_left():
     assert run(main()) == list(range(20))
 
 
+def test_behind_the_end_of_the_stream_nothing_is_written():
+    """A server that goes without a close: who sends in that moment notices nothing."""
+    peers = []
+
+    async def handler(peer):
+        peers.append(peer)
+        await peer.accept()
+        if len(peers) > 1:
+            await peer.hear_all()
+
+    async def main():
+        number = 0
+        async with raw_server(handler) as port:
+            async with model_at(port, send_again=False).connect() as session:
+                connection = session._driver._line._channel._connection
+                while not connection.transport.is_closing():  # noqa: ASYNC110 - it is not told
+                    await asyncio.sleep(0)
+                # Here the end was read, and is not told yet.
+                assert not connection.lost
+                for number in range(20):
+                    session.send_live_audio_message(packet(number), 0.02)
+                await until(lambda: len(peers) == 2 and len(numbers(peers[1])) >= 20)
+        return numbers(peers[1])
+
+    assert run(main()) == list(range(20))
+
+
 async def read_slowly(peer, rng, breaks_at, *, name):
     """With a ``name``, tell handles with what they know; break after ``breaks_at`` messages."""
     while await peer.hear() is not None:

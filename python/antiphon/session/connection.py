@@ -141,6 +141,11 @@ class LiveConnection(ClientConnection):
             self._pieces.clear()
             (self.on_message or self._keep)(message)
 
+    def eof_received(self) -> None:
+        """The peer says no more: `websockets` ends its own side with that."""
+        super().eof_received()
+        self._look_at_state()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended: nothing more will come."""
         super().connection_lost(exc)
