@@ -8,14 +8,14 @@ import time
 import numpy as np
 import pytest
 from live_script import KEY
-from raw_server import raw_server, text_frame
+from raw_server import READY, raw_server, text_frame
 
 from antiphon import Continuity
 from antiphon.session import LiveModel, WebSocketConnector
 from antiphon.wire import GoogleAI, VertexAI
 
 
-def model_at(port, *, transparent=False, **continuity):
+def model_at(port, *, transparent=False, system_instruction=None, **continuity):
     url = f"ws://127.0.0.1:{port}"
     backend = (
         VertexAI(project="p", access_token=lambda: KEY, base_url=url)
@@ -23,7 +23,12 @@ def model_at(port, *, transparent=False, **continuity):
         else GoogleAI(api_key=KEY, base_url=url)
     )
     policy = Continuity(history=False, **continuity)
-    return LiveModel(backend=backend, connector=WebSocketConnector(), continuity=policy)
+    return LiveModel(
+        backend=backend,
+        connector=WebSocketConnector(),
+        continuity=policy,
+        system_instruction=system_instruction,
+    )
 
 
 def run(main):
@@ -38,9 +43,9 @@ def numbers(peer):
     return [int(m["realtimeInput"]["text"]) for m in peer.messages if "realtimeInput" in m]
 
 
-async def until(condition):
+async def until(condition, *, every_s=0.005):
     while not condition():  # noqa: ASYNC110 - of the other end there is no event
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(every_s)
 
 
 def test_what_a_broken_connection_refuses_has_not_left():
@@ -82,8 +87,7 @@ def test_behind_the_end_of_the_stream_nothing_is_written():
         async with raw_server(handler) as port:
             async with model_at(port, send_again=False).connect() as session:
                 connection = session._driver._line._channel._connection
-                while not connection.transport.is_closing():  # noqa: ASYNC110 - it is not told
-                    await asyncio.sleep(0)
+                await until(connection.transport.is_closing, every_s=0)
                 # Here the end was read, and is not told yet.
                 assert not connection.lost
                 for number in range(20):
@@ -92,6 +96,32 @@ def test_behind_the_end_of_the_stream_nothing_is_written():
         return numbers(peers[1])
 
     assert run(main()) == list(range(20))
+
+
+def test_a_setup_that_is_accepted_before_it_has_left_is_in_the_way_of_audio():
+    peers = []
+
+    async def handler(peer):
+        peers.append(peer)
+        await peer.upgrade()
+        await peer.say(text_frame(READY))
+        await asyncio.sleep(0.1)
+        await peer.hear_all()
+
+    async def main():
+        async with raw_server(handler, receive_bytes=65_536) as port:
+            model = model_at(port, system_instruction="x" * 8_000_000)
+            async with model.connect() as session:
+                channel = session._driver._line._channel
+                await until(lambda: channel.ready, every_s=0)
+                # Here the setup has left, and nobody was told yet.
+                assert session._protocol._setup_message is not None
+                session.send_live_audio_message(packet(0, 5_000_000), 0.02)
+                session.send_live_audio_message(packet(1), 0.02)
+                await until(lambda: 1 in numbers(peers[-1]))
+
+    run(main())
+    assert [numbers(peer) for peer in peers] == [[0, 1]]
 
 
 async def read_slowly(peer, rng, breaks_at, *, name):

@@ -128,9 +128,13 @@ class SessionDriver:
     @property
     def clear(self) -> bool:
         """Whether a packet of audio would leave at once."""
-        prompt = self._line.prompt
+        line = self._line
         return (
-            prompt is not None and prompt.ready and self.protocol.clear and not self.outbox.waiting
+            line.prompt is not None
+            and not line.leaving  # a setup can be, in a session that is ready: accepted too early
+            and line.prompt.ready
+            and self.protocol.clear
+            and not self.outbox.waiting
         )
 
     def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> None:
@@ -299,7 +303,7 @@ class _Line:
         self._driver = driver
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
-        self._leaving = False
+        self.leaving = False
 
     def start(self) -> None:
         """Read and write from now on."""
@@ -331,18 +335,18 @@ class _Line:
         left = self.prompt.send_now(message)
         self._driver.protocol.audio_written(message, live_s=live_s, waits=waits, left=left)
         if not left:
-            self._leaving = True  # the rest of it is the writer's
+            self.leaving = True  # the rest of it is the writer's
             self._driver.outbox.wake()
         return left
 
     def send_now(self) -> None:
         """Write what leaves without waiting."""
         prompt, protocol = self.prompt, self._driver.protocol
-        if prompt is None or self._leaving or not prompt.ready:
+        if prompt is None or self.leaving or not prompt.ready:
             return
         while (data := protocol.next_message()) is not None:
             if not prompt.send_now(data):
-                self._leaving = True  # the rest of it is the writer's
+                self.leaving = True  # the rest of it is the writer's
                 return
             protocol.message_sent()
 
@@ -387,8 +391,8 @@ class _Line:
         if self.prompt is None:
             await self._channel.send(data)
             return
-        begun, self._leaving = self._leaving, True
+        begun, self.leaving = self.leaving, True
         try:
             await (self.prompt.drain() if begun else self.prompt.send(data))
         finally:
-            self._leaving = False
+            self.leaving = False
