@@ -21,9 +21,12 @@ class ChannelClosed(Exception):
     """
 
     def __init__(self, code: int = 1006, reason: str = "") -> None:
-        super().__init__(f"closed with {code}" + (f": {reason}" if reason else ""))
+        super().__init__(code, reason)
         self.code = code
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"closed with {self.code}" + (f": {self.reason}" if self.reason else "")
 
 
 class Channel(Protocol):

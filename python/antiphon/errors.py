@@ -90,8 +90,16 @@ class UnsupportedSetup(AntiphonError, ValueError):
         hint: What to do. ``strict=False`` in the configuration sends it all the same.
     """
 
+    # With defaults, because a copy (such as one for another process) begins with the text alone.
     def __init__(
-        self, message: str, *, rule: str, member: str, value: object, model: str, hint: str
+        self,
+        message: str,
+        *,
+        rule: str = "",
+        member: str = "",
+        value: object = None,
+        model: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(message)
         self.rule = rule

@@ -1,8 +1,12 @@
 """Errors say what happened in the same attributes, whole, and what to do."""
 
+import copy
+import pickle
+
 import pytest
 
 from antiphon import errors
+from antiphon.channel import ChannelClosed
 from antiphon.emulator import Emulator
 from antiphon.errors import AntiphonError, ConnectError, SetupRejected, UnsupportedSetup
 from antiphon.session import LiveModel
@@ -26,12 +30,26 @@ UNKNOWN_NAME = f"Invalid JSON payload received. Unknown name \"{LONG_NAME}\" at 
 def test_every_error_of_the_tree_has_the_four_attributes():
     kinds = [getattr(errors, name) for name in errors.__all__]
     assert all(issubclass(kind, AntiphonError) for kind in kinds)
-    for kind in set(kinds) - {UnsupportedSetup}:
+    for kind in kinds:
         error = kind("words")
         assert str(error) == "words"
         assert (error.code, error.reason, error.cause, error.hint) == (None, "", "", "")
     told = ConnectError("words", code=1006, reason="r", cause="lost", hint="h")
     assert (told.code, told.reason, told.cause, told.hint) == (1006, "r", "lost", "h")
+
+
+ERRORS = [
+    ConnectError("words", code=1006, reason="r", cause="lost", hint="h"),
+    UnsupportedSetup("words", rule="r", member="m", value=["v"], model="x", hint="h"),
+    ChannelClosed(1008, "r"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("copied", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_an_error_is_whole_in_another_process(error, copied):
+    other = copied(error)
+    assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
 
 
 @pytest.mark.parametrize(
