@@ -121,7 +121,14 @@ class LiveSession:
         await self._send(lambda: self._protocol.send_content(turns, turn_complete=turn_complete))
 
     async def send_text_realtime(self, text: str) -> None:
-        """Send text as if the user had said it: it interrupts, and is answered."""
+        """Send text as if the user had said it: it interrupts, and is answered.
+
+        Raises:
+            SessionClosed: The session is over.
+            TypeError: Not a `str`; nothing was sent.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text is a {type(text).__name__}; it must be a str. Nothing was sent.")
         await self._send(lambda: self._protocol.send_text(text), realtime=True)
 
     async def send_audio_realtime(self, pcm: Pcm, rate_hz: int = 16_000) -> None:

@@ -180,7 +180,12 @@ class LiveSession(Twin[AsyncLiveSession]):
         self._wait(lambda it: it.send(content, turn_complete), timeout_s)
 
     def send_text_realtime(self, text: str, *, timeout_s: float | None = None) -> None:
-        """Send text as if the user had said it: it interrupts, and is answered."""
+        """Send text as if the user had said it: it interrupts, and is answered.
+
+        Raises:
+            SessionClosed: The session is over.
+            TypeError: Not a `str`; nothing was sent.
+        """
         self._wait(lambda it: it.send_text_realtime(text), timeout_s)
 
     def send_audio_realtime(
