@@ -38,6 +38,17 @@ def test_every_way_of_sending():
     )
 
 
+@pytest.mark.parametrize("text", [123, None, b"hello", ["hello"]])
+def test_what_is_no_text_is_refused_and_ends_nothing(text):
+    async def use(session):
+        with pytest.raises(TypeError, match=f"text is a {type(text).__name__}"):
+            await session.send_text_realtime(text)
+        await session.send_text_realtime("hello")
+
+    _, received = in_session(accept_and_wait, use)
+    assert received[1:] == [{"realtimeInput": {"text": "hello"}}]
+
+
 def pcm_of(received):
     blobs = [message["realtimeInput"]["audio"] for message in received[1:]]
     assert {blob["mimeType"] for blob in blobs} <= {"audio/pcm;rate=16000"}
@@ -130,6 +141,53 @@ def test_senders_wait_for_room_and_a_cancelled_one_has_sent_whole_packets():
     sent = np.concatenate(pcm_of(received[:-1]))
     assert told == [len(sent) / 320]
     assert np.array_equal(sent, np.arange(len(sent), dtype=np.int16))
+
+
+@pytest.mark.parametrize("head", [0, 100, 321])
+def test_who_goes_on_behind_the_packets_of_a_cancelled_call_is_heard_without_a_seam(head):
+    async def slow(server):
+        await server.accept()
+        await asyncio.sleep(100)
+        await server.hear_all()
+
+    voice = (np.arange(16_000 * 3) % 30_000).astype(np.int16)
+
+    async def use(session):
+        await session.send_audio_realtime(voice[:head])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await session.send_audio_realtime(voice[head:])
+        await session.send_audio_realtime(voice[session.sent_audio_packets * 320 :])
+        await session.end_audio_stream()
+
+    _, received = in_session(slow, use, max_messages=8)
+    sent = np.concatenate(pcm_of(received[:-1]))
+    assert np.array_equal(sent[: len(voice)], voice)
+    assert len(sent) < len(voice) + 320
+
+
+def test_an_end_of_the_audio_that_is_cancelled_loses_none_of_it():
+    async def slow(server):
+        await server.accept()
+        await asyncio.sleep(100)
+        await server.hear_all()
+
+    async def use(session):
+        await session.send_audio_realtime(np.full(100, 7, np.int16))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                while True:
+                    await session.send_text_realtime("full")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await session.end_audio_stream()
+        await session.end_audio_stream()
+
+    _, received = in_session(slow, use, max_messages=8)
+    said = [message["realtimeInput"] for message in received[1:]]
+    assert said[-1] == {"audioStreamEnd": True}
+    (packet,) = pcm_of([None, {"realtimeInput": said[-2]}])
+    assert np.count_nonzero(packet) == 100
 
 
 def test_sending_after_the_end_raises_and_waiting_senders_are_woken():

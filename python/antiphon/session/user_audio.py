@@ -122,17 +122,23 @@ class UserAudio:
             live = self._pace.is_live(len(samples) / rate_hz, self._driver.clock())
             self._live_s = self._packet_s if live else 0.0
             step = max(1, int(rate_hz * _SLICE_S))
-            for start in range(0, len(samples), step):
-                if start:
-                    await asyncio.sleep(0)  # long audio is no reason to hold up others
-                block: NDArray[Any] = np.ascontiguousarray(samples[start : start + step])
-                await self._send_packets(uplink.push(block, now_us=_NO_TIME_US))
+            try:
+                for start in range(0, len(samples), step):
+                    if start:
+                        await asyncio.sleep(0)  # long audio is no reason to hold up others
+                    block: NDArray[Any] = np.ascontiguousarray(samples[start : start + step])
+                    for packet in uplink.push(block, now_us=_NO_TIME_US):
+                        await self._driver.outbox.room(realtime=True)
+                        self._send_packet(packet)
+            except asyncio.CancelledError:
+                # What comes next goes on behind the last packet, not behind all that was pushed.
+                self._uplink = None
+                raise
 
     async def flush(self) -> None:
         """Send what waits for the rest of its packet."""
         async with self._turn():
-            if self._uplink is not None:
-                await self._send_packets(self._uplink.flush())
+            await self._flush()
 
     async def send_message(self, message: bytes, duration_s: float | None) -> None:
         """Send a message that is ready; without a duration it is taken from its length.
@@ -159,16 +165,19 @@ class UserAudio:
     async def _uplink_for(self, rate_hz: int, channels: int) -> _native.Uplink:
         if self._uplink is None or self._format != (rate_hz, channels):
             fresh = _native.Uplink(rate_hz, channels, packet_ms=self._packet_ms)
-            if self._uplink is not None:  # the tail of the old format is still to be heard
-                await self._send_packets(self._uplink.flush())
+            await self._flush()  # the tail of the old format is still to be heard
             self._uplink, self._format = fresh, (rate_hz, channels)
         return self._uplink
 
-    async def _send_packets(self, packets: list[bytes]) -> None:
-        for packet in packets:
-            await self._driver.outbox.room(realtime=True)
-            self._driver.send_audio(packet, self._live_s, waits=True)
-            self.sent_packets += 1
+    async def _flush(self) -> None:
+        if self._uplink is not None:
+            await self._driver.outbox.room(realtime=True)  # cancelled here, it is all still there
+            for packet in self._uplink.flush():
+                self._send_packet(packet)
+
+    def _send_packet(self, packet: bytes) -> None:
+        self._driver.send_audio(packet, self._live_s, waits=True)
+        self.sent_packets += 1
 
 
 def _samples(pcm: Pcm) -> NDArray[Any]:
