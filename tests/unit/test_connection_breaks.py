@@ -124,6 +124,30 @@ def test_a_setup_that_is_accepted_before_it_has_left_is_in_the_way_of_audio():
     assert [numbers(peer) for peer in peers] == [[0, 1]]
 
 
+def test_a_pong_that_has_to_wait_is_no_sign_that_the_connection_ends():
+    async def handler(peer):
+        await peer.upgrade()
+        await peer.hear_all()
+
+    async def main():
+        async with raw_server(handler) as port:
+            url = f"ws://127.0.0.1:{port}/ws"
+            channel = await WebSocketConnector().connect(url, {}, timeout_s=5.0)
+            connection = channel._connection
+            connection.pause_writing()
+            draining = asyncio.create_task(channel.drain())
+            await asyncio.sleep(0)
+            connection.resume_writing()
+            connection.pause_writing()  # before `drain` was told
+            await asyncio.sleep(0)
+            assert not draining.done()
+            connection.resume_writing()
+            await asyncio.wait_for(draining, 5)
+            await channel.close()
+
+    run(main())
+
+
 async def read_slowly(peer, rng, breaks_at, *, name):
     """With a ``name``, tell handles with what they know; break after ``breaks_at`` messages."""
     while await peer.hear() is not None:

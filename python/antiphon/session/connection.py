@@ -283,6 +283,8 @@ class WebSocketChannel:
         try:
             async with asyncio.timeout(self._write_timeout_s):
                 await connection.drain()
+                while connection.paused:  # by a pong, which nobody waits for
+                    await connection.drain()
                 if not self.ready:  # it is closing
                     await connection.wait_closed()
         except TimeoutError:
