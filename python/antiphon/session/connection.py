@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -71,8 +71,10 @@ class LiveConnection(ClientConnection):
         super().connection_made(transport)
         # What was written must be known to have left: none of it may wait here unnoticed. TLS
         # counts differently from TCP, and takes a limit of zero to be always exceeded.
-        over_tls = transport.get_extra_info("ssl_object") is not None
-        self.transport.set_write_buffer_limits(1 if over_tls else 0, 0)
+        for layer in _layers(self.transport):
+            over_tls = layer.get_extra_info("ssl_object") is not None
+            layer.set_write_buffer_limits(1 if over_tls else 0, 0)
+            self._carrier = layer
 
     # ------------------------------------------------------------------ out
 
@@ -83,7 +85,7 @@ class LiveConnection(ClientConnection):
         self.transport.write(text_frame(text, keys[:4]))
         # A transport that was refused a write knows it before the connection is lost, and takes
         # whatever comes until then for nothing.
-        if self.transport.is_closing():
+        if self._carrier.is_closing():
             self.writable = False
         return self.writable
 
@@ -108,6 +110,7 @@ class LiveConnection(ClientConnection):
             not self.paused
             and self.protocol.state is State.OPEN
             and not self.transport.is_closing()
+            and not self._carrier.is_closing()
         )
 
     # ------------------------------------------------------------------ in
@@ -215,6 +218,18 @@ class LiveConnection(ClientConnection):
         self.changed.set()
         if self._too_much_unread:
             self.transport.pause_reading()
+
+
+def _layers(transport: asyncio.Transport) -> Iterator[asyncio.Transport]:
+    """A transport and, under its TLS, what carries it, as far as there is a way to that.
+
+    The last one has the socket: what TLS has encrypted waits there, and there it is known first
+    that a connection was reset. asyncio has no public name for it; uvloop has none at all.
+    """
+    yield transport
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    if below is not None:
+        yield from _layers(below)
 
 
 def _frame_bytes(data: bytes) -> int:
