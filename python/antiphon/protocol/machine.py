@@ -385,12 +385,14 @@ class SessionProtocol(Commands):
             return None
         if self.profile.translates:  # it has no pauses: one moment is like another
             return self._reconnecting.latest_move_s or self._reconnecting.move_at_s
-        if self.turns.open:
+        turns = self.turns
+        if turns.open and not turns.only_words:
             return None
         asks_again = self._carryover.asks_again
         # What was sent goes again: who moves before all has left never gets done on a slow link.
-        unanswered = self._journal.unanswered or self.turns.goes_on
-        if not unanswered and not self.turns.user_waits and not (asks_again and self.unsent):
+        unanswered = self._journal.unanswered or turns.goes_on
+        expected = unanswered or turns.open or turns.user_waits
+        if not expected and not (asks_again and self.unsent):
             return self._reconnecting.move_at_s
         # A question is on its way: it is waited for, but not longer than there is time.
         return self._reconnecting.latest_move_s if asks_again or not unanswered else None

@@ -62,7 +62,18 @@ class TurnTracker:
         self.received_s = 0.0
         """Duration of the audio of the open or last turn that came and was kept."""
         self._audio_ended = True
+        self._speaks = False  # the model, in the open turn: more came of it than a transcript
         self._kept = self._dropped = TurnMarks()
+
+    @property
+    def only_words(self) -> bool:
+        """Whether a transcript is all that came of the open turn.
+
+        It runs ahead of the audio, or it is the rest of the turn before, and late: then nothing
+        will end this one.
+        """
+        more = self._speaks or self.received_s or self._audio_ended or self.interrupted
+        return self.open and not more
 
     @property
     def generated(self) -> bool:
@@ -80,6 +91,7 @@ class TurnTracker:
         begins = output and not self.open and not refers_back
         if begins:
             self._begin()
+        self._speaks = self._speaks or _speaks(message)
         if content.interrupted and self.turn:
             self.interrupted = True
         audio_ends = ends and not self._audio_ended
@@ -139,7 +151,7 @@ class TurnTracker:
         self.goes_on = self.user_waits = self.silent = False
         self.interrupted = False
         self.received_s = 0.0
-        self._audio_ended = False
+        self._audio_ended = self._speaks = False
         self._kept = TurnMarks(turn=self.turn)
         self._dropped = TurnMarks(turn=self.turn, keep_audio=False)
 
@@ -153,13 +165,14 @@ def _speech_begins(message: ServerMessage) -> bool:
 
 def _has_output(message: ServerMessage) -> bool:
     """Whether the model said, wrote, thought or called something; empty shells do not count."""
+    content = message.server_content
+    spoken = content.output_transcription if content is not None else None
+    return _speaks(message) or bool(spoken is not None and spoken.text)
+
+
+def _speaks(message: ServerMessage) -> bool:
+    """Whether there is output that is no transcript."""
     if message.tool_call is not None and message.tool_call.function_calls:
         return True
-    content = message.server_content
-    if content is None:
-        return False
-    spoken = content.output_transcription
-    return bool(
-        (content.model_turn is not None and content.model_turn.parts)
-        or (spoken is not None and spoken.text)
-    )
+    turn = message.server_content.model_turn if message.server_content is not None else None
+    return turn is not None and bool(turn.parts)

@@ -335,23 +335,28 @@ class LiveSession:
         stays silent because it expects the user to go on gives an empty one:
         `Reply.waiting_for_input`.
 
+        It interrupts a running answer. Of several that ask before an answer begins, all get the
+        same one, and those that ask later interrupt it: await one after the other.
+
         Raises:
             SessionClosed: The session ended before the answer was complete.
         """
         turns = as_turns(content)
         office, tracker = self._driver.office, self._protocol.turns
         streams: list[MessageStream] = []
-        before, unfinished = 0, False
+        before, unfinished, only_words = 0, False, False
 
         def command() -> None:
-            nonlocal before, unfinished
+            nonlocal before, unfinished, only_words
             self._protocol.send_content(turns)
-            before, unfinished = tracker.turn, tracker.open
+            before, unfinished, only_words = tracker.turn, tracker.open, tracker.only_words
             streams.append(office.subscribe(from_now=True))
 
         await self._send(command)
         try:
-            reply = await first_reply(streams[0], after=before, unfinished=unfinished)
+            reply = await first_reply(
+                streams[0], after=before, unfinished=unfinished, only_words=only_words
+            )
         finally:
             streams[0].close()
         if reply is not None:

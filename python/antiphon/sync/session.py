@@ -353,6 +353,9 @@ class LiveSession(Twin[AsyncLiveSession]):
         stays silent because it expects the user to go on gives an empty one:
         `Reply.waiting_for_input`.
 
+        It interrupts a running answer. Of several that ask before an answer begins, all get the
+        same one, and those that ask later interrupt it: one after the other.
+
         Raises:
             SessionClosed: The session ended before the answer was complete.
         """
