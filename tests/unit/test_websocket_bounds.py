@@ -1,11 +1,13 @@
 """Real connections: what waits unread is bounded, and a key that goes in plain is warned of."""
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
 from live_script import KEY
-from websocket_support import free_port, run, serving
+from raw_server import raw_server
+from websocket_support import free_port, model_at, run, serving
 
 from antiphon.errors import ConnectError
 from antiphon.session import WebSocketConnector, create_token
@@ -40,6 +42,27 @@ def test_what_comes_before_anyone_listens_is_bounded_in_bytes_and_in_messages(co
     # One message may go over the bound; what one reading of the socket gives is in memory anyway.
     assert sum(map(len, waits)) < MIB + len(messages[0]) + 256 * 1024
     assert len(waits) < 64 + 256 * 1024 // len(messages[0])
+
+
+def test_answers_to_pings_that_the_peer_does_not_take_are_bounded():
+    """A connection that only ever asks for answers is given up; they would fill the memory."""
+    pings = (b"\x89\x7d" + bytes(125)) * 500
+    taken = []
+
+    async def handler(peer):
+        await peer.accept()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(400):
+                await peer.say(pings)
+                taken.append(len(pings))
+
+    async def main():
+        async with raw_server(handler, receive_bytes=4096) as port, model_at(port).connect() as it:
+            return await it.wait_closed()
+
+    closure = run(main())
+    assert closure.code == 1006
+    assert sum(taken) < 20 * MIB
 
 
 PLAIN_ELSEWHERE = "ws://live.example:81"

@@ -16,7 +16,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
-from websockets.frames import DATA_OPCODES, Frame
+from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Event, State
 
 from antiphon._native import text_frame, whole_messages
@@ -29,6 +29,8 @@ _MAX_REASON_BYTES = 123
 # Of what waits for a reader; then the peer does.
 _MAX_UNREAD = 64
 _MAX_UNREAD_BYTES = 1024 * 1024
+# Of pings, whose answers the peer does not take.
+_MAX_UNANSWERED = 1000
 _KEY_POOL_BYTES = 256
 _END_OF_ANSWER = b"\r\n\r\n"
 # The first byte of a frame.
@@ -64,6 +66,7 @@ class LiveConnection(ClientConnection):
         self._in_pieces = False
         self._pieces: list[bytes] = []
         self._deadline: asyncio.TimerHandle | None = None
+        self._unanswered = 0
         self._max_message_bytes = protocol.max_message_size or sys.maxsize
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,6 +100,7 @@ class LiveConnection(ClientConnection):
     def resume_writing(self) -> None:
         """It has left."""
         super().resume_writing()
+        self._unanswered = 0
         self._look_at_state()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -137,6 +141,10 @@ class LiveConnection(ClientConnection):
         """What `websockets` has read."""
         if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
             super().process_event(event)
+            if self.paused and isinstance(event, Frame) and event.opcode is Opcode.PING:
+                self._unanswered += 1
+                if self._unanswered > _MAX_UNANSWERED:
+                    self.transport.abort()
             return
         self._pieces.append(bytes(event.data))
         if event.fin:
