@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from live_script import ScriptedConnector, model_for, nothing_left_behind
+from live_script import ScriptedConnector, Server, model_for, nothing_left_behind
 from world_support import SETTINGS, in_memory, over_sockets, small_server
 
 from antiphon import Continuity, LiveModel, ToolResult
@@ -499,3 +499,25 @@ def test_a_stream_of_results_is_taken_as_it_is_scheduled():
         ("It is 2.", False),
         ("It is 3.", False),
     ]
+
+
+def test_what_a_close_between_two_connections_leaves_unsent_is_told(caplog):
+    async def cut(server):
+        await server.accept()
+        await asyncio.sleep(20)
+        await server.channel.close(1006)
+
+    async def main():
+        model = model_for(cut, continuity=Continuity())
+        async with model.connect() as session:
+            model._connector.script = Server.hear_all  # another connection is not accepted
+            await asyncio.sleep(21)
+            await session.send_text_realtime("one")
+            await session.send_text_realtime("two")
+            assert session.unsent_messages == 2
+        await nothing_left_behind(session)
+        return session
+
+    session = run_in_virtual_time(main())
+    assert session.closure.by == "us"
+    assert "2 messages were not sent" in caplog.text
