@@ -265,7 +265,7 @@ def test_a_peer_that_takes_nothing_is_found_dead():
                 with pytest.raises(SessionClosed) as caught:
                     while True:
                         await session.send_video_realtime(bytes(1 << 20))
-                assert "did not leave for 0.3 s" in caught.value.reason
+                assert "has left for 0.3 s" in caught.value.reason
 
     run(main())
 

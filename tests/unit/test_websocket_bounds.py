@@ -65,6 +65,29 @@ def test_answers_to_pings_that_the_peer_does_not_take_are_bounded():
     assert sum(taken) < 20 * MIB
 
 
+def test_a_long_message_on_a_slow_link_is_not_taken_for_a_dead_peer():
+    """It takes longer than the limit, but some of it leaves all the time."""
+    size = 8 * MIB
+
+    async def handler(peer):
+        await peer.accept()
+        loop = asyncio.get_running_loop()
+        taken = 0
+        while taken < size:
+            taken += len(await loop.sock_recv(peer.sock, 64 * 1024))
+            await asyncio.sleep(0.01)
+
+    async def main():
+        async with (
+            raw_server(handler, receive_bytes=64 * 1024) as port,
+            model_at(port, write_timeout_s=0.5).connect() as session,
+        ):
+            await session.send_text_realtime("x" * size)
+            return await session.wait_closed()
+
+    assert run(main()).reason == ""  # the peer's end, and no other
+
+
 PLAIN_ELSEWHERE = "ws://live.example:81"
 
 

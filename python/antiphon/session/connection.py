@@ -92,6 +92,11 @@ class LiveConnection(ClientConnection):
             self.writable = False
         return self.writable
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much of what was written has not left."""
+        return sum(layer.get_write_buffer_size() for layer in _layers(self.transport))
+
     def pause_writing(self) -> None:
         """Something waits in the transport."""
         super().pause_writing()
@@ -263,7 +268,7 @@ class WebSocketChannel:
         connection: It is open.
         secrets: What must not show in the reason of a close.
         silence_timeout_s: It counts as dead when nothing came for so long.
-        write_timeout_s: … or when what was sent has not left for so long.
+        write_timeout_s: … or when nothing of what was sent has left for so long.
     """
 
     def __init__(
@@ -301,20 +306,23 @@ class WebSocketChannel:
             ChannelClosed: The connection has ended.
         """
         connection = self._connection
-        if self.ready:
-            return
-        try:
-            async with asyncio.timeout(self._write_timeout_s):
-                await connection.drain()
-                while connection.paused:  # by a pong, which nobody waits for
+        waiting = connection.waiting_bytes
+        while not self.ready and not connection.lost:
+            try:
+                async with asyncio.timeout(self._write_timeout_s):
                     await connection.drain()
-                if not self.ready:  # it is closing
-                    await connection.wait_closed()
-        except TimeoutError:
-            self._die(f"what was sent did not leave for {self._write_timeout_s:g} s")
-            raise ChannelClosed(1006, self._death) from None
-        except OSError:
-            await connection.wait_closed()
+                    while connection.paused:  # by a pong, which nobody waits for
+                        await connection.drain()
+                    if not self.ready:  # it is closing
+                        await connection.wait_closed()
+            except TimeoutError:
+                before, waiting = waiting, connection.waiting_bytes
+                if waiting < before:  # a long message, and a slow link that takes it
+                    continue
+                self._die(f"nothing that was sent has left for {self._write_timeout_s:g} s")
+                raise ChannelClosed(1006, self._death) from None
+            except OSError:
+                await connection.wait_closed()
         if connection.lost:
             raise self._closed()
 

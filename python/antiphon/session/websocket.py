@@ -67,7 +67,7 @@ class WebSocketConnector:
         ping_interval_s: How often to ask for a sign of life; a late answer kills nothing.
         silence_timeout_s: The connection counts as dead when neither data nor an answer to a
             ping came for so long.
-        write_timeout_s: … or when what was sent has not left for so long.
+        write_timeout_s: … or when nothing of what was sent has left for so long.
         close_timeout_s: How long the closing handshake may take.
         tls: Another TLS context, such as one with a private certificate authority.
     """
