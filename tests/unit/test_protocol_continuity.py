@@ -462,14 +462,21 @@ def test_transparent_the_history_is_told_only_without_a_handle():
 # ---------------------------------------------------------------------- the end
 
 
-def test_closing_between_two_connections_ends_the_session_at_once():
+@pytest.mark.parametrize("waits", ["nothing", "a microphone", "what was sent before", "a text"])
+def test_closing_between_two_connections_ends_the_session_at_once(waits):
     session = Session()
+    if waits == "what was sent before":
+        session.say("once")
     session.lose()
-    session.protocol.send_text("never sent")
+    if waits == "a microphone":
+        session.protocol.send_audio_message(AUDIO, live_s=0.02)
+    if waits == "a text":
+        session.protocol.send_text("never sent")
     session.happened()
-    session.protocol.close(session.now)
+    session.protocol.close(session.now, at_once=waits == "a text")
     (closed,) = session.happened()
     assert closed.closure.clean
+    assert session.protocol.left_unsent == (waits != "nothing")
     session.protocol.start(1.0)  # the connection that was being made came too late
     session.protocol.connect_failed(ConnectError("x"), 1.0)
     assert session.sent() == []
@@ -485,6 +492,40 @@ def test_closing_while_the_new_connection_is_set_up_ends_the_session_at_once():
     session.protocol.close(session.now)
     session.feed(READY)
     assert session.kinds() == [Closed]
+
+
+def test_a_close_between_two_connections_waits_for_what_was_sent_meanwhile():
+    session = Session()
+    session.say("answered?")
+    session.lose()
+    session.protocol.send_text("late")
+    session.happened()
+    session.protocol.close(session.now)
+    assert session.happened() == []
+    assert session.protocol.closing
+    with pytest.raises(SessionClosed, match="the application closed it"):
+        session.protocol.send_text("too late")
+    _, sent = session.connect()
+    assert sent == [text("answered?"), text("late")]
+    assert Resumed in session.kinds()
+    assert session.protocol.state is State.CLOSING
+    session.lose(1000)
+    (closed,) = session.happened()
+    assert closed.closure.clean
+    assert not session.protocol.left_unsent
+
+
+def test_a_close_that_waited_for_a_connection_in_vain_is_one_of_ours():
+    session = Session()
+    session.lose()
+    session.protocol.send_text("late")
+    session.happened()
+    session.protocol.close(session.now)
+    refused = ConnectError("x", cause="auth")
+    session.protocol.connect_failed(refused, session.now)
+    (closed,) = session.happened()
+    assert closed.closure.clean
+    assert session.protocol.left_unsent == 1
 
 
 def test_nothing_moves_after_a_close():

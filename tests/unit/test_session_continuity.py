@@ -501,6 +501,37 @@ def test_a_stream_of_results_is_taken_as_it_is_scheduled():
     ]
 
 
+def test_a_close_between_two_connections_sends_what_waits_over_the_next_one():
+    heard = []
+
+    async def cut(server):
+        await server.accept()
+        await asyncio.sleep(20)
+        await server.channel.close(1006)
+
+    async def listen(server):
+        await server.accept()
+        heard.append(server)
+        await server.hear_all()
+
+    async def main():
+        model = model_for(cut, continuity=Continuity())
+        async with model.connect() as session:
+            model._connector.script = listen
+            events = session.events()
+            assert isinstance(await anext(events), ConnectionLost)
+            await session.send_text_realtime("one")
+            await session.send_text_realtime("two")
+        await nothing_left_behind(session)
+        return session
+
+    session = run_in_virtual_time(main())
+    assert session.closure.clean
+    (server,) = heard
+    texts = [message["realtimeInput"]["text"] for message in server.received[1:]]
+    assert texts == ["one", "two"]
+
+
 def test_what_a_close_between_two_connections_leaves_unsent_is_told(caplog):
     async def cut(server):
         await server.accept()

@@ -76,7 +76,13 @@ class Commands:
         self._held_input = HeldInput(self._calls, journal)
         self._expects_history = False
         self._provoked_turn = 0
+        self._closes = False  # when the next connection has what waits
         self._events: list[Event] = []
+
+    @property
+    def closing(self) -> bool:
+        """Whether it takes no more commands: it is over, or will be when all has left."""
+        return self._closes or self.state in (State.CLOSING, State.CLOSED)
 
     def send_content(self, turns: Sequence[Content], *, turn_complete: bool = True) -> None:
         """Append ordered turns; with ``turn_complete`` the model answers. Interrupts the model."""
@@ -241,7 +247,7 @@ class Commands:
     def _check_ready(self) -> None:
         if self.closure is not None:
             raise self.closure.error()
-        if self.state is State.CLOSING:
+        if self.closing:
             raise Closure.of_ours(None, "", during_setup=False).error()
         if self.state is State.OPENING:
             raise RuntimeError("The session is not ready: wait for the Ready event.")

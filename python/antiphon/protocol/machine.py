@@ -83,6 +83,8 @@ class SessionProtocol(Commands):
         )
         self.closed_s: float | None = None
         """When it ended."""
+        self.left_unsent = 0
+        """Messages that no connection had taken when it ended."""
         self.session_id = ""
         self.voice_consent_signature = ""
         """Stands for the recorded consent to a cloned voice, once the service has given it."""
@@ -265,14 +267,20 @@ class SessionProtocol(Commands):
         else:
             self.connection_lost(1006, "no answer to our close", now)
 
-    def close(self, now: float) -> None:
+    def close(self, now: float, *, at_once: bool = False) -> None:
         """Say goodbye: no more commands. Harmless if already closing.
 
         Next: write what is left, then close the connection with 1000, and tell
-        `connection_lost` when it has ended. Between two connections the session ends at once.
+        `connection_lost` when it has ended.
+
+        Between two connections the session ends at once, but for what was sent meanwhile: that is
+        what the next one is still waited for, unless it is to be ``at_once``. A live microphone is
+        none of it.
         """
         if self.state is State.RECONNECTING:
-            self._end(Closure.of_ours(None, "", during_setup=False), now)
+            self._closes = not at_once and bool(self.crowd or self.held_crowd)
+            if not self._closes:
+                self._end(Closure.of_ours(None, "", during_setup=False), now)
         elif self.state in (State.OPENING, State.READY):
             self.state = State.CLOSING
             self._held_input.release()
@@ -324,6 +332,8 @@ class SessionProtocol(Commands):
             self._reconnecting.accepted(now)
             if again:
                 self._resume(now)
+                if self._closes:
+                    self.close(now)
             else:
                 self._events.append(Ready(self.session_id))
         elif self.state is State.READY:
@@ -454,9 +464,12 @@ class SessionProtocol(Commands):
     def _end(self, closure: Closure, now: float) -> None:
         if self.closure is not None:
             return
+        if self._closes and closure.by != "us":
+            closure = Closure.of_ours(closure.code, closure.reason, during_setup=False)
         self.state = State.CLOSED
         self.closure = closure
         self.closed_s = now
+        self.left_unsent = self.unsent
         self._timeout_at_s = None
         self._held_input.release()
         self._connected = False

@@ -158,10 +158,7 @@ class SessionDriver:
     async def close(self) -> None:
         """Send what waits, say goodbye, and end every task. Harmless if already closed."""
         if self._closer is None:
-            unsent = self.protocol.unsent
             self.protocol.close(self._loop.time())
-            if unsent and self.closure is not None:
-                _warn_of_unsent(unsent)
             self.pump()
             self._closer = self._loop.create_task(self._close(), name="antiphon-closer")
         # Cancelling one caller must not leave the closing half done.
@@ -214,7 +211,8 @@ class SessionDriver:
             async with asyncio.timeout(_DRAIN_TIMEOUT_S):
                 await self.outbox.drained()
         except TimeoutError:
-            _warn_of_unsent(self.protocol.unsent)
+            self.protocol.close(self._loop.time(), at_once=True)
+            self.pump()
         await self._line.close()
         await self.ended.wait()
         assert self._finisher is not None
@@ -263,6 +261,8 @@ class SessionDriver:
                 self._moving.add(moving)
                 moving.add_done_callback(self._moving.discard)
             case Closed(closure):
+                if left := self.protocol.left_unsent:
+                    logger.warning("%d messages were not sent before the session ended", left)
                 self._settled.set()
                 self.ended.set()
                 self.outbox.shut()
@@ -286,10 +286,6 @@ class SessionDriver:
         # Loops call back up to their clock's resolution too early.
         self.protocol.handle_timeout(max(due_s, self._loop.time()))
         self.pump()
-
-
-def _warn_of_unsent(count: int) -> None:
-    logger.warning("%d messages were not sent before the close", count)
 
 
 def _publish(events: Feed[SessionEvent], event: SessionEvent) -> None:

@@ -14,7 +14,6 @@ from antiphon.protocol import (
     LiveServerMessage,
     SessionEvent,
     SessionProtocol,
-    State,
     Usage,
 )
 from antiphon.session.driver import SessionDriver
@@ -384,7 +383,7 @@ class LiveSession:
     @property
     def closed(self) -> bool:
         """Whether the session is over, or about to be."""
-        return self._protocol.state in (State.CLOSING, State.CLOSED)
+        return self._protocol.closing
 
     @property
     def closure(self) -> Closure | None:
@@ -475,8 +474,9 @@ class LiveSession:
     async def close(self) -> None:
         """Send what waits, say goodbye, end every task. Harmless if the session is over.
 
-        What no connection takes within 5 s is lost, and what waits while there is none, at once;
-        the log tells how many messages that were. `unsent_messages` tells before.
+        What no connection takes within 5 s is lost; while there is none, a live microphone and what
+        would be sent again are lost at once. The log tells how many messages that were, and
+        `unsent_messages` tells before.
 
         What was received stays readable: iterations end after their last message.
         """

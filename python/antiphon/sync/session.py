@@ -464,8 +464,9 @@ class LiveSession(Twin[AsyncLiveSession]):
     def close(self, *, timeout_s: float | None = None) -> None:
         """Send what waits, say goodbye, end every task. Harmless if the session is over.
 
-        What no connection takes within 5 s is lost, and what waits while there is none, at once;
-        the log tells how many messages that were. `unsent_messages` tells before.
+        What no connection takes within 5 s is lost; while there is none, a live microphone and what
+        would be sent again are lost at once. The log tells how many messages that were, and
+        `unsent_messages` tells before.
 
         What was received stays readable: iterations end after their last message.
         """
