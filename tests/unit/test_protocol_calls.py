@@ -268,6 +268,52 @@ def test_what_a_turn_does_not_wait_for_is_answered_by_one_of_its_own():
         assert shape(session.break_off()) == again
 
 
+def test_what_was_consumed_behind_a_result_does_not_go_again():
+    """The result kept its turn's place before what had been sent earlier, and hid it."""
+    session = Session(behavior="BLOCKING", transparent=True)
+    session.ask()
+    session.feed(call("1"))
+    session.speak(2)
+    session.sent()
+    session.answer("1")
+    session.sent()
+    session.feed(audio(), DONE)
+    session.ask()
+    consumed = handle("h")
+    consumed["sessionResumptionUpdate"]["lastConsumedClientMessageIndex"] = "3"
+    session.feed(audio(), consumed)
+    assert shape(session.break_off()) == ["toolResponse", ("what is f", True)]
+
+
+def test_a_result_in_words_is_not_answered_by_the_turn_that_it_interrupts():
+    """It was taken for one that this turn had waited for, and lost with the next break."""
+    session = Session(behavior="BLOCKING")
+    session.ask()
+    session.feed(call("1"), content(interrupted=True), DONE)
+    session.break_off()
+    session.ask()
+    session.feed(audio())
+    session.answer("1")
+    told = [('[Result of f: {"output": 7}]', True)]
+    assert shape(session.sent()) == told
+    session.feed(content(interrupted=True), DONE)
+    assert shape(session.break_off()) == told
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_whether_a_turn_waits_for_a_result_was_decided_by_its_call(blocks):
+    session = Session(behavior="BLOCKING" if blocks else "NON_BLOCKING")
+    session.ask()
+    session.feed(call("1"))
+    other = FunctionDeclaration(name="f", behavior="NON_BLOCKING" if blocks else "BLOCKING")
+    session.protocol.update_context(tools=[Tool(function_declarations=[other])])
+    session.answer("1")
+    session.sent()
+    session.feed(audio(), DONE)
+    told = [] if blocks else [('[Result of f: {"output": 7}]', True)]
+    assert [each for each in shape(session.break_off()) if each != "contextUpdate"] == told
+
+
 def test_the_empty_end_of_a_stream_says_nothing_in_words():
     session = Session(send_again=False)
     session.feed(call("1"))

@@ -34,6 +34,8 @@ _MAX_CALLS = 256
 @dataclass(slots=True)
 class _Call:
     turn: int
+    awaited: bool
+    """Its turn is not complete before it has the result."""
     holds: bool
     """No realtime input may be sent while it is open."""
     connection: int
@@ -90,7 +92,8 @@ class Calls:
     def called(self, calls: Iterable[FunctionCall], turn: int) -> None:
         """The model called functions."""
         for call in calls:
-            holds = self._profile.holds_input_in_call and call.name in self._blocking
+            awaited = call.name in self._blocking
+            holds = self._profile.holds_input_in_call and awaited
             if not known_id(call.id):
                 self._without_id.append((call.name, holds))
                 del self._without_id[:-_MAX_CALLS]
@@ -100,7 +103,7 @@ class Calls:
                 continue
             # One that was lost for good has nothing to do with this one but the id.
             repeated = before is not None and (before.asked_again or not before.lost)
-            self._calls[call.id] = _Call(turn, holds, self.connection, repeated)
+            self._calls[call.id] = _Call(turn, awaited, holds, self.connection, repeated)
             self._calls.move_to_end(call.id)
             self._open.add(call.id)
         while len(self._calls) > _MAX_CALLS:
@@ -125,8 +128,17 @@ class Calls:
                     del self._without_id[names.index(response.name)]
 
     def were_awaited(self, responses: Sequence[FunctionResponse]) -> bool:
-        """Whether a turn is not complete before it has these results, or was interrupted."""
-        return all(response.name in self._blocking for response in responses)
+        """Whether a turn is not complete before it has these results, or was interrupted.
+
+        What is told in words is a question of its own.
+        """
+        for response in responses:
+            call = self._calls.get(response.id)
+            if call is None and response.name not in self._blocking:
+                return False
+            if call is not None and (call.lost or not call.awaited):
+                return False
+        return True
 
     def stop_holding(self) -> None:
         """The user was kept waiting for long enough."""

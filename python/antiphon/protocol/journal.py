@@ -342,17 +342,14 @@ class Journal:
         self._forgotten_words.clear()
         asked, self._asked = self._asked, deque()
         since, self._since = self._since, deque()
+        # What stays keeps its place: a handle knows all up to one of them.
+        for entry in asked:
+            if not self._settle(entry):
+                self._asked.append(entry)
         for entry in since:
             awaited = bool(entry.results) and was_awaited(entry.results)
-            (asked if awaited else self._since).append(entry)
-        while asked:
-            if self._transparent and not asked[0].known:
-                entry = asked.popleft()
-                self._kept_questions -= entry.open_question
-                entry.answered, entry.typed = True, ()
-                self._asked.append(entry)
-            else:
-                self._forget(asked)
+            if not (awaited and self._settle(entry)):
+                self._since.append(entry)
 
     def forget_kept(self) -> None:
         """None of what was handed over is to be sent again."""
@@ -431,11 +428,23 @@ class Journal:
         if entry.known or not self._transparent:
             self._since_live_s += entry.live_s
 
+    def _settle(self, entry: _Entry) -> bool:
+        """The answer to it has ended; returns whether it is no longer kept."""
+        if self._transparent and not entry.known:
+            self._kept_questions -= entry.open_question
+            entry.answered, entry.typed = True, ()
+            return False
+        self._take_off(entry)
+        return True
+
+    def _take_off(self, entry: _Entry) -> None:
+        self._kept_bytes -= len(entry.message)
+        self._kept_questions -= entry.open_question
+
     def _forget(self, queue: deque[_Entry], at: int = 0) -> None:
         entry = queue[at]
         del queue[at]
-        self._kept_bytes -= len(entry.message)
-        self._kept_questions -= entry.open_question
+        self._take_off(entry)
         if queue is self._since and (entry.known or not self._transparent):
             self._since_live_s -= entry.live_s
 
