@@ -51,6 +51,7 @@ class Carryover:
     ) -> None:
         self.asks_again = transparent or (policy.send_again and has_turns)
         """Whether a question that was cut off is asked again."""
+        self._has_turns = has_turns
         self._turns = turns
         self._calls = calls
         self._journal = journal
@@ -60,6 +61,7 @@ class Carryover:
         # At least once: nothing says that what a handle should know had arrived before it came.
         self._trusts_handle = transparent or not policy.send_again
         self._left_turn = 0
+        self._asked_late = 0  # so many messages were handed over before the answer to them spoke
 
     def remembered(self, update: SessionResumptionUpdate) -> None:
         """A handle came: whoever has it remembers all this."""
@@ -73,9 +75,21 @@ class Carryover:
         """What was asked so far is what it answers."""
         self._history.mark_question()
         self._journal.mark_question()
+        self._asked_late = 0
+
+    def late_words_end(self) -> None:
+        """The turn that words began goes on: with the answer to what was asked since, it seems.
+
+        Unless it is interrupted by that.
+        """
+        self._history.mark_question()
+        self._asked_late = self._journal.handed
 
     def answered(self) -> None:
         """A turn is complete: what it answers is not asked again."""
+        if self._asked_late and not self._turns.interrupted:
+            self._journal.mark_question(self._asked_late)
+        self._asked_late = 0
         self._history.mark_answered()
         self._journal.forget_question(self._calls.were_awaited)
 
@@ -84,10 +98,18 @@ class Carryover:
         self.answered()
         return self._end_of_turn(now)
 
-    def leave(self) -> None:
-        """The connection is given up, or gone."""
+    def move(self, now: float) -> LiveServerMessage | None:
+        """The connection is given up. Returns the end of a turn of words alone, if one is open."""
+        unanswered = self._journal.unanswered
+        self._leave()
+        if not (self._has_turns and self._turns.only_words):
+            return None
+        return self._cut_answer(now, asked_again=True) if unanswered else self._end_of_turn(now)
+
+    def _leave(self) -> None:
         turns = self._turns
         self._left_turn = turns.turn if turns.open or turns.goes_on else 0
+        self._asked_late = 0
         forgotten = self._journal.rewind(send_again=self.asks_again)
         if self.asks_again:
             self._history.forget_question()
@@ -106,7 +128,7 @@ class Carryover:
         if complete:
             self.answered()
         unanswered = self._journal.unanswered
-        self.leave()
+        self._leave()
         if complete:
             return self._end_of_turn(now)
         goes_again = self._journal.going_again(

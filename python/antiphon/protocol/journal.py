@@ -324,11 +324,24 @@ class Journal:
         """Whether something was handed over that asks, and that no answer has ended."""
         return self._kept_questions > 0
 
-    def mark_question(self) -> None:
-        """An answer begins: what was handed over so far is its question."""
-        self._asked += self._since
-        self._since.clear()
+    @property
+    def answering(self) -> bool:
+        """Whether the answer under way is known to have a question: voice alone is none."""
+        return any(entry.open_question for entry in self._asked)
+
+    def mark_question(self, handed: int | None = None) -> None:
+        """An answer begins: what was handed over so far is its question.
+
+        Args:
+            handed: So many messages of this connection are; None: all.
+        """
+        since, self._since = self._since, deque()
         self._since_live_s = 0.0
+        for entry in since:
+            if handed is None or entry.number <= handed:
+                self._asked.append(entry)
+            else:
+                self._add_since(entry)
 
     def forget_question(self, was_awaited: Callable[[_Results], bool] = lambda _: False) -> None:
         """The answer is complete: its question is not to be sent again.
@@ -422,9 +435,12 @@ class Journal:
             self.forgotten += 1
 
     def _keep(self, entry: _Entry) -> None:
-        self._since.append(entry)
         self._kept_bytes += len(entry.message)
         self._kept_questions += entry.open_question
+        self._add_since(entry)
+
+    def _add_since(self, entry: _Entry) -> None:
+        self._since.append(entry)
         if entry.known or not self._transparent:
             self._since_live_s += entry.live_s
 

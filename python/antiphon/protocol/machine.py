@@ -149,7 +149,7 @@ class SessionProtocol(Commands):
         turns = self.turns
         if turns.may_have_ended and _speaks(decoded):
             self._tell(self._carryover.complete(now))
-        if decoded.only_audio and turns.open and self.state is State.READY:
+        if decoded.only_audio and turns.open and turns.speaks and self.state is State.READY:
             # Most of what comes; nothing else changes by it.
             heard = LiveServerMessage(
                 decoded, now, turns.go_on(decoded), speech_as_text=self._speech_as_text
@@ -231,6 +231,14 @@ class SessionProtocol(Commands):
         """Live audio that had to wait for too long and was dropped."""
         return self._journal.dropped_live_s
 
+    @property
+    def late_words(self) -> bool:
+        """Whether the open turn may be no more than the last words of the one before.
+
+        Then nothing will end it but the next answer.
+        """
+        return self.turns.only_words and not self._journal.answering
+
     def data_to_send(self) -> list[bytes]:
         """All that can be written now, taken as written: for a driver that never waits."""
         data = []
@@ -306,9 +314,12 @@ class SessionProtocol(Commands):
             words = self._words(message.error)
             self._notice(ProtocolViolation(f"The service sent an error: {words}."))
         self._keep_state(message, now)
+        late_words = self.late_words
         marks = self.turns.observe(decoded)
         if marks.begins:
             self._carryover.answer_begins()
+        elif late_words and self.turns.speaks:
+            self._carryover.late_words_end()
         self._follow_calls(message, now)
         if not _says_nothing(decoded):
             received = LiveServerMessage(decoded, now, marks, speech_as_text=self._speech_as_text)
@@ -386,8 +397,9 @@ class SessionProtocol(Commands):
             return
         if (at_s := self._reconnecting.move(now)) is not None:
             self._events.append(Moving())
-            self._carryover.leave()
+            ended = self._carryover.move(now)
             self._await_connection(at_s)
+            self._tell_end(ended)
 
     def _moves_at(self) -> float | None:
         """When to move, as things are: never while something is open that a move would cut."""
@@ -396,7 +408,7 @@ class SessionProtocol(Commands):
         if self.profile.translates:  # it has no pauses: one moment is like another
             return self._reconnecting.latest_move_s or self._reconnecting.move_at_s
         turns = self.turns
-        if turns.open and not turns.only_words:
+        if turns.open and not self.late_words:
             return None
         asks_again = self._carryover.asks_again
         # What was sent goes again: who moves before all has left never gets done on a slow link.
@@ -425,11 +437,7 @@ class SessionProtocol(Commands):
         self._events.append(ConnectionLost(closure))
         answer = self._carryover.break_off(now, with_handle=self._reconnecting.will_resume)
         self._await_connection(at_s)
-        if answer is None:
-            return
-        if answer.answer_cut is not None:
-            self._events.append(answer.answer_cut)
-        self._tell(answer)
+        self._tell_end(answer)
 
     def _attempt_failed(self, closure: Closure, now: float) -> None:
         """Another connection was not made, or refused the setup."""
@@ -456,6 +464,14 @@ class SessionProtocol(Commands):
 
     def _tell(self, message: LiveServerMessage) -> None:
         self._events.append(MessageReceived(message))
+
+    def _tell_end(self, answer: LiveServerMessage | None) -> None:
+        """What leaving a connection means for the answer under way, if any."""
+        if answer is None:
+            return
+        if answer.answer_cut is not None:
+            self._events.append(answer.answer_cut)
+        self._tell(answer)
 
     def _notice(self, error: ProtocolViolation) -> None:
         self.violations += 1

@@ -59,10 +59,11 @@ class TurnTracker:
         """Whether all of the open turn had come when a message came that could not be read."""
         self.dropped_audio_frames = 0
         """Audio of interrupted turns that came too late, in frames, since the start."""
+        self.speaks = False
+        """Whether more came of the open or last turn than a transcript."""
         self.received_s = 0.0
         """Duration of the audio of the open or last turn that came and was kept."""
         self._audio_ended = True
-        self._speaks = False  # the model, in the open turn: more came of it than a transcript
         self._kept = self._dropped = TurnMarks()
 
     @property
@@ -72,8 +73,7 @@ class TurnTracker:
         It runs ahead of the audio, or it is the rest of the turn before, and late: then nothing
         will end this one.
         """
-        more = self._speaks or self.received_s or self._audio_ended or self.interrupted
-        return self.open and not more
+        return self.open and not (self.speaks or self._audio_ended or self.interrupted)
 
     @property
     def generated(self) -> bool:
@@ -91,7 +91,7 @@ class TurnTracker:
         begins = output and not self.open and not refers_back
         if begins:
             self._begin()
-        self._speaks = self._speaks or _speaks(message)
+        self.speaks = self.speaks or _speaks(message)
         if content.interrupted and self.turn:
             self.interrupted = True
         audio_ends = ends and not self._audio_ended
@@ -151,7 +151,7 @@ class TurnTracker:
         self.goes_on = self.user_waits = self.silent = False
         self.interrupted = False
         self.received_s = 0.0
-        self._audio_ended = self._speaks = False
+        self._audio_ended = self.speaks = False
         self._kept = TurnMarks(turn=self.turn)
         self._dropped = TurnMarks(turn=self.turn, keep_audio=False)
 

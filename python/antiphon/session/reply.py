@@ -184,7 +184,7 @@ class TurnStream:
 
 
 async def first_reply(
-    messages: MessageStream, *, after: int, unfinished: bool, only_words: bool = False
+    messages: MessageStream, *, after: int, unfinished: bool, late_words: bool = False
 ) -> Reply | None:
     """The first turn whose number is above ``after``; None: the session ended before.
 
@@ -192,15 +192,15 @@ async def first_reply(
         messages: Read up to the end of that turn.
         after: Number of an earlier turn.
         unfinished: The end of that one is still to come.
-        only_words: Words are all that came of it. If they were late, and of the turn before,
+        late_words: Words are all that came of it. If they were late, and of the turn before,
             it is this one that goes on; if not, it will be interrupted.
     """
     builder = ReplyBuilder()
-    if only_words:
+    if late_words:
         after, unfinished = after - 1, False
     async for message in messages:
-        if only_words and message.interrupted:
-            after, unfinished, only_words = after + 1, True, False
+        if late_words and message.interrupted:
+            after, unfinished, late_words = after + 1, True, False
             builder = ReplyBuilder()
         of_earlier = message.turn is not None and message.turn <= after
         if message.answer_cut is not None:

@@ -343,18 +343,19 @@ class LiveSession:
         turns = as_turns(content)
         office, tracker = self._driver.office, self._protocol.turns
         streams: list[MessageStream] = []
-        before, unfinished, only_words = 0, False, False
+        before, unfinished, late_words = 0, False, False
 
         def command() -> None:
-            nonlocal before, unfinished, only_words
+            nonlocal before, unfinished, late_words
             self._protocol.send_content(turns)
-            before, unfinished, only_words = tracker.turn, tracker.open, tracker.only_words
+            before, unfinished = tracker.turn, tracker.open
+            late_words = self._protocol.late_words
             streams.append(office.subscribe(from_now=True))
 
         await self._send(command)
         try:
             reply = await first_reply(
-                streams[0], after=before, unfinished=unfinished, only_words=only_words
+                streams[0], after=before, unfinished=unfinished, late_words=late_words
             )
         finally:
             streams[0].close()
