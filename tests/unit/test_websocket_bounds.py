@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 
 import pytest
 from live_script import KEY
@@ -66,7 +67,10 @@ def test_answers_to_pings_that_the_peer_does_not_take_are_bounded():
 
 
 def test_a_long_message_on_a_slow_link_is_not_taken_for_a_dead_peer():
-    """It takes longer than the limit, but some of it leaves all the time."""
+    """It takes longer than the limits, but some of it leaves all the time.
+
+    A ping waits behind it, so that nothing can come.
+    """
     size = 8 * MIB
 
     async def handler(peer):
@@ -80,8 +84,13 @@ def test_a_long_message_on_a_slow_link_is_not_taken_for_a_dead_peer():
     async def main():
         async with (
             raw_server(handler, receive_bytes=64 * 1024) as port,
-            model_at(port, write_timeout_s=0.5).connect() as session,
+            model_at(port, write_timeout_s=0.3, silence_timeout_s=0.8).connect() as session,
         ):
+            transport = session._driver._line._channel._connection.transport
+            # What is under way is none of ours, and may take longer than these limits.
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, 65536
+            )
             await session.send_text_realtime("x" * size)
             return await session.wait_closed()
 

@@ -43,7 +43,7 @@ class LiveConnection(ClientConnection):
     """The asyncio protocol: messages go to `on_message`; while there is none, they wait.
 
     Attributes:
-        heard_s: When the peer was last heard: data, pongs, anything.
+        heard_s: When there was the last sign of life: data, pongs, anything.
         lost: Whether the connection has ended.
         writable: Whether all that was written has left, and more can.
     """
@@ -267,7 +267,7 @@ class WebSocketChannel:
     Args:
         connection: It is open.
         secrets: What must not show in the reason of a close.
-        silence_timeout_s: It counts as dead when nothing came for so long.
+        silence_timeout_s: It counts as dead when nothing came for so long, nor left.
         write_timeout_s: … or when nothing of what was sent has left for so long.
     """
 
@@ -318,6 +318,7 @@ class WebSocketChannel:
             except TimeoutError:
                 before, waiting = waiting, connection.waiting_bytes
                 if waiting < before:  # a long message, and a slow link that takes it
+                    connection.heard_s = self._loop.time()  # no ping comes to its turn before
                     continue
                 self._die(f"nothing that was sent has left for {self._write_timeout_s:g} s")
                 raise ChannelClosed(1006, self._death) from None

@@ -66,7 +66,7 @@ class WebSocketConnector:
         max_message_bytes: The largest message that is accepted.
         ping_interval_s: How often to ask for a sign of life; a late answer kills nothing.
         silence_timeout_s: The connection counts as dead when neither data nor an answer to a
-            ping came for so long.
+            ping came for so long; a long message that leaves is a sign of life, too.
         write_timeout_s: … or when nothing of what was sent has left for so long.
         close_timeout_s: How long the closing handshake may take.
         tls: Another TLS context, such as one with a private certificate authority.
