@@ -15,6 +15,7 @@ from antiphon.session import LiveModel, WebSocketConnector
 from antiphon.wire import GoogleAI
 
 MESSAGE = b"x" * 1000
+LONG = 16 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,33 @@ def test_what_has_not_left_is_known(tls):
             assert 0 < waits < 1.1 * len(MESSAGE)  # of one, a part may have left
 
     run(main())
+
+
+def test_a_long_message_has_not_left_before_its_last_byte(tls):
+    """All of it waited below TLS, and counted as sent."""
+    heard = []
+
+    async def main():
+        go_on = asyncio.Event()
+
+        async def handler(socket_):
+            socket_.transport.pause_reading()
+            await go_on.wait()
+            socket_.transport.resume_reading()
+            heard.append(len(await socket_.recv()))
+
+        async with serving(handler, ssl=tls.context) as port:
+            channel = await connector(tls).connect(f"wss://127.0.0.1:{port}", {}, timeout_s=5.0)
+            left = channel.send_now(b"x" * LONG)
+            go_on.set()
+            await channel.drain()
+            assert channel._connection.waiting_bytes == 0
+            await until(lambda: heard)
+            await channel.close()
+            return left
+
+    assert not run(main())
+    assert heard == [LONG]
 
 
 def test_what_a_broken_connection_refuses_has_not_left(tls):

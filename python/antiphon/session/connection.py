@@ -32,6 +32,8 @@ _MAX_UNREAD_BYTES = 1024 * 1024
 # Of pings, whose answers the peer does not take.
 _MAX_UNANSWERED = 1000
 _KEY_POOL_BYTES = 256
+# Over TLS, where one message may wait below, unknown: of these, it matters.
+_LONG_BYTES = 64 * 1024
 _END_OF_ANSWER = b"\r\n\r\n"
 # The first byte of a frame.
 _FINAL = 0x80
@@ -85,7 +87,12 @@ class LiveConnection(ClientConnection):
         """Send a text message in one piece; whether it has left, and another may be sent."""
         keys = self._mask_keys or secrets.token_bytes(_KEY_POOL_BYTES)  # nobody can foresee them
         self._mask_keys = keys[4:]
-        self.transport.write(text_frame(text, keys[:4]))
+        frame = text_frame(text, keys[:4])
+        if len(frame) > _LONG_BYTES and self._carrier is not self.transport:
+            # TLS tells that it waits only of what comes when the layer below is full already.
+            self.transport.write(frame[:-1])
+            frame = frame[-1:]
+        self.transport.write(frame)
         # A transport that was refused a write knows it before the connection is lost, and takes
         # whatever comes until then for nothing.
         if self._carrier.is_closing():
