@@ -336,12 +336,11 @@ class Journal:
             handed: So many messages of this connection are; None: all.
         """
         since, self._since = self._since, deque()
-        self._since_live_s = 0.0
         for entry in since:
-            if handed is None or entry.number <= handed:
-                self._asked.append(entry)
-            else:
-                self._add_since(entry)
+            later = handed is not None and entry.number > handed
+            (self._since if later else self._asked).append(entry)
+        live = (each.live_s for each in self._since if each.known or not self._transparent)
+        self._since_live_s = sum(live)
 
     def forget_question(self, was_awaited: Callable[[_Results], bool] = lambda _: False) -> None:
         """The answer is complete: its question is not to be sent again.
@@ -437,9 +436,6 @@ class Journal:
     def _keep(self, entry: _Entry) -> None:
         self._kept_bytes += len(entry.message)
         self._kept_questions += entry.open_question
-        self._add_since(entry)
-
-    def _add_since(self, entry: _Entry) -> None:
         self._since.append(entry)
         if entry.known or not self._transparent:
             self._since_live_s += entry.live_s

@@ -140,20 +140,25 @@ class SessionDriver:
     def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""
         if self.clear:
-            self._line.send_audio(message, live_s, waits=waits)
+            self.send_clear([message], live_s, waits=waits)
         else:
             self.send_now(
                 lambda: self.protocol.send_audio_message(message, live_s=live_s, waits=waits)
             )
 
-    def send_clear(self, packets: list[bytes], live_s: float) -> None:
+    def send_clear(self, packets: list[bytes], live_s: float, *, waits: bool = True) -> None:
         """`send_audio` while it is `clear`; what does not leave waits."""
-        left = True
+        line = self._line
+        assert line.prompt is not None
         for packet in packets:
-            if left:
-                left = self._line.send_audio(packet, live_s, waits=True)
-            else:
-                self.send_audio(packet, live_s, waits=True)
+            if line.leaving:
+                self.send_audio(packet, live_s, waits=waits)
+                continue
+            left = line.prompt.send_now(packet)
+            self.protocol.audio_written(packet, live_s=live_s, waits=waits, left=left)
+            if not left:
+                line.leaving = True  # the rest of it is the writer's
+                self.outbox.wake()
 
     async def close(self) -> None:
         """Send what waits, say goodbye, and end every task. Harmless if already closed."""
@@ -331,16 +336,6 @@ class _Line:
                 await self._channel.close(1000)
         except Exception as error:
             logger.warning("The connection did not close well: %r", error)
-
-    def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> bool:
-        """Write a packet, while all is clear; returns whether it has left."""
-        assert self.prompt is not None
-        left = self.prompt.send_now(message)
-        self._driver.protocol.audio_written(message, live_s=live_s, waits=waits, left=left)
-        if not left:
-            self.leaving = True  # the rest of it is the writer's
-            self._driver.outbox.wake()
-        return left
 
     def send_now(self) -> None:
         """Write what leaves without waiting."""
