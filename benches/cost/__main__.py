@@ -18,6 +18,7 @@ from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row
 from benches.cost.measuring import (
     BLOCKS,
     PACED_S,
+    SETTLED_S,
     cpu_s,
     hear,
     in_real_time,
@@ -68,6 +69,7 @@ async def measure(*, rounds: int, awake: bool) -> Measured:
                 await session.open(server.port)
         for at, row in enumerate(rows):
             await _check(row[0], server, at * TOGETHER)
+        await _settle(rows, server)
         dice = random.Random(7)
         for number in range(rounds):
             report.say(f"round {number + 1} of {rounds}")
@@ -87,6 +89,15 @@ async def measure(*, rounds: int, awake: bool) -> Measured:
         pacing_together_us=together_us,
         parts_us=parts.measure(),
     )
+
+
+async def _settle(rows: Sequence[Sequence[Contestant]], server: BenchServer) -> None:
+    """Let all sessions last for a while: what they keep of it takes fresh memory until then."""
+    report.say(f"{SETTLED_S:g} s until all have settled")
+    sessions = [session for row in rows for session in row]
+    for connection in range(len(sessions)):
+        server.tell("play", connection, int(SETTLED_S * DOWN_PER_S), DOWN_PER_S)
+    await in_real_time(sessions, SETTLED_S)
 
 
 _BURST = 1_000

@@ -14,6 +14,8 @@ from benches.cost.contestants import Block, Contestant
 from benches.cost.measured import DOWN_PER_S, UP_PER_S
 
 PACED_S = 2.0
+# A session that has lasted so long keeps no more of what was said than before.
+SETTLED_S = 32.0
 
 
 def blocks() -> list[Block]:
@@ -40,13 +42,13 @@ async def hear(row: Contestant, number: int) -> None:
         await row.hear()
 
 
-async def in_real_time(row: Sequence[Contestant]) -> None:
-    """Each session speaks and hears for `PACED_S` in real time, all of them evenly apart."""
+async def in_real_time(row: Sequence[Contestant], seconds: float = PACED_S) -> None:
+    """Each session speaks and hears for so long in real time, all of them evenly apart."""
     apart_s = 1 / UP_PER_S / len(row)
     async with asyncio.TaskGroup() as tasks:
         for at, session in enumerate(row):
-            tasks.create_task(_paced(session.speak, at * apart_s))
-            tasks.create_task(hear(session, int(PACED_S * DOWN_PER_S)))
+            tasks.create_task(_paced(session.speak, at * apart_s, seconds))
+            tasks.create_task(hear(session, int(seconds * DOWN_PER_S)))
 
 
 async def pacing(sessions: int) -> None:
@@ -58,13 +60,15 @@ async def pacing(sessions: int) -> None:
     apart_s = 1 / UP_PER_S / sessions
     async with asyncio.TaskGroup() as tasks:
         for at in range(sessions):
-            tasks.create_task(_paced(nothing, at * apart_s))
+            tasks.create_task(_paced(nothing, at * apart_s, PACED_S))
 
 
-async def _paced(speak: Callable[[Block], Coroutine[Any, Any, None]], after_s: float) -> None:
+async def _paced(
+    speak: Callable[[Block], Coroutine[Any, Any, None]], after_s: float, seconds: float
+) -> None:
     loop = asyncio.get_running_loop()
     began_s = loop.time() + after_s
-    for at in range(int(PACED_S * UP_PER_S)):
+    for at in range(int(seconds * UP_PER_S)):
         await asyncio.sleep(began_s + at / UP_PER_S - loop.time())
         await speak(BLOCKS[at % len(BLOCKS)])
 

@@ -16,8 +16,8 @@ receives, which no client is whose server is far away (`--sleeping-server`: with
 takes the same blocks (20 ms, 48 kHz, stereo, float32) and gives out the samples of the same
 messages (40 ms, 24 kHz); the peers convert with soxr HQ and numpy as tightly as we can write it,
 and have connections without TLS and compression. What was sent and given out was checked in each
-row before. Medians over the rounds (in brackets: the smallest); every round has every row, in an
-order that changes.
+row before, and each session had lasted for half a minute. Medians over the rounds (in brackets:
+the smallest); every round has every row, in an order that changes.
 
 * **up, down**: of one message, while as many come as can be.
 * **burst**: {UP_PER_S} up and {DOWN_PER_S} down of these, a second of a session.

@@ -70,7 +70,7 @@ class JournalAgainstAList(RuleBasedStateMachine):
     @precondition(lambda self: not self.unsent and self.in_hand is None)
     @rule(live_s=st.sampled_from([0.0, 0.5]), waits=st.booleans(), left=st.booleans())
     def put_written(self, live_s, waits, left):
-        assert self.journal.idle
+        assert self.journal.is_idle()
         entry = self.fresh(0.0 if waits else live_s, audio=True)
         message = str(entry[0]).encode()
         self.journal.put_written(message, live_s=live_s, waits=waits, left=left)

@@ -67,7 +67,7 @@ class Commands:
         self._setup = setup
         self._journal = journal
         self.audio_written = journal.put_written
-        """Instead of `send_audio_message`, while `clear`: the connection was given it already.
+        """Instead of `send_audio_message`, while it `is_clear`: the connection was given it before.
 
         If it has not ``left``, `message_sent` is next. No event comes of it, no timer changes.
         """
@@ -118,10 +118,9 @@ class Commands:
         if self._journal.dropped_live_s > dropped_s:
             self._events.append(UserAudioDropped(self._journal.dropped_live_s))
 
-    @property
-    def clear(self) -> bool:
+    def is_clear(self) -> bool:
         """Whether nothing stands between a packet of audio and the connection."""
-        return self.state is State.READY and self._journal.idle
+        return self.state is State.READY and self._journal.is_idle()
 
     def send_video(self, data: bytes, mime_type: str) -> None:
         """One still image."""

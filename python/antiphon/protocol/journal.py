@@ -125,8 +125,7 @@ class Journal:
         """Messages that are not yet handed to the connection."""
         return len(self._unsent) + len(self._held or ()) + (self._in_hand is not None)
 
-    @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether realtime input would be the next to leave."""
         return not self._unsent and self._in_hand is None and self._held is None
 
@@ -195,7 +194,7 @@ class Journal:
     def put_written(
         self, message: bytes, *, live_s: float = 0.0, waits: bool = False, left: bool = True
     ) -> None:
-        """Realtime input that was written while the journal was `idle`: a short way.
+        """Realtime input that was written while the journal `is_idle`: a short way.
 
         Args:
             message: What was written.

@@ -125,21 +125,20 @@ class SessionDriver:
         command()
         self.pump()
 
-    @property
-    def clear(self) -> bool:
+    def is_clear(self) -> bool:
         """Whether a packet of audio would leave at once."""
         line = self._line
         return (
             line.prompt is not None
             and not line.leaving  # a setup can be, in a session that is ready: accepted too early
             and line.prompt.ready
-            and self.protocol.clear
+            and self.protocol.is_clear()
             and not self.outbox.waiting
         )
 
     def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""
-        if self.clear:
+        if self.is_clear():
             self.send_clear([message], live_s, waits=waits)
         else:
             self.send_now(
@@ -147,7 +146,7 @@ class SessionDriver:
             )
 
     def send_clear(self, packets: list[bytes], live_s: float, *, waits: bool = True) -> None:
-        """`send_audio` while it is `clear`; what does not leave waits."""
+        """`send_audio` while all `is_clear`; what does not leave waits."""
         line = self._line
         assert line.prompt is not None
         for packet in packets:

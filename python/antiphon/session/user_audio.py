@@ -88,7 +88,7 @@ class UserAudio:
         if (
             self._uplink is None
             or self._senders
-            or not self._driver.clear
+            or not self._driver.is_clear()
             or len(shape) not in (1, 2)
             or self._format != (rate_hz, shape[1] if len(shape) == 2 else 1)
             or shape[0] > rate_hz * _SLICE_S
