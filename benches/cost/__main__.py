@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from benches import report
 from benches.circumstances import circumstances
 from benches.cost import parts, table, targets
+from benches.cost.awake import kept_awake
 from benches.cost.checking import Wrong, check_downlink, check_uplink
 from benches.cost.contestants import Contestant, everyone
 from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row
@@ -41,12 +43,10 @@ def main() -> None:
         "cost",
         __doc__,
         quick="two rounds",
-        flags={"--sleeping-server": "the clients pay for waking the other core, too"},
+        flags={"--sleep": "both cores may sleep between messages, and waking them is counted"},
     )
     out: Path = options.out
-    run = asyncio.run(
-        measure(rounds=2 if options.quick else ROUNDS, awake=not options.sleeping_server)
-    )
+    run = asyncio.run(measure(rounds=2 if options.quick else ROUNDS, awake=not options.sleep))
     report.save(run, out / "cost.json")
     (out / "cost.md").write_text(table.render(run))
     print(targets.render(targets.check(run)))
@@ -71,12 +71,13 @@ async def measure(*, rounds: int, awake: bool) -> Measured:
             await _check(row[0], server, at * TOGETHER)
         await _settle(rows, server)
         dice = random.Random(7)
-        for number in range(rounds):
-            report.say(f"round {number + 1} of {rounds}")
-            for at in dice.sample(range(len(rows)), len(rows)):
-                await _round(rows[at], server, at * TOGETHER, taken[rows[at][0].name])
-            alone_us.append(1e6 * await cpu_s(pacing(1)) / PACED_S)
-            together_us.append(1e6 * await cpu_s(pacing(TOGETHER)) / PACED_S / TOGETHER)
+        with kept_awake(ours_core) if awake else contextlib.nullcontext():
+            for number in range(rounds):
+                report.say(f"round {number + 1} of {rounds}")
+                for at in dice.sample(range(len(rows)), len(rows)):
+                    await _round(rows[at], server, at * TOGETHER, taken[rows[at][0].name])
+                alone_us.append(1e6 * await cpu_s(pacing(1)) / PACED_S)
+                together_us.append(1e6 * await cpu_s(pacing(TOGETHER)) / PACED_S / TOGETHER)
     finally:
         server.close()
         await asyncio.gather(*(session.close() for row in rows for session in row))

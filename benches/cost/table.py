@@ -11,19 +11,20 @@ from benches.cost.measured import DOWN_PER_S, UP_PER_S, Measured, Row, ratio
 
 NOTE = f"""\
 Processor time of the client's process, user and system, on a core of its own; the server has the
-other, and never sleeps: whoever sends on one machine is charged with waking the core of who
-receives, which no client is whose server is far away (`--sleeping-server`: with that). Every row
-takes the same blocks (20 ms, 48 kHz, stereo, float32) and gives out the samples of the same
-messages (40 ms, 24 kHz); the peers convert with soxr HQ and numpy as tightly as we can write it,
-and have connections without TLS and compression. What was sent and given out was checked in each
-row before, and each session had lasted for half a minute. Medians over the rounds (in brackets:
-the smallest); every round has every row, in an order that changes.
+other. Neither core sleeps (as with `idle=poll`): on one machine, whoever sends is charged with
+waking the core of who receives, which no client is whose server is far away; and what a wake of its
+own costs depends on the machine and its neighbours, and hides the rest (`--sleep`: with all that).
+Every row takes the same blocks (20 ms, 48 kHz, stereo, float32) and gives out the samples of the
+same messages (40 ms, 24 kHz); the peers convert with soxr HQ and numpy as tightly as we can write
+it, and have connections without TLS and compression. What was sent and given out was checked in
+each row before, and each session had lasted for half a minute. Medians over the rounds (in
+brackets: the smallest); every round has every row, in an order that changes.
 
 * **up, down**: of one message, while as many come as can be.
 * **burst**: {UP_PER_S} up and {DOWN_PER_S} down of these, a second of a session.
 * **paced**: of a session-second in real time, both ways at once. A process that wakes up for each
-  message pays more for the wake (clock speed, scheduler, selector) than for the message; that is
-  the same for everyone, and with more sessions there are fewer wakes for each.
+  message runs code that is no longer in the caches, and asks the selector each time; with more
+  sessions there are fewer wakes for each.
 * **×**: how many times as much as ours, the median over the rounds; of what is paced, without the
   bench's own clock, which wakes up for every block and has a row of its own.
 """
