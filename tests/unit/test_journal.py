@@ -215,6 +215,21 @@ def test_an_answer_clears_its_question_and_not_the_next_one():
     assert take_all(journal) == [b"next question"]
 
 
+def test_behind_a_long_file_the_microphone_is_kept_as_long_as_before_it():
+    journal = Journal(max_kept_live_s=1.0)
+    file = [b"file %d" % number for number in range(3_000)]
+    voice = [b"voice %d" % number for number in range(200)]
+    for packet in voice[:30]:
+        journal.put_written(packet, live_s=0.02)
+    for packet in file:
+        journal.put_written(packet)
+    for packet in voice[30:]:
+        journal.put_written(packet, live_s=0.02)
+    assert journal.forgotten == 150
+    journal.rewind(send_again=True)
+    assert take_all(journal) == file + voice[150:]
+
+
 def test_numbers_begin_anew_with_each_connection():
     journal = filled(b"a", b"b", b"c")
     take_all(journal)

@@ -114,6 +114,7 @@ class Journal:
         self._asked: deque[_Entry] = deque()
         self._since: deque[_Entry] = deque()
         self._since_live_s = 0.0
+        self._lead = 0  # so many at the head of these are known to be no live audio
         self._kept_bytes = 0
         self._kept_questions = 0
         # Typed, not answered, and not to be sent again.
@@ -334,7 +335,7 @@ class Journal:
         Args:
             handed: So many messages of this connection are; None: all.
         """
-        since, self._since = self._since, deque()
+        since, self._since, self._lead = self._since, deque(), 0
         for entry in since:
             later = handed is not None and entry.number > handed
             (self._since if later else self._asked).append(entry)
@@ -352,7 +353,7 @@ class Journal:
         """
         self._forgotten_words.clear()
         asked, self._asked = self._asked, deque()
-        since, self._since = self._since, deque()
+        since, self._since, self._lead = self._since, deque(), 0
         # What stays keeps its place: a handle knows all up to one of them.
         for entry in asked:
             if not self._settle(entry):
@@ -367,6 +368,7 @@ class Journal:
         self._asked.clear()
         self._since.clear()
         self._since_live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
+        self._lead = 0
 
     def rewind(self, *, send_again: bool) -> list[Words]:
         """The connection is lost: begin the next one with what it may have to get.
@@ -456,19 +458,21 @@ class Journal:
         entry = queue[at]
         del queue[at]
         self._take_off(entry)
-        if queue is self._since and (entry.known or not self._transparent):
+        if queue is not self._since:
+            return
+        if at < self._lead:
+            self._lead -= 1
+        if entry.known or not self._transparent:
             self._since_live_s -= entry.live_s
 
     def _forget_live(self) -> None:
         while self._since_live_s > self._max_kept_live_s:
-            at = 0 if self._since[0].live_s else _first_live(self._since)
-            self._forget(self._since, at)
+            # Behind a long file there are thousands, and this is done for every packet.
+            while not self._since[self._lead].live_s:
+                self._lead += 1
+            self._forget(self._since, self._lead)
             self.forgotten += 1
 
 
 def _spared(entry: _Entry, known: bool, answered: bool) -> bool:
     return entry.again and ((known and entry.known) or (answered and entry.answered))
-
-
-def _first_live(entries: deque[_Entry]) -> int:
-    return next(at for at, entry in enumerate(entries) if entry.live_s)
