@@ -70,7 +70,6 @@ class UserAudio:
         """Packets that were sent so far."""
         self._driver = driver
         self._packet_ms = packet_ms
-        self._packet_s = packet_ms / 1000
         self._pace = Pace()
         self._live_s = 0.0  # of a packet; 0.0: the audio is not live
         self._uplink: _native.Uplink | None = None
@@ -96,8 +95,7 @@ class UserAudio:
         ):
             return False
         packets = self._uplink.push(pcm, now_us=_NO_TIME_US)
-        live = self._pace.is_live(shape[0] / rate_hz, self._driver.clock())
-        self._live_s = self._packet_s if live else 0.0
+        self._judge(shape[0] / rate_hz)
         self._driver.send_clear(packets, self._live_s)
         self.sent_packets += len(packets)
         return True
@@ -119,8 +117,7 @@ class UserAudio:
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         async with self._turn():
             uplink = await self._uplink_for(rate_hz, channels)
-            live = self._pace.is_live(len(samples) / rate_hz, self._driver.clock())
-            self._live_s = self._packet_s if live else 0.0
+            self._judge(len(samples) / rate_hz)
             step = max(1, int(rate_hz * _SLICE_S))
             try:
                 for start in range(0, len(samples), step):
@@ -174,6 +171,11 @@ class UserAudio:
             await self._driver.outbox.room(realtime=True)  # cancelled here, it is all still there
             for packet in self._uplink.flush():
                 self._send_packet(packet)
+
+    def _judge(self, duration_s: float) -> None:
+        """Look at the pace at which a block comes."""
+        live = self._pace.is_live(duration_s, self._driver.clock())
+        self._live_s = self._packet_ms / 1000 if live else 0.0
 
     def _send_packet(self, packet: bytes) -> None:
         self._driver.send_audio(packet, self._live_s, waits=True)
