@@ -1,6 +1,7 @@
 """The session's state machine: every way in, every way out, in simulated time."""
 
 import json
+import math
 
 import msgspec
 import pytest
@@ -169,6 +170,24 @@ def test_malformed_messages_are_notices_and_the_session_goes_on(data):
     assert isinstance(notice, Notice)
     feed(protocol, written("still here"))
     assert messages_of(protocol)[0].text == "still here"
+
+
+def test_audio_beside_a_null_is_audio_however_often_it_comes():
+    protocol = ready()
+    turn = {"role": None, "parts": [*audio(960)["serverContent"]["modelTurn"]["parts"]]}
+    for _ in range(2):  # each begins a turn, which is looked at more closely than its middle
+        feed(protocol, {"serverContent": {"modelTurn": turn}}, DONE)
+    heard = [message.audio for message in messages_of(protocol) if message.audio is not None]
+    assert [len(audio) for audio in heard] == [960] * 2
+
+
+@pytest.mark.parametrize(("digits", "value"), [("9" * 4_301, math.inf), ("9" * 4_300, None)])
+def test_integers_of_any_length_in_unknown_members_are_passed_on(digits, value):
+    protocol = ready()
+    protocol.receive(f'{{"news": [{digits}, -{digits}]}}', 1.0)
+    (message,) = messages_of(protocol)
+    number = int(digits) if value is None else value
+    assert message.raw == {"news": [number, -number]}
 
 
 def test_empty_shells_are_no_messages_but_unknown_members_are():
@@ -400,7 +419,7 @@ def test_every_command_has_its_message():
                 "functionResponses": [{"id": "1", "name": "f", "response": {"output": 1}}]
             }
         },
-        {"contextUpdate": {"systemInstruction": part, "tools": {}}},
+        {"contextUpdate": {"systemInstruction": part, "tools": {"tools": []}}},
         {"contextUpdate": {"tools": {"tools": [{"googleSearch": {}}]}}},
         {"clientContent": {"turnComplete": True}},
         {"own": 1},

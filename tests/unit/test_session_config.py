@@ -307,11 +307,38 @@ def test_an_unknown_voice_is_refused_with_all_thirty_names():
         ({"response_modalities": ["IMAGE"]}, "IMAGE"),
         ({"media_resolution": "tiny"}, "media_resolution"),
         ({"turn_coverage": "all"}, "turn_coverage"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"top_p": float("inf")}, "top_p is inf"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, named):
     with pytest.raises(ValueError, match=named):
         LiveGenerationConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("key", "environment", "noted"),
+    [
+        (KEY, "", True),
+        (KEY, "v1alpha", False),
+        ("auth_tokens/one", "", False),
+        (lambda: KEY, "", True),
+        (lambda: KEY, "v1alpha", False),
+        (None, "", True),
+    ],
+)
+def test_what_a_version_of_the_api_does_not_know_is_noted_of_the_version_that_is_used(
+    key, environment, noted, monkeypatch
+):
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", environment)
+    model = LiveModel(
+        "gemini-2.5-flash-native-audio-latest",
+        backend=GoogleAI(api_key=key),
+        config=LiveGenerationConfig(proactive_audio=True),
+    )
+    assert any("v1alpha" in note for note in model.notes) is noted
 
 
 def test_without_strict_modalities_are_sent_as_they_are():

@@ -287,6 +287,7 @@ def test_durations(text, seconds):
         ("", True),
         (',"role":"model"', True),
         (',"role":"model","mood":"calm"', False),
+        (',"role":null', False),
     ],
 )
 def test_nothing_but_audio_is_told_from_audio_beside_something_unknown(beside, expected):
@@ -297,4 +298,4 @@ def test_nothing_but_audio_is_told_from_audio_beside_something_unknown(beside, e
         assert decoded.only_audio is expected
         assert decoded.audio == (AudioPart(rate_hz=24_000, pcm=bytes(2)),)
         assert decoded.message.server_content.model_turn.parts[0].inline_data.data == ""
-        assert ("mood" in decoded.raw["serverContent"]["modelTurn"]) is not expected
+        assert ("mood" in decoded.raw["serverContent"]["modelTurn"]) is ("mood" in beside)

@@ -28,6 +28,7 @@ from antiphon.wire import (
     SessionResumption,
     Setup,
     VertexAI,
+    api_version_of,
     check_setup,
     encode_client_message,
     profile_of,
@@ -131,7 +132,7 @@ class LiveModel:
             setup,
             self.name,
             service=service_of(self.backend),
-            api_version=getattr(self.backend, "api_version", ""),
+            api_version=api_version_of(self.backend),
             location=getattr(self.backend, "location", None) or "",
         )
         refused = [problem for problem in problems if problem.refused]

@@ -63,6 +63,7 @@ from antiphon.wire.endpoints import (
     FirebaseAI,
     GoogleAI,
     VertexAI,
+    api_version_of,
     service_of,
 )
 from antiphon.wire.media_type import (
@@ -190,6 +191,7 @@ __all__ = [
     "VoiceActivityDetectionSignal",
     "VoiceConfig",
     "VoiceConsentSignature",
+    "api_version_of",
     "as_turns",
     "base64_to_bytes",
     "bytes_to_base64",

@@ -317,7 +317,7 @@ class ToolResponse(_OpenWire):
 class ToolsUpdate(_OpenWire):
     """New tools; an empty list clears them."""
 
-    tools: list[Tool] = []
+    tools: list[Tool] | None = None
 
 
 class ContextUpdate(_OpenWire):

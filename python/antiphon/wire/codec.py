@@ -1,7 +1,8 @@
 """Bytes to typed messages and back.
 
-Reading follows proto3 JSON as the service does: camelCase or snake_case, ``null`` as unset,
-64-bit integers as text or number, either base64 alphabet, padded or not.
+Reading follows proto3 JSON as the service does: ``null`` as unset, 64-bit integers as text or
+number, either base64 alphabet, padded or not. Clients may write camelCase or snake_case; the
+service itself writes camelCase, and what it sends is not searched for other names.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def decode_server_message(data: bytes | str, secrets: Sequence[str] = ()) -> Dec
     message = None
     if not (only_audio := rest in _only_audio):
         message = _read(rest, raw, secrets)
-        only_audio = bool(parts) and len(rest) <= _MAX_KNOWN_BYTES and _is_only_audio(rest)
+        # Whoever wants to see it after all reads it in one way: not with nulls.
+        short = len(rest) <= _MAX_KNOWN_BYTES and b"null" not in rest
+        only_audio = bool(parts) and short and _is_only_audio(rest)
         if only_audio:
             if len(_only_audio) == _MAX_KNOWN:
                 _only_audio.clear()

@@ -23,7 +23,7 @@ from antiphon.wire.addresses import parse_base_url
 from antiphon.wire.google_credentials import GoogleCredentials
 from antiphon.wire.secret import Credential, HiddenText, RunBlocking, Secret, bare
 
-__all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI", "service_of"]
+__all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI", "api_version_of", "service_of"]
 
 _SERVICE_GOOGLE = "google.ai.generativelanguage"
 _SERVICE_VERTEX = "google.cloud.aiplatform"
@@ -186,6 +186,17 @@ class GoogleAI(_Backend, frozen=True, kw_only=True):
     def uses_token(self) -> bool:
         """Whether the key is an ephemeral token."""
         return self._key().startswith(_TOKEN_PREFIX)
+
+    @property
+    def known_version(self) -> str:
+        """The version of the API, as far as the key is known now."""
+        held = Secret.of(self.api_key)
+        try:
+            if not (held and held.is_function) and self.uses_token:
+                return "v1alpha"
+        except AuthError:  # there is none yet
+            pass
+        return self._version("v1beta")
 
     def url(self) -> str:
         """The WebSocket URL, without any secret.
@@ -458,6 +469,13 @@ def service_of(backend: Backend) -> str:
     if isinstance(backend, FirebaseAI):
         return "google" if backend.location is None else "vertex"
     return "vertex" if isinstance(backend, VertexAI) else ""
+
+
+def api_version_of(backend: Backend) -> str:
+    """The version of the API behind a backend, as far as it is known; or empty."""
+    if isinstance(backend, GoogleAI):
+        return backend.known_version
+    return getattr(backend, "api_version", "")
 
 
 def _version() -> str:

@@ -381,8 +381,16 @@ class DecodedMessage(msgspec.Struct, gc=False):
         try:
             value = msgspec.json.decode(self.json)
         except msgspec.ValidationError:  # a number that no double holds: JSON allows it
-            value = json.loads(self.json)
+            value = json.loads(self.json, parse_int=_number)
         return value
+
+
+def _number(digits: str) -> int | float:
+    """An integer; one of thousands of digits, which Python refuses to read, as a float."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def parse_duration_s(text: str) -> float:

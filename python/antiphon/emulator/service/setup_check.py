@@ -102,7 +102,7 @@ class Configuration:
         if update.system_instruction is not None:
             changed = replace(changed, system_instruction=_text_of(update.system_instruction))
         if update.tools is not None:
-            functions = declared_functions(update.tools.tools, changed.model)
+            functions = declared_functions(update.tools.tools or [], changed.model)
             changed = replace(changed, functions=functions)
         return changed
 
