@@ -327,6 +327,32 @@ def test_what_goes_again_is_not_dropped_and_does_not_count_as_waiting():
     assert take_all(journal) == [b"0", b"1", b"2", b"3", b"5", b"6", b"7", b"8"]
 
 
+def test_of_what_is_too_much_the_oldest_goes_whatever_it_is():
+    """A handle knows all up to one of them, so that nothing between may be missing."""
+    for first, second in ((0.0, 0.02), (0.02, 0.0)):
+        journal = Journal(max_kept_bytes=9)
+        for message, live_s in ((b"first", first), (b"other", second)):
+            journal.put(message, live_s=live_s)
+        take_all(journal)
+        journal.rewind(send_again=True)
+        assert take_all(journal) == [b"other"]
+
+
+def test_what_a_session_knows_stays_in_its_order_for_one_that_does_not():
+    messages = [str(number).encode() for number in range(6)]
+    journal = Journal()
+    for number, message in enumerate(messages):
+        journal.put(message, live_s=0.02 * (number % 2))
+    take_all(journal)
+    journal.acknowledge(5)
+    journal.rewind(send_again=True)
+    journal.leave_out(known=True, answered=False)
+    assert take_all(journal) == messages[5:]
+    journal.rewind(send_again=True)
+    journal.leave_out(known=False, answered=True)
+    assert take_all(journal) == messages
+
+
 def test_what_is_kept_has_a_bound_in_bytes_and_in_live_seconds():
     journal = filled(b"12345", b"67890", max_kept_bytes=9)
     take_all(journal)
@@ -338,6 +364,17 @@ def test_what_is_kept_has_a_bound_in_bytes_and_in_live_seconds():
     take_all(journal)
     journal.rewind(send_again=True)
     assert (journal.forgotten, journal.going_again()) == (1, 2)
+
+
+def test_what_came_after_a_question_that_is_marked_late_has_its_bound_too():
+    journal = filled(b"question", max_kept_live_s=0.5)
+    for number in range(4):
+        journal.put(str(number).encode(), asks=False, realtime=True, live_s=0.25)
+        take_all(journal)
+        journal.mark_question(1)
+    assert journal.forgotten == 2
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"question", b"2", b"3"]
 
 
 def test_a_question_is_kept_however_long_the_microphone_stays_open():

@@ -8,6 +8,7 @@ every message is kept until neither could ask for it. What was *not* handed over
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -53,7 +54,8 @@ class _Entry(msgspec.Struct, gc=False):
     answered: bool = False
     """It is part of what is told to a session without the handle."""
     number: int = 0
-    """Which message of its connection it was, from 1; 0 before that."""
+    """Which message of its connection it was, from 1; less, for what is kept and was none of it.
+    What is kept has it in its order."""
 
     @property
     def droppable_s(self) -> float:
@@ -110,11 +112,12 @@ class Journal:
         # Realtime input that has to wait for the result of a function.
         self._held: deque[_Entry] | None = None
         self._in_hand: _Entry | None = None
-        # What was handed over: the question of the answer under way, and what came after it.
+        # What was handed over: the question of the answer under way, and what came after it, live
+        # audio by itself: it is what goes first, and may lie behind all of a long file.
         self._asked: deque[_Entry] = deque()
         self._since: deque[_Entry] = deque()
-        self._since_live_s = 0.0
-        self._lead = 0  # so many at the head of these are known to be no live audio
+        self._live: deque[_Entry] = deque()
+        self._live_s = 0.0
         self._kept_bytes = 0
         self._kept_questions = 0
         # Typed, not answered, and not to be sent again.
@@ -253,12 +256,12 @@ class Journal:
         """
         typed: list[Words] = []
         unsent, self._unsent = self._unsent, deque()
-        for entry in unsent:
+        for number, entry in enumerate(unsent, 1 - len(unsent)):
             if not _spared(entry, known, answered):
                 entry.known = False
                 self._unsent.append(entry)
             elif not entry.answered:
-                entry.number = 0
+                entry.number = number
                 self._keep(entry)
                 typed += entry.typed
         return typed
@@ -307,14 +310,14 @@ class Journal:
 
     def acknowledge(self, consumed: int) -> None:
         """A handle came that knows the first ``consumed`` messages of this connection."""
-        for queue in (self._asked, self._since):
+        for queue in (self._asked, self._since, self._live):
             for entry in queue:
                 if entry.number > consumed:
                     break
                 if not entry.known:
                     entry.known = True
-                    if self._transparent and queue is self._since:
-                        self._since_live_s += entry.live_s
+                    if self._transparent and queue is self._live:
+                        self._live_s += entry.live_s
         while self._asked and self._asked[0].known and self._asked[0].answered:
             self._forget(self._asked)
         self._forget_live()
@@ -335,12 +338,15 @@ class Journal:
         Args:
             handed: So many messages of this connection are; None: all.
         """
-        since, self._since, self._lead = self._since, deque(), 0
+        since = self._in_order()
+        self._since.clear()
+        self._live.clear()
+        self._live_s = 0.0
         for entry in since:
-            later = handed is not None and entry.number > handed
-            (self._since if later else self._asked).append(entry)
-        live = (each.live_s for each in self._since if each.known or not self._transparent)
-        self._since_live_s = sum(live)
+            if handed is not None and entry.number > handed:
+                self._put_since(entry)
+            else:
+                self._asked.append(entry)
 
     def forget_question(self, was_awaited: Callable[[_Results], bool] = lambda _: False) -> None:
         """The answer is complete: its question is not to be sent again.
@@ -353,7 +359,7 @@ class Journal:
         """
         self._forgotten_words.clear()
         asked, self._asked = self._asked, deque()
-        since, self._since, self._lead = self._since, deque(), 0
+        since, self._since = self._since, deque()
         # What stays keeps its place: a handle knows all up to one of them.
         for entry in asked:
             if not self._settle(entry):
@@ -367,8 +373,8 @@ class Journal:
         """None of what was handed over is to be sent again."""
         self._asked.clear()
         self._since.clear()
-        self._since_live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
-        self._lead = 0
+        self._live.clear()
+        self._live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
 
     def rewind(self, *, send_again: bool) -> list[Words]:
         """The connection is lost: begin the next one with what it may have to get.
@@ -378,7 +384,7 @@ class Journal:
         Returns:
             What was typed, and is not answered, but is no longer kept to be sent again.
         """
-        kept = [each for each in (*self._asked, *self._since) if send_again or each.needed]
+        kept = [each for each in (*self._asked, *self._in_order()) if send_again or each.needed]
         self._unsent = deque(entry for entry in self._unsent if not entry.once)
         if self._in_hand is not None and not self._in_hand.once:
             self._unsent.appendleft(self._in_hand)
@@ -426,10 +432,11 @@ class Journal:
         if entry.once:
             return
         self._keep(entry)
-        if self._since_live_s > self._max_kept_live_s:
+        if self._live_s > self._max_kept_live_s:
             self._forget_live()
         while self._kept_bytes > self._max_kept_bytes:
-            oldest = self._asked or self._since
+            since = (queue for queue in (self._since, self._live) if queue)
+            oldest = self._asked or min(since, key=lambda queue: queue[0].number)
             self._forgotten_words += oldest[0].typed
             self._forget(oldest)
             self.forgotten += 1
@@ -437,9 +444,19 @@ class Journal:
     def _keep(self, entry: _Entry) -> None:
         self._kept_bytes += len(entry.message)
         self._kept_questions += entry.open_question
-        self._since.append(entry)
+        self._put_since(entry)
+
+    def _put_since(self, entry: _Entry) -> None:
+        if not entry.live_s:
+            self._since.append(entry)
+            return
+        self._live.append(entry)
         if entry.known or not self._transparent:
-            self._since_live_s += entry.live_s
+            self._live_s += entry.live_s
+
+    def _in_order(self) -> list[_Entry]:
+        """What came after the question."""
+        return list(heapq.merge(self._since, self._live, key=lambda entry: entry.number))
 
     def _settle(self, entry: _Entry) -> bool:
         """The answer to it has ended; returns whether it is no longer kept."""
@@ -454,23 +471,15 @@ class Journal:
         self._kept_bytes -= len(entry.message)
         self._kept_questions -= entry.open_question
 
-    def _forget(self, queue: deque[_Entry], at: int = 0) -> None:
-        entry = queue[at]
-        del queue[at]
+    def _forget(self, queue: deque[_Entry]) -> None:
+        entry = queue.popleft()
         self._take_off(entry)
-        if queue is not self._since:
-            return
-        if at < self._lead:
-            self._lead -= 1
-        if entry.known or not self._transparent:
-            self._since_live_s -= entry.live_s
+        if queue is self._live and (entry.known or not self._transparent):
+            self._live_s -= entry.live_s
 
     def _forget_live(self) -> None:
-        while self._since_live_s > self._max_kept_live_s:
-            # Behind a long file there are thousands, and this is done for every packet.
-            while not self._since[self._lead].live_s:
-                self._lead += 1
-            self._forget(self._since, self._lead)
+        while self._live_s > self._max_kept_live_s:
+            self._forget(self._live)
             self.forgotten += 1
 
 
