@@ -338,6 +338,62 @@ def test_of_what_is_too_much_the_oldest_goes_whatever_it_is():
         assert take_all(journal) == [b"other"]
 
 
+def test_of_what_is_too_much_a_question_goes_last():
+    journal = Journal(max_kept_bytes=35)
+    journal.put(b"history", asks=False, needed=True)
+    journal.put(b"question")
+    for number in range(10):
+        journal.put(b"part of a file" + str(number).encode(), asks=False, realtime=True)
+    take_all(journal)
+    assert (journal.given_up, journal.forgotten) == (9, 9)
+    assert journal.unanswered
+    assert not journal.lost_question
+    journal.put(b"another question")
+    take_all(journal)
+    assert not journal.lost_question
+    journal.put(b"one more")
+    journal.put(b"and one")
+    take_all(journal)
+    assert journal.lost_question
+    assert (journal.given_up, journal.forgotten) == (12, 12)
+    journal.rewind(send_again=True)
+    assert take_all(journal) == [b"another question", b"one more", b"and one"]
+    assert not journal.lost_question
+
+
+def test_of_images_the_last_ones_go_again_and_all_of_a_question():
+    journal = Journal()
+
+    def show(numbers):
+        for number in numbers:
+            journal.put(f"image {number}".encode(), asks=False, realtime=True, still=True)
+            journal.put(f"words {number}".encode())
+            take_all(journal)
+
+    show(range(12))
+    journal.mark_question()
+    show(range(12, 40))
+    assert journal.forgotten == 20
+    journal.rewind(send_again=True)
+    again = [message.decode() for message in take_all(journal)]
+    assert again[0] == "words 0"
+    shown = [int(message.split()[1]) for message in again if message.startswith("image")]
+    assert shown == [*range(2, 12), *range(30, 40)]
+    assert len(again) == 60
+
+
+def test_transparent_images_are_kept_until_they_are_known():
+    journal = Journal(transparent=True)
+    for number in range(15):
+        journal.put(str(number).encode(), asks=False, realtime=True, still=True)
+        take_all(journal)
+    assert journal.forgotten == 0
+    journal.acknowledge(2)
+    assert journal.forgotten == 2
+    journal.rewind(send_again=True)
+    assert journal.going_again() == 13
+
+
 def test_what_a_session_knows_stays_in_its_order_for_one_that_does_not():
     messages = [str(number).encode() for number in range(6)]
     journal = Journal()

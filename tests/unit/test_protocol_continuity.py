@@ -550,3 +550,57 @@ def test_live_audio_that_waits_too_long_is_dropped_and_told():
     assert session.happened() == [UserAudioDropped(1.0), UserAudioDropped(2.0)]
     assert session.protocol.dropped_user_audio_s == 2.0
     assert len(session.connect()[1]) == 30
+
+
+# ---------------------------------------------------------------------- limits
+
+
+def test_what_was_too_much_to_be_sent_again_is_told():
+    session = Session()
+    session.feed(handle("h"))
+    session.say("What is said here?")
+    part = bytes(2**20)
+    for _ in range(70):
+        session.protocol.send_audio_message(part)
+        session.protocol.data_to_send()
+    session.lose()
+    session.protocol.start(session.now)
+    session.protocol.data_to_send()
+    session.feed(READY)
+    resumed = session.happened()[-1]
+    assert (resumed.sent_again, resumed.given_up) == (64, 7)
+
+
+def test_of_a_camera_the_last_images_go_again():
+    session = Session()
+    session.feed(handle("h"))
+    for number in range(40):
+        session.protocol.send_video(str(number).encode(), "image/jpeg")
+        session.sent()
+    session.lose()
+    session.connect()
+    resumed = session.happened()[-1]
+    assert (resumed.sent_again, resumed.given_up) == (10, 0)
+
+
+def test_interrupted_without_a_connection_the_rest_is_asked_all_the_same():
+    """What was cut off is not; a history and what was said later are."""
+    session = Session()
+    session.protocol.send_history([Content(role="user", parts=[Part(text="I am Ann")])])
+    session.sent()
+    session.say("one")
+    session.feed(audio())
+    session.say("two")
+    session.lose()
+    session.protocol.interrupt()
+    session.protocol.send_text("three")
+    _, sent = session.connect()
+    assert [next(iter(message)) for message in sent] == ["clientContent", *["realtimeInput"] * 2]
+    assert sent[1:] == [text("two"), text("three")]
+    ended = session.happened()[-1].message
+    assert (ended.turn, ended.interrupted, ended.turn_complete) == (1, True, True)
+    session.feed(audio(), DONE)
+    session.lose()
+    session.protocol.interrupt()  # nothing was cut off this time
+    session.connect()
+    assert isinstance(session.happened()[-1], Resumed)

@@ -1,5 +1,6 @@
 """When a session moves to another connection: at a pause, and before the service cuts it."""
 
+import pytest
 from continuity_support import AUDIO, Session, go_away, handle, moved, text, tool_call
 from live_script import DONE, audio, content, spoken, written
 
@@ -98,6 +99,22 @@ def test_what_goes_again_is_not_waited_for_until_the_connection_is_cut():
     session.wait(46)
     assert not moved(session)
     session.wait(2)
+    assert moved(session)
+
+
+@pytest.mark.parametrize("send_again", [True, False])
+def test_a_file_that_is_being_sent_is_not_cut_in_two_while_there_is_time(send_again):
+    session = Session(send_again=send_again)
+    session.feed(handle("h"))
+    session.now = 100.0
+    session.protocol.sending += 1
+    session.protocol.send_audio_message(AUDIO)
+    session.sent()
+    session.feed(go_away(50))
+    session.wait(10)
+    assert not moved(session)
+    session.protocol.sending -= 1
+    session.wait(0)
     assert moved(session)
 
 

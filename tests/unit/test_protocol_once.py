@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from antiphon.errors import ConnectError
-from antiphon.protocol import Closed, Continuity, Reconnect, SessionProtocol, State
+from antiphon.protocol import AnswerCut, Closed, Continuity, Reconnect, SessionProtocol, State
 from antiphon.wire import (
     Blob,
     Content,
@@ -246,18 +246,21 @@ def test_an_answer_that_begins_before_words_have_left_is_not_theirs():
 
 
 def test_words_that_are_too_many_to_be_sent_again_are_told_all_the_same():
-    """Of two questions with 9 MiB of pictures each, one is kept."""
+    """Of two questions with 33 MiB of pictures each, one is kept."""
     protocol = SessionProtocol(Setup(), continuity=Continuity())
     protocol.start(0.0)
     protocol.data_to_send()
     protocol.receive(b'{"setupComplete": {}}', 0.0)
-    picture = Part(inline_data=Blob(mime_type="image/jpeg", data="A" * 9 * 2**20))
+    picture = Part(inline_data=Blob(mime_type="image/jpeg", data="A" * 33 * 2**20))
     for text in ("First?", "Second?"):
         protocol.send_content([Content(role="user", parts=[picture, Part(text=text)])])
         protocol.data_to_send()
     told = []
     for now in (20.0, 40.0):
+        protocol.events()
         protocol.connection_lost(1006, "", now)
+        cuts = [event for event in protocol.events() if isinstance(event, AnswerCut)]
+        assert cuts == ([AnswerCut(None, 0.0, asked_again=False)] if now == 20.0 else [])
         protocol.start(now)
         protocol.receive(b'{"setupComplete": {}}', now)
         sent = [json.loads(message) for message in protocol.data_to_send()]

@@ -1,12 +1,15 @@
 """Sessions that outlive their connections: the real session and the real server together."""
 
 import asyncio
+import contextlib
 
+import numpy as np
 import pytest
 from live_script import ScriptedConnector, Server, model_for, nothing_left_behind
 from world_support import SETTINGS, in_memory, over_sockets, small_server
 
 from antiphon import Continuity, LiveModel, ToolResult
+from antiphon.channel import ChannelClosed
 from antiphon.emulator import Call, CallableBrain, Reply, Settings
 from antiphon.emulator.faults import Close, Drop, HalfOpen, RefusedResume, WithheldHandle
 from antiphon.errors import AuthError, ConnectError, QuotaError, SessionClosed
@@ -141,6 +144,59 @@ def test_ask_returns_what_came_of_an_answer_that_is_not_given_again():
     assert watched.only(AnswerCut) == AnswerCut(1, 0.68, asked_again=False)
     assert reply.cut
     assert (reply.turn, reply.audio_s) == (1, pytest.approx(0.68))
+
+
+def test_an_answer_that_is_interrupted_between_two_connections_is_not_given_again():
+    async def ask(watched):
+        session = watched.session
+        messages = session.receive()
+        asking = asyncio.create_task(session.ask(QUESTION))
+        async for message in messages:
+            if message.answer_cut is not None:
+                break
+        await session.interrupt()
+        before = await asking
+        await asyncio.sleep(5.0)
+        after = await session.ask("And now?")
+        came = []
+        async for message in messages:
+            came.append(message)
+            if message.turn_complete and message.turn == after.turn:
+                break
+        return before, after, came
+
+    _, watched, (before, after, came) = in_world(ask, Drop(session=0, kind="audio", number=3))
+    assert watched.kinds() == ["ConnectionLost", "AnswerCut", "Resumed"]
+    assert (before.turn, before.interrupted, before.audio_s) == (1, True, 0.0)
+    assert (after.turn, after.interrupted) == (2, False)
+    assert "And now?" in after.text
+    assert QUESTION not in after.text
+    assert sum(message.audio_duration_s for message in came) == pytest.approx(after.audio_s)
+
+
+def test_a_planned_move_at_most_once_does_not_cut_a_file_in_two():
+    got = []
+
+    async def script(server):
+        got.append(0)
+        await server.accept()
+        await server.say({"sessionResumptionUpdate": {"newHandle": "h", "resumable": True}})
+        with contextlib.suppress(ChannelClosed):
+            while True:
+                message = await server.hear()
+                got[-1] += "audio" in message.get("realtimeInput", {})
+                if len(got) == 1 and got[0] == 100:
+                    await server.say({"goAway": {"timeLeft": "50s"}})
+
+    async def main():
+        policy = Continuity(send_again=False)
+        async with model_for(script, continuity=policy, max_messages=4).connect() as session:
+            await asyncio.sleep(20)
+            await session.send_audio_realtime(np.ones(16_000 * 10, np.int16))
+            await asyncio.sleep(1)
+
+    run_in_virtual_time(main())
+    assert got == [500, 0]
 
 
 def test_a_refused_handle_leads_to_a_new_session_that_was_told_what_was_said():

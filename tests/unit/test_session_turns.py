@@ -130,6 +130,49 @@ def test_ask_waits_for_its_own_answer_when_another_turn_is_still_open():
     in_session(script, use)
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [[content(interrupted=True), DONE], [content(interrupted=True, turnComplete=True)]],
+)
+@pytest.mark.parametrize("before", [0, 1])
+def test_ask_waits_for_its_own_answer_when_it_interrupts_one_that_has_not_begun(before, ends):
+    async def script(server):
+        await server.accept()
+        for _ in range(before):
+            await server.hear()
+            await server.say(spoken("Hello."), audio(), DONE)
+        await server.hear()
+        await server.hear()
+        await server.say(*ends, written("to the second"), DONE)
+        await server.hear_all()
+
+    async def use(session):
+        for _ in range(before):
+            await session.ask("zero")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await session.ask("first")
+        return await session.ask("second")
+
+    reply, _ = in_session(script, use)
+    assert (reply.turn, reply.text, reply.interrupted) == (before + 1, "to the second", False)
+
+
+def test_of_two_that_ask_at_once_both_get_the_same_answer():
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.hear()
+        await server.say(content(interrupted=True), DONE, written("to both"), DONE)
+        await server.hear_all()
+
+    async def use(session):
+        return await asyncio.gather(session.ask("one"), session.ask("two"))
+
+    replies, _ = in_session(script, use)
+    assert [reply.text for reply in replies] == ["to both"] * 2
+
+
 def test_ask_is_not_misled_by_turns_of_before():
     async def script(server):
         await server.accept()

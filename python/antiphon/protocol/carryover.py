@@ -60,7 +60,11 @@ class Carryover:
         self._transparent = transparent
         # At least once: nothing says that what a handle should know had arrived before it came.
         self._trusts_handle = transparent or not policy.send_again
+        self.given_up = 0
+        """Messages of what was asked, or said after it, that were too much to be sent again."""
         self._left_turn = 0
+        self._cut_turn = 0  # that was cut off, and is not begun again
+        self._unwanted = False  # … nor is it to be
         self._asked_late = 0  # so many messages were handed over before the answer to them spoke
 
     def remembered(self, update: SessionResumptionUpdate) -> None:
@@ -75,7 +79,7 @@ class Carryover:
         """What was asked so far is what it answers."""
         self._history.mark_question()
         self._journal.mark_question()
-        self._asked_late = 0
+        self._asked_late = self._cut_turn = 0
 
     def late_words_end(self) -> None:
         """The turn that words began goes on: with the answer to what was asked since, it seems.
@@ -100,14 +104,32 @@ class Carryover:
 
     def move(self, now: float) -> LiveServerMessage | None:
         """The connection is given up. Returns the end of a turn of words alone, if one is open."""
-        unanswered = self._journal.unanswered
+        unanswered, lost = self._journal.unanswered, self._journal.lost_question
         self._leave()
+        if lost:
+            return self._cut_answer(now, asked_again=False)
         if not (self._has_turns and self._turns.only_words):
             return None
         return self._cut_answer(now, asked_again=True) if unanswered else self._end_of_turn(now)
 
+    def interrupt(self) -> None:
+        """There is no connection. The answer that the last one cut off is not to be given again."""
+        if self._cut_turn:
+            self._unwanted = True
+            self._history.typed(self._journal.drop_cut())
+
+    def interrupted(self, now: float) -> LiveServerMessage | None:
+        """There is a connection again. Returns the end of what was interrupted meanwhile."""
+        turn, self._cut_turn = self._cut_turn, 0
+        unwanted, self._unwanted = self._unwanted, False
+        if not unwanted:
+            return None
+        ended = ServerContent(interrupted=True, turn_complete=True)
+        return LiveServerMessage.local(ended, TurnMarks(turn=turn, answer_ends=True), now=now)
+
     def _leave(self) -> None:
         turns = self._turns
+        self.given_up = self._journal.given_up if self.asks_again else 0
         self._left_turn = turns.turn if turns.open or turns.goes_on else 0
         self._asked_late = 0
         forgotten = self._journal.rewind(send_again=self.asks_again)
@@ -127,14 +149,16 @@ class Carryover:
         complete = turns.generated or (turns.open and turns.interrupted)
         if complete:
             self.answered()
-        unanswered = self._journal.unanswered
+        unanswered, lost = self._journal.unanswered, self._journal.lost_question
         self._leave()
         if complete:
             return self._end_of_turn(now)
         goes_again = self._journal.going_again(
             known=with_handle and self._trusts_handle, answered=not with_handle
         )
-        asked_again = self.asks_again and goes_again > 0
+        asked_again = self.asks_again and goes_again > 0 and not lost
+        if asked_again and (turns.open or turns.goes_on):
+            self._cut_turn = turns.turn
         if turns.open or turns.goes_on or (unanswered and not asked_again):
             return self._cut_answer(now, asked_again=asked_again)
         return None

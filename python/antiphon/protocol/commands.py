@@ -64,6 +64,8 @@ class Commands:
         self.turns = TurnTracker()
         self.profile = profile_of(setup.model)
         """What the model accepts."""
+        self.sending = 0
+        """Sends of audio that are under way."""
         self._setup = setup
         self._journal = journal
         self.audio_written = journal.put_written
@@ -125,7 +127,7 @@ class Commands:
     def send_video(self, data: bytes, mime_type: str) -> None:
         """One still image."""
         blob = Blob(mime_type=mime_type, data=bytes_to_base64(data))
-        self._input(RealtimeInput(video=blob), asks=False)
+        self._input(RealtimeInput(video=blob), asks=False, still=True)
 
     def activity_start(self) -> None:
         """The user begins to speak; only with automatic detection disabled."""
@@ -233,11 +235,16 @@ class Commands:
         self._provoke()
 
     def _input(
-        self, given: RealtimeInput, *, asks: bool = True, typed: Sequence[Words] = ()
+        self,
+        given: RealtimeInput,
+        *,
+        asks: bool = True,
+        typed: Sequence[Words] = (),
+        still: bool = False,
     ) -> None:
         self._check_ready()
         message = encode_client_message(ClientMessage(realtime_input=given))
-        self._journal.put(message, asks=asks, realtime=True, typed=typed)
+        self._journal.put(message, asks=asks, realtime=True, typed=typed, still=still)
 
     def _provoke(self) -> None:
         """What was sent now may interrupt the turn."""

@@ -105,12 +105,15 @@ class Resumed:
         attempts: How many it took.
         with_handle: The service remembers the session; else it was told what was said.
         sent_again: Messages that the lost connection had taken, and that are sent again.
+        given_up: Those that are not, because all that had to be kept was more than 64 MiB; an
+            answer may be to less than was asked.
     """
 
     gap_s: float
     attempts: int
     with_handle: bool
     sent_again: int
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 import msgspec
@@ -26,6 +27,8 @@ _Results: TypeAlias = Sequence[FunctionResponse]
 # Sums of seconds are not exact.
 _EPSILON_S = 1e-6
 _MAX_FORGOTTEN_WORDS = 500
+# A camera shows what there is to be seen now, and a question has some pictures.
+_MAX_KEPT_STILLS = 10
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -45,10 +48,14 @@ class _Entry(msgspec.Struct, gc=False):
     """It is about what this connection is doing, and means nothing to the next one."""
     again: bool = False
     """It was handed over before, to a connection that was lost."""
+    cut: bool = False
+    """… which cut the answer to it off."""
     tells: bool = False
     """It tells a new session what was said before."""
     needed: bool = False
     """A new session has to know it, whatever may be sent again."""
+    still: bool = False
+    """It is an image, of which only the last ones are sent again."""
     known: bool = False
     """Whoever has the last handle knows it."""
     answered: bool = False
@@ -72,6 +79,11 @@ class _Entry(msgspec.Struct, gc=False):
         """No answer to it has ended."""
         return self.asks and not self.answered
 
+    @property
+    def stays(self) -> bool:
+        """Of what is too much, it is given up last."""
+        return self.open_question or self.needed
+
 
 class Journal:
     """Messages on their way out. Not thread-safe; allocates one small object per message.
@@ -79,9 +91,10 @@ class Journal:
     Args:
         max_live_s: So much live audio may wait that never left, and whose sender does not wait for
             room; then the oldest is dropped and counted.
-        max_kept_bytes: So much of what was handed over is kept to be sent again.
-        max_kept_live_s: So much live audio among it, apart from the question that is being
-            answered: an answer may be long, and the microphone stays open.
+        max_kept_bytes: So much of what was handed over is kept to be sent again; then the oldest
+            is given up, but what asks last.
+        max_kept_live_s: So much live audio among it, and ten images, apart from the question that
+            is being answered: an answer may be long, and the microphone stays open.
         transparent: The service says what it has taken. So what it has not is kept whole, answered
             or not.
     """
@@ -90,7 +103,7 @@ class Journal:
         self,
         *,
         max_live_s: float = 30.0,
-        max_kept_bytes: int = 16 * 1024 * 1024,
+        max_kept_bytes: int = 64 * 1024 * 1024,
         max_kept_live_s: float = 30.0,
         transparent: bool = False,
     ) -> None:
@@ -103,6 +116,9 @@ class Journal:
         self.forgotten = 0
         """Messages that were handed over and are no longer kept, though nothing says that they
         arrived."""
+        self.given_up = 0
+        """Those among them that are no live input, and that no answer has ended: all that was kept
+        was too much."""
         self._max_live_s = max_live_s
         self._max_kept_bytes = max_kept_bytes
         self._max_kept_live_s = max_kept_live_s + _EPSILON_S
@@ -112,14 +128,16 @@ class Journal:
         # Realtime input that has to wait for the result of a function.
         self._held: deque[_Entry] | None = None
         self._in_hand: _Entry | None = None
-        # What was handed over: the question of the answer under way, and what came after it, live
-        # audio by itself: it is what goes first, and may lie behind all of a long file.
+        # What was handed over: the question of the answer under way, and what came after it, images
+        # and live audio by themselves: they go first, and may lie behind all of a long file.
         self._asked: deque[_Entry] = deque()
         self._since: deque[_Entry] = deque()
+        self._stills: deque[_Entry] = deque()
         self._live: deque[_Entry] = deque()
         self._live_s = 0.0
         self._kept_bytes = 0
         self._kept_questions = 0
+        self._lost_questions = 0  # that nothing keeps, nor has answered
         # Typed, not answered, and not to be sent again.
         self._forgotten_words: deque[Words] = deque(maxlen=_MAX_FORGOTTEN_WORDS)
         # Of the messages after the setup, on this connection.
@@ -155,6 +173,7 @@ class Journal:
         typed: Sequence[Words] = (),
         once: bool = False,
         needed: bool = False,
+        still: bool = False,
     ) -> None:
         """Send a message when it is its turn; live audio may be dropped where nobody waits.
 
@@ -169,6 +188,7 @@ class Journal:
             typed: What the application says with it: `handed_over` gives it back.
             once: It means something to the present connection only.
             needed: Every new session has to be told, until an answer shows that it was heard.
+            still: It is an image, one of many perhaps.
         """
         entry = _Entry(
             message,
@@ -180,6 +200,7 @@ class Journal:
             typed,
             once=once,
             needed=needed,
+            still=still,
         )
         if realtime and self._held is not None:
             self._held.append(entry)
@@ -266,6 +287,17 @@ class Journal:
                 typed += entry.typed
         return typed
 
+    def drop_cut(self) -> list[Words]:
+        """The answer that was cut off by the loss of the connection is not wanted any more.
+
+        Returns:
+            What of the question was typed.
+        """
+        dropped = [entry for entry in self._unsent if entry.cut and not entry.needed]
+        self._unsent = deque(entry for entry in self._unsent if not entry.cut or entry.needed)
+        self._count_crowds()
+        return [words for entry in dropped for words in entry.typed]
+
     def rewrite_results(self, rewrite: Callable[[_Results], list[tuple[bytes, _Results]]]) -> None:
         """Before anything is sent on a new connection: say results of functions as it takes them.
 
@@ -310,7 +342,7 @@ class Journal:
 
     def acknowledge(self, consumed: int) -> None:
         """A handle came that knows the first ``consumed`` messages of this connection."""
-        for queue in (self._asked, self._since, self._live):
+        for queue in (self._asked, *self._later()):
             for entry in queue:
                 if entry.number > consumed:
                     break
@@ -321,11 +353,17 @@ class Journal:
         while self._asked and self._asked[0].known and self._asked[0].answered:
             self._forget(self._asked)
         self._forget_live()
+        self._forget_stills()
 
     @property
     def unanswered(self) -> bool:
         """Whether something was handed over that asks, and that no answer has ended."""
-        return self._kept_questions > 0
+        return self._kept_questions > 0 or self.lost_question
+
+    @property
+    def lost_question(self) -> bool:
+        """Whether one of these is no longer kept."""
+        return self._lost_questions > 0
 
     @property
     def answering(self) -> bool:
@@ -339,8 +377,8 @@ class Journal:
             handed: So many messages of this connection are; None: all.
         """
         since = self._in_order()
-        self._since.clear()
-        self._live.clear()
+        for queue in self._later():
+            queue.clear()
         self._live_s = 0.0
         for entry in since:
             if handed is not None and entry.number > handed:
@@ -358,6 +396,7 @@ class Journal:
                 question, though they were handed over later.
         """
         self._forgotten_words.clear()
+        self.given_up = self._lost_questions = 0
         asked, self._asked = self._asked, deque()
         since, self._since = self._since, deque()
         # What stays keeps its place: a handle knows all up to one of them.
@@ -371,10 +410,10 @@ class Journal:
 
     def forget_kept(self) -> None:
         """None of what was handed over is to be sent again."""
-        self._asked.clear()
-        self._since.clear()
-        self._live.clear()
+        for queue in (self._asked, *self._later()):
+            queue.clear()
         self._live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
+        self.given_up = self._lost_questions = 0
 
     def rewind(self, *, send_again: bool) -> list[Words]:
         """The connection is lost: begin the next one with what it may have to get.
@@ -384,6 +423,8 @@ class Journal:
         Returns:
             What was typed, and is not answered, but is no longer kept to be sent again.
         """
+        for entry in self._asked:
+            entry.cut = True
         kept = [each for each in (*self._asked, *self._in_order()) if send_again or each.needed]
         self._unsent = deque(entry for entry in self._unsent if not entry.once)
         if self._in_hand is not None and not self._in_hand.once:
@@ -431,15 +472,14 @@ class Journal:
         entry.number = self._handed
         if entry.once:
             return
+        entry.cut = False
         self._keep(entry)
         if self._live_s > self._max_kept_live_s:
             self._forget_live()
+        if entry.still:
+            self._forget_stills()
         while self._kept_bytes > self._max_kept_bytes:
-            since = (queue for queue in (self._since, self._live) if queue)
-            oldest = self._asked or min(since, key=lambda queue: queue[0].number)
-            self._forgotten_words += oldest[0].typed
-            self._forget(oldest)
-            self.forgotten += 1
+            self._give_up_oldest()
 
     def _keep(self, entry: _Entry) -> None:
         self._kept_bytes += len(entry.message)
@@ -448,15 +488,19 @@ class Journal:
 
     def _put_since(self, entry: _Entry) -> None:
         if not entry.live_s:
-            self._since.append(entry)
+            (self._stills if entry.still else self._since).append(entry)
             return
         self._live.append(entry)
-        if entry.known or not self._transparent:
+        if self._may_go(entry):
             self._live_s += entry.live_s
+
+    def _later(self) -> tuple[deque[_Entry], ...]:
+        """What came after the question, apart."""
+        return self._since, self._stills, self._live
 
     def _in_order(self) -> list[_Entry]:
         """What came after the question."""
-        return list(heapq.merge(self._since, self._live, key=lambda entry: entry.number))
+        return list(heapq.merge(*self._later(), key=lambda entry: entry.number))
 
     def _settle(self, entry: _Entry) -> bool:
         """The answer to it has ended; returns whether it is no longer kept."""
@@ -471,16 +515,42 @@ class Journal:
         self._kept_bytes -= len(entry.message)
         self._kept_questions -= entry.open_question
 
-    def _forget(self, queue: deque[_Entry]) -> None:
-        entry = queue.popleft()
+    def _forget(self, queue: deque[_Entry], at: int = 0) -> None:
+        entry = queue[at]
+        del queue[at]
         self._take_off(entry)
-        if queue is self._live and (entry.known or not self._transparent):
+        if queue is self._live and self._may_go(entry):
             self._live_s -= entry.live_s
 
     def _forget_live(self) -> None:
         while self._live_s > self._max_kept_live_s:
             self._forget(self._live)
             self.forgotten += 1
+
+    def _forget_stills(self) -> None:
+        while len(self._stills) > _MAX_KEPT_STILLS and self._may_go(self._stills[0]):
+            self._forget(self._stills)
+            self.forgotten += 1
+
+    def _may_go(self, entry: _Entry) -> bool:
+        return entry.known or not self._transparent
+
+    def _give_up_oldest(self) -> None:
+        """All that is kept is too much."""
+        queues = [queue for queue in (self._asked, *self._later()) if queue]
+        found = [
+            (queue, at)
+            for queue in queues
+            for at in islice((at for at, entry in enumerate(queue) if not entry.stays), 1)
+        ]
+        last = [(queue, 0) for queue in queues]
+        queue, at = min(found or last, key=lambda place: place[0][place[1]].number)
+        entry = queue[at]
+        self._forgotten_words += entry.typed
+        self._lost_questions += entry.open_question
+        self.given_up += not entry.live_s
+        self.forgotten += 1
+        self._forget(queue, at)
 
 
 def _spared(entry: _Entry, known: bool, answered: bool) -> bool:

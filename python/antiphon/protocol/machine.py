@@ -275,6 +275,16 @@ class SessionProtocol(Commands):
         else:
             self.connection_lost(1006, "no answer to our close", now)
 
+    def interrupt(self) -> None:
+        """Cut the running answer: the rest of its audio is dropped.
+
+        Between two connections, what the lost one cut off is not asked again. Nothing is sent when
+        no answer is running.
+        """
+        super().interrupt()
+        if self.state is State.RECONNECTING:
+            self._carryover.interrupt()
+
     def close(self, now: float, *, at_once: bool = False) -> None:
         """Say goodbye: no more commands. Harmless if already closing.
 
@@ -414,7 +424,7 @@ class SessionProtocol(Commands):
         # What was sent goes again: who moves before all has left never gets done on a slow link.
         unanswered = self._journal.unanswered or turns.goes_on
         expected = unanswered or turns.open or turns.user_waits
-        if not expected and not (asks_again and self.unsent):
+        if not (expected or self.sending or self.unsent):
             return self._reconnecting.move_at_s
         # A question is on its way: it is waited for, but not longer than there is time.
         return self._reconnecting.latest_move_s if asks_again or not unanswered else None
@@ -458,9 +468,15 @@ class SessionProtocol(Commands):
         self._events.append(Reconnect(at_s))
 
     def _resume(self, now: float) -> None:
-        sent_again = self._carryover.resume(with_handle=self._reconnecting.with_handle)
+        carryover = self._carryover
+        sent_again = carryover.resume(with_handle=self._reconnecting.with_handle)
         self._held_input.follow(now)
-        self._events.append(self._reconnecting.resumed(now, sent_again=sent_again))
+        resumed = self._reconnecting.resumed(
+            now, sent_again=sent_again, given_up=carryover.given_up
+        )
+        self._events.append(resumed)
+        if (interrupted := carryover.interrupted(now)) is not None:
+            self._tell(interrupted)
 
     def _tell(self, message: LiveServerMessage) -> None:
         self._events.append(MessageReceived(message))

@@ -142,12 +142,12 @@ class Reconnecting:
         """Whether the present connection was asked to go on with the session."""
         return bool(self._handle)
 
-    def resumed(self, now: float, *, sent_again: int) -> Resumed:
+    def resumed(self, now: float, *, sent_again: int, given_up: int) -> Resumed:
         """The setup was accepted, and ``sent_again`` messages go out another time."""
         attempts = self._attempts.number
         gap_s = self._attempts.succeed(now)
         self._loss, self._session_ends, self._failures = None, False, 0
-        return Resumed(gap_s, attempts, self.with_handle, sent_again)
+        return Resumed(gap_s, attempts, self.with_handle, sent_again, given_up)
 
     def _again(self, at_s: float | None, last: Closure) -> float | Closure:
         if at_s is None:

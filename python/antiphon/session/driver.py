@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from antiphon.channel import Channel, ChannelClosed, PromptChannel
 from antiphon.errors import ConnectError
@@ -135,6 +136,17 @@ class SessionDriver:
             and self.protocol.is_clear()
             and not self.outbox.waiting
         )
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Meanwhile, audio is sent: a pause of the conversation may begin after that."""
+        self.protocol.sending += 1
+        try:
+            yield
+        finally:
+            self.protocol.sending -= 1
+            if not self.protocol.sending:
+                self._set_timer()
 
     def send_audio(self, message: bytes, live_s: float, *, waits: bool) -> None:
         """Give the protocol a packet of the user's audio; it needs no room, or makes some."""

@@ -202,10 +202,13 @@ async def first_reply(
         if late_words and message.interrupted:
             after, unfinished, late_words = after + 1, True, False
             builder = ReplyBuilder()
-        of_earlier = message.turn is not None and message.turn <= after
+        turn = message.turn
+        if turn is None and (message.interrupted or message.turn_complete):
+            turn = 0  # it ended before anything was said in this session
+        of_earlier = turn is not None and turn <= after
         if message.answer_cut is not None:
             unfinished = False  # whatever was open is over, and what was asked may be lost
-        elif of_earlier and (unfinished or not message.answer_ended):
+        elif of_earlier and (unfinished or message.interrupted or not message.answer_ended):
             unfinished = (unfinished or message.interrupted) and not message.turn_complete
             continue
         if (reply := builder.add(message)) is not None:

@@ -194,7 +194,8 @@ class LiveSession:
     async def send_video_realtime(self, data: bytes, mime_type: str = "image/jpeg") -> None:
         """Send one still image (JPEG, PNG or WebP); about one a second is looked at.
 
-        An image that a question is about goes with it instead: see `send`.
+        An image that a question is about goes with it instead: see `send`. Of many, the last ten
+        are sent again when a connection breaks.
 
         Raises:
             TypeError, ValueError: Not the bytes of an image.
@@ -296,6 +297,7 @@ class LiveSession:
     async def interrupt(self) -> None:
         """Cut the running answer; the rest of its audio is dropped. Nothing if none is running.
 
+        Between two connections it is the one that the lost connection cut, which is not given again.
         What is dropped here is dropped at once, also where messages wait for the connection.
         """
 

@@ -154,8 +154,9 @@ class UserAudio:
         """One sender after the other."""
         self._senders += 1
         try:
-            async with self._turnstile:
-                yield
+            with self._driver.sending():
+                async with self._turnstile:
+                    yield
         finally:
             self._senders -= 1
 

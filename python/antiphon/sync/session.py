@@ -253,7 +253,8 @@ class LiveSession(Twin[AsyncLiveSession]):
     ) -> None:
         """Send one still image (JPEG, PNG or WebP); about one a second is looked at.
 
-        An image that a question is about goes with it instead: see `send`.
+        An image that a question is about goes with it instead: see `send`. Of many, the last ten
+        are sent again when a connection breaks.
 
         Raises:
             TypeError, ValueError: Not the bytes of an image.
@@ -322,6 +323,7 @@ class LiveSession(Twin[AsyncLiveSession]):
     def interrupt(self, *, timeout_s: float | None = None) -> None:
         """Cut the running answer; the rest of its audio is dropped. Nothing if none is running.
 
+        Between two connections it is the one that the lost connection cut, which is not given again.
         What is dropped here is dropped at once, also where messages wait for the connection.
         """
         self._wait(lambda it: it.interrupt(), timeout_s)
