@@ -305,6 +305,7 @@ BAD_BASE_URLS = [
     f"http://{'a' * 64}",
     "ws://a b",
     "ws://h/?key=hush",
+    "ws://h/#hush",
     "ws://user:hush@h",
     "ws://user:hush@[",
     "user:hush@h",
@@ -326,6 +327,25 @@ def test_base_urls_that_cannot_be(make, base_url):
     assert caught.value.cause == "argument"
     assert caught.value.hint in str(caught.value)
     assert "hush" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "words"),
+    [
+        ("ftp://live.example", "base_url 'ftp://live.example' does not begin with ws,"),
+        ("ws://localhost:99999", "base_url 'ws://localhost:99999' is not valid (Port out of"),
+        ("ws://a b", "base_url 'ws://a b' has a blank"),
+        ("ftp://h/?key=hush", "base_url does not begin with ws,"),
+        ("ws://h:hush#", "base_url is not valid. "),
+        ("ws://user:hush@[", "base_url is not valid. "),
+    ],
+)
+def test_a_base_url_is_shown_unless_there_may_be_a_secret_in_it(base_url, words, monkeypatch):
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", base_url)
+    for given in (base_url, ""):
+        with pytest.raises(ConnectError) as caught:
+            GoogleAI(api_key="k", base_url=given)
+        assert str(caught.value).startswith(words)
 
 
 @pytest.mark.parametrize(
