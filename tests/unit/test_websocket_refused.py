@@ -219,6 +219,19 @@ def test_a_key_that_no_header_can_carry_is_told_without_showing_it(key):
     run(main())
 
 
+@pytest.mark.parametrize("name", ["X-A: 1\r\nEvil", "", "Host", "Sec-WebSocket-Key"])
+def test_headers_that_no_handshake_can_take_are_not_sent(name):
+    """Those of a backend of one's own, too."""
+
+    async def main():
+        with pytest.raises(ConnectError, match=r"to ws://127\.0\.0\.1:1: .* header") as caught:
+            await WebSocketConnector().connect("ws://127.0.0.1:1", {name: KEY}, timeout_s=5)
+        assert caught.value.cause == "argument"
+        assert KEY not in all_text_of(caught.value)
+
+    run(main())
+
+
 def test_a_line_break_after_a_copied_key_does_not_matter():
     assert GoogleAI(api_key=f" {KEY}\n").headers()["x-goog-api-key"] == KEY
 

@@ -23,6 +23,7 @@ from antiphon.channel import Channel
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.connection import LiveConnection, WebSocketChannel
 from antiphon.wire.addresses import ServerAddress, parse_url
+from antiphon.wire.headers import check_header_names
 from antiphon.wire.secret import HiddenText, quiet_logger, redact, secrets_in
 
 __all__ = [
@@ -161,8 +162,10 @@ def check_headers(headers: Mapping[str, str], place: str) -> None:
     """Refuse what no header can carry, without showing it.
 
     Raises:
-        ConnectError: A value has a line break or is not ASCII.
+        ConnectError: A name is none, or one of the handshake's own; or a value has a line break or
+            is not ASCII.
     """
+    check_header_names(headers, f"Not connected to {place}")
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
             raise ConnectError(
