@@ -25,11 +25,11 @@ import msgspec
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.backends import resolve
 from antiphon.session.model import LiveModel
+from antiphon.session.proxy import proxy_for
 from antiphon.session.websocket import (
     STATUS_ADVICE,
     check_headers,
     diagnose,
-    proxy_for,
     warn_of_plain,
 )
 from antiphon.wire import (
