@@ -49,7 +49,10 @@ STATUS_ADVICE: dict[int, tuple[str, str]] = {
 
 _PROXY = "Check http_proxy, https_proxy and no_proxy in the environment."
 _NETWORK = "Check the network and the proxy settings."
-_SCHEME = "Check base_url and its port, and ws:// against wss://."
+_SCHEME = (
+    "Check base_url, its port and its scheme: wss:// and https:// are over TLS, ws:// and http:// "
+    "are not."
+)
 _AUTHORITY = (
     "Check the clock and the host's name; for a private authority set SSL_CERT_FILE or pass "
     "WebSocketConnector(tls=…)."
@@ -187,7 +190,7 @@ def _refused(
         what = f"the proxy answered HTTP {code}"
         cause, hint = STATUS_ADVICE[407] if code == 407 else ("network", _PROXY)
     else:
-        what, cause, hint = diagnose(error, timeout_s)
+        what, cause, hint = diagnose(error, timeout_s, "WebSocket")
     return kind(
         f"Not connected to {place}: {what}. {hint}",
         code=code,
@@ -197,8 +200,14 @@ def _refused(
     )
 
 
-def diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
-    """What happened, its cause in a word, and what to do."""
+def diagnose(error: Exception, timeout_s: float, protocol: str) -> tuple[str, str, str]:
+    """What happened, its cause in a word, and what to do.
+
+    Args:
+        error: What failed.
+        timeout_s: How long an answer was waited for.
+        protocol: What the server was to speak.
+    """
     for kind, diagnosis in (
         (TimeoutError, (f"no answer within {timeout_s:g} s", "timeout", _NETWORK)),
         (
@@ -207,7 +216,7 @@ def diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
         ),
         (socket.gaierror, ("the host's name was not resolved", "network", _NETWORK)),
         (ssl.SSLCertVerificationError, ("the TLS certificate is not valid", "tls", _AUTHORITY)),
-        (ssl.SSLError, ("TLS failed", "tls", "Check that wss:// (not ws://) is right here.")),
+        (ssl.SSLError, ("TLS failed", "tls", _SCHEME)),
         (ConnectionError, ("the server dropped the connection", "network", _SCHEME)),
         (OSError, ("the network failed", "network", _NETWORK)),
         (InvalidURI, ("the URL is not valid", "argument", "Check base_url.")),
@@ -222,8 +231,4 @@ def diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
             what, cause, hint = diagnosis
             detail = getattr(error, "verify_message", "") or getattr(error, "strerror", "")
             return (f"{what} ({detail})" if detail else what, cause, hint)
-    return (
-        f"the server does not speak WebSocket ({type(error).__name__})",
-        "network",
-        _SCHEME,
-    )
+    return f"the server does not speak {protocol} ({type(error).__name__})", "network", _SCHEME
