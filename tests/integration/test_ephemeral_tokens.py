@@ -295,8 +295,8 @@ def http(status, body=b"", *headers):
         (http("200 OK", b"not json"), ConnectError, "names none"),
         (http("200 OK", b'{"name": "no-token"}'), ConnectError, "names none"),
         (http("200 OK", b"[" * 100_000), ConnectError, "names none"),
-        (b"220 smtp ready\r\n", ConnectError, "No token"),
-        (b"", ConnectError, "No token"),
+        (b"220 smtp ready\r\n", ConnectError, r"not speak HTTP .*its scheme: .* https://"),
+        (b"", ConnectError, "No token .*dropped the connection.* https://"),
     ],
 )
 def test_answers_that_are_no_token(answer, kind, words):
@@ -308,6 +308,25 @@ def test_answers_that_are_no_token(answer, kind, words):
         assert caught.value.cause
         assert caught.value.hint
         assert len(str(caught.value)) < 800
+
+    run(main())
+
+
+@pytest.mark.parametrize("at", ["ws://service.invalid", "wss://service.invalid"])
+@pytest.mark.parametrize("scheme", ["", "http://", "socks5h://"])
+def test_a_socks_proxy_is_not_spoken_http_to(at, scheme, monkeypatch):
+    async def main():
+        server, url, asked = await answering(b"\x05\xff")
+        login_at = url.replace("http://", "me:hush@")
+        monkeypatch.setenv("socks_proxy", scheme + login_at)
+        async with server:
+            with pytest.raises(
+                ConnectError, match=r"socks5h://127.*speaks SOCKS.*https_pr"
+            ) as caught:
+                await create_token(backend=GoogleAI(api_key=KEY, base_url=at))
+        assert asked == []
+        assert caught.value.hint in str(caught.value)
+        assert "hush" not in str(caught.value)
 
     run(main())
 

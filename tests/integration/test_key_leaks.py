@@ -448,6 +448,56 @@ def test_a_proxy_with_a_login(evidence, monkeypatch):
     run(main())
 
 
+@pytest.mark.parametrize("connect", [lambda model: model._open(None, 5.0, None), create_token])
+def test_a_proxy_with_a_login_that_is_not_waited_for(connect, evidence, monkeypatch):
+    async def main():
+        asked = asyncio.Event()
+
+        async def hang(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            asked.set()
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            login = f"user:{quote(SECOND, safe='')}"
+            monkeypatch.setenv("https_proxy", f"http://{login}@127.0.0.1:{port}")
+            model = model_of(GoogleAI(api_key=KEY, base_url="wss://service.invalid"))
+            connecting = asyncio.ensure_future(connect(model))
+            await asked.wait()
+            connecting.cancel()
+            with pytest.raises(asyncio.CancelledError) as cancelled:
+                await connecting
+            evidence.add_error(cancelled.value)
+            evidence.add(model)
+
+    run(main())
+
+
+@pytest.mark.parametrize("proxy", ["http//{}@h:80", "http://{}@h:99999", "ftp://{}@h"])
+def test_a_session_that_is_lost_and_finds_a_proxy_that_cannot_be(proxy, evidence, monkeypatch):
+    """Whatever the attempts to go on raise is in the log."""
+
+    async def main():
+        with emulator(evidence) as running:
+            backend = GoogleAI(api_key=KEY, base_url=running.url)
+            model = model_of(backend, continuity=Continuity(max_attempts=1))
+            async with model.connect() as session:
+                await session.ask("hello")
+                login = f"user:{quote(SECOND, safe='')}"
+                monkeypatch.setenv("https_proxy", proxy.format(login))
+                elsewhere = GoogleAI(api_key=KEY, base_url="wss://service.invalid")
+                monkeypatch.setattr(model, "backend", elsewhere)
+                running.close_session(0, 1011, "Internal error occurred.")
+                with pytest.raises(SessionClosed, match="URL of the proxy") as caught:
+                    for _ in range(2):
+                        await session.ask("hello")
+            evidence.add_error(caught.value)
+
+    run(main())
+
+
 def test_a_connector_called_by_hand(evidence):
     async def main():
         async with echoing("403 Forbidden") as url:

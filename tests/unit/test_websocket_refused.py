@@ -10,7 +10,7 @@ from live_script import KEY
 from websocket_support import accept, all_text_of, free_port, model_at, run, serving
 
 from antiphon.errors import AuthError, ConnectError, QuotaError
-from antiphon.session import WebSocketConnector
+from antiphon.session import WebSocketConnector, create_token
 from antiphon.wire import GoogleAI
 
 
@@ -72,7 +72,8 @@ def test_no_proxy_is_asked_for_a_server_on_this_machine(proxied, host):
         (b"220 smtp\r\n", "the proxy did not connect.*https_proxy", None),
     ],
 )
-def test_a_proxy_that_refuses_is_named_without_its_login(proxied, answer, told, code):
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxy_that_refuses_is_named_without_its_login(proxied, answer, told, code, scheme):
     asked = []
 
     async def proxy(reader, writer):
@@ -84,16 +85,64 @@ def test_a_proxy_that_refuses_is_named_without_its_login(proxied, answer, told, 
     async def main():
         async with await asyncio.start_server(proxy, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            proxied(f"http://me:hush@127.0.0.1:{port}")
+            proxied(f"{scheme}me:hush@127.0.0.1:{port}")
             backend = GoogleAI(api_key=KEY, base_url="wss://service.invalid")
             with pytest.raises(ConnectError, match=told) as caught:
                 await model_at(0, backend=backend).connect(timeout_s=5)
         assert asked[0].startswith(b"CONNECT service.invalid:443")
+        assert b"Proxy-Authorization: Basic bWU6aHVzaA==\r\n" in asked[0]
         where = f"wss://service.invalid through the proxy http://127.0.0.1:{port}:"
         assert where in str(caught.value)
         assert caught.value.code == code
         assert "hush" not in all_text_of(caught.value)
         assert KEY not in all_text_of(caught.value)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [
+        ("ftp://proxy.invalid", " 'ftp://proxy.invalid'"),
+        ("proxy.invalid:port", " 'http://proxy.invalid:port'"),
+        ("http://proxy.invalid:0", " 'http://proxy.invalid:0'"),
+        ("http://:80", " 'http://:80'"),
+        ("http://[", " 'http://['"),
+        ("http://a..b", " 'http://a..b'"),
+        ("http://proxy.invalid/path", " 'http://proxy.invalid/path'"),
+        ("http://proxy.invalid/?hush", ""),
+        ("http//me:hush@proxy.invalid:80", ""),
+        ("http://me:hu#sh@proxy.invalid:80", ""),
+        ("http://me:1/://hush@proxy.invalid", ""),
+        ("http://hush:%ff@proxy.invalid", ""),
+        ("ftp://me:hush@proxy.invalid", ""),
+    ],
+)
+def test_a_proxy_that_cannot_be_is_refused_before_anything_is_tried(proxied, proxy, shown):
+    proxied(proxy)
+    backend = GoogleAI(api_key=KEY, base_url="wss://service.invalid")
+
+    async def main():
+        for attempt in (model_at(0, backend=backend).connect(), create_token(backend=backend)):
+            with pytest.raises(ConnectError) as caught:
+                await attempt
+            where = "Not connected to wss://service.invalid: the URL of the proxy"
+            assert str(caught.value).startswith(f"{where}{shown} is not valid. Write http://")
+            assert "hush" not in all_text_of(caught.value)
+            assert KEY not in all_text_of(caught.value)
+
+    run(main())
+
+
+def test_a_login_without_a_password_is_refused_without_showing_it(proxied):
+    """Only `websockets` does not take it."""
+    proxied("http://hush@proxy.invalid:80")
+
+    async def main():
+        backend = GoogleAI(api_key=KEY, base_url="wss://service.invalid")
+        with pytest.raises(ConnectError, match=r"invalid:80: the URL of the .*er:pass") as caught:
+            await model_at(0, backend=backend).connect()
+        assert "hush" not in all_text_of(caught.value)
 
     run(main())
 
@@ -215,6 +264,19 @@ def test_a_key_that_no_header_can_carry_is_told_without_showing_it(key):
         with pytest.raises(ConnectError, match="x-goog-api-key") as caught:
             await model_at(0, backend=GoogleAI(api_key=key, base_url="ws://127.0.0.1:1")).connect()
         assert key not in all_text_of(caught.value)
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["X-A: 1\r\nEvil", "", "Host", "Sec-WebSocket-Key"])
+def test_headers_that_no_handshake_can_take_are_not_sent(name):
+    """Those of a backend of one's own, too."""
+
+    async def main():
+        with pytest.raises(ConnectError, match=r"to ws://127\.0\.0\.1:1: .* header") as caught:
+            await WebSocketConnector().connect("ws://127.0.0.1:1", {name: KEY}, timeout_s=5)
+        assert caught.value.cause == "argument"
+        assert KEY not in all_text_of(caught.value)
 
     run(main())
 

@@ -128,6 +128,49 @@ def test_extra_headers_go_along_but_never_replace_credentials():
     assert headers == {"x-own": "1", "x-goog-api-key": "k"}
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("X-A: 1\r\nEvil", "':' in it. Use letters, digits and hyphens"),
+        ("X-A\r\nhush", r"'\\r' in it"),
+        ("hush é", "' ' in it"),
+        ("X-É", "'É' in it"),
+        ("X-A\n", r"'\\n' in it"),
+        ("", "is empty"),
+        ("Host", "Host is a header of the WebSocket handshake itself. Leave it out"),
+        ("connection", "connection is"),
+        ("UPGRADE", "UPGRADE is"),
+        ("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol is"),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda headers: GoogleAI(api_key="k", extra_headers=headers),
+        lambda headers: VertexAI(api_key="k", extra_headers=headers),
+        lambda headers: FirebaseAI(api_key="k", project="p", extra_headers=headers),
+    ],
+)
+def test_names_that_no_extra_header_can_have(make, name, words):
+    with pytest.raises(ConnectError, match=f"extra_headers cannot be sent: .*{words}") as caught:
+        make({"X-Good": "1", name: "2"})
+    assert caught.value.cause == "argument"
+    assert caught.value.hint in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_name_of_an_extra_header_that_is_no_string():
+    with pytest.raises(TypeError, match=r"cannot be sent: .* of type bytes") as caught:
+        GoogleAI(api_key="k", extra_headers={b"hush": "1"})
+    assert "hush" not in str(caught.value)
+
+
+def test_every_token_is_the_name_of_a_header():
+    names = ["!#$%&'*+-.^_`|~09AZaz", "Hosts", "Sec-Fetch-Mode", "Origin"]
+    headers = GoogleAI(api_key="k", extra_headers=dict.fromkeys(names, "1")).headers()
+    assert set(names) < set(headers)
+
+
 def test_keys_come_from_the_environment(monkeypatch):
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
@@ -305,6 +348,7 @@ BAD_BASE_URLS = [
     f"http://{'a' * 64}",
     "ws://a b",
     "ws://h/?key=hush",
+    "ws://h/#hush",
     "ws://user:hush@h",
     "ws://user:hush@[",
     "user:hush@h",
@@ -326,6 +370,25 @@ def test_base_urls_that_cannot_be(make, base_url):
     assert caught.value.cause == "argument"
     assert caught.value.hint in str(caught.value)
     assert "hush" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "words"),
+    [
+        ("ftp://live.example", "base_url 'ftp://live.example' does not begin with ws,"),
+        ("ws://localhost:99999", "base_url 'ws://localhost:99999' is not valid (Port out of"),
+        ("ws://a b", "base_url 'ws://a b' has a blank"),
+        ("ftp://h/?key=hush", "base_url does not begin with ws,"),
+        ("ws://h:hush#", "base_url is not valid. "),
+        ("ws://user:hush@[", "base_url is not valid. "),
+    ],
+)
+def test_a_base_url_is_shown_unless_there_may_be_a_secret_in_it(base_url, words, monkeypatch):
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", base_url)
+    for given in (base_url, ""):
+        with pytest.raises(ConnectError) as caught:
+            GoogleAI(api_key="k", base_url=given)
+        assert str(caught.value).startswith(words)
 
 
 @pytest.mark.parametrize(

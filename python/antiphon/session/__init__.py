@@ -2,8 +2,8 @@
 
 Read in this order: `model`, `session` (what applications hold), `config`, `tools`, `tokens`; then
 what is underneath: `driver`, `outbox`, `user_audio`, `subscription`, `feed`, `reply`,
-`tool_runner`, `invocation`, `daemon_threads`, `timing`, `backends`, `websocket`, `connection`.
-Time comes only from ``loop.time()``, bytes only from a `Channel`.
+`tool_runner`, `invocation`, `daemon_threads`, `timing`, `backends`, `proxy`, `websocket`,
+`connection`. Time comes only from ``loop.time()``, bytes only from a `Channel`.
 """
 
 from antiphon.protocol import (

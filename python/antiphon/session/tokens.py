@@ -25,11 +25,11 @@ import msgspec
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.backends import resolve
 from antiphon.session.model import LiveModel
+from antiphon.session.proxy import proxy_for, without_login
 from antiphon.session.websocket import (
     STATUS_ADVICE,
     check_headers,
     diagnose,
-    proxy_for,
     warn_of_plain,
 )
 from antiphon.wire import (
@@ -50,6 +50,9 @@ _MAX_ANSWER_BYTES = 64 * 1024
 _MAX_WORDS = 300
 _MAX_USES = 2**31 - 1
 _MAX_LIFETIME = timedelta(hours=20)
+_NO_SOCKS = (
+    "Name an HTTP proxy in https_proxy and none in socks_proxy, or except the host in no_proxy."
+)
 
 _FIELDS = {
     kind: frozenset(camel_case(name) for name in kind.__struct_fields__)
@@ -98,7 +101,7 @@ async def create_token(
     Raises:
         AuthError: No key, or one that was refused; or a backend that has no tokens.
         QuotaError: A quota is used up.
-        ConnectError: No answer in time, or none that is one.
+        ConnectError: No answer in time, or none that is one; or there is a SOCKS proxy before it.
         ValueError: An argument that cannot be.
     """
     chosen = backend or (GoogleAI() if model is None else model.backend)
@@ -255,6 +258,13 @@ def _read(response: HTTPResponse | HTTPError, ends_s: float) -> bytes:
 
 def _opener(url: str, tls: ssl.SSLContext | None) -> OpenerDirector:
     proxy = proxy_for(parse_base_url(url))
+    if proxy and proxy.startswith("socks"):
+        raise ConnectError(
+            f"No token from {url}: the proxy of the environment, {without_login(proxy)}, speaks "
+            f"SOCKS, and create_token does not. {_NO_SOCKS}",
+            cause="network",
+            hint=_NO_SOCKS,
+        )
     scheme = url.partition(":")[0]
     return build_opener(
         ProxyHandler({scheme: proxy} if proxy else {}),
@@ -301,7 +311,7 @@ def _refused(url: str, status: int, said: str) -> SetupRejected | ConnectError:
 
 
 def _no_token(url: str, error: Exception, timeout_s: float) -> ConnectError:
-    what, cause, hint = diagnose(error, timeout_s)
+    what, cause, hint = diagnose(error, timeout_s, "HTTP")
     return ConnectError(f"No token from {url}: {what}. {hint}", cause=cause, hint=hint)
 
 

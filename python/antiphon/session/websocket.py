@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import (
-    InvalidHandshake,
     InvalidProxy,
     InvalidProxyStatus,
     InvalidStatus,
     InvalidURI,
     ProxyError,
+    WebSocketException,
 )
 
 from antiphon.channel import Channel
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.connection import LiveConnection, WebSocketChannel
+from antiphon.session.proxy import PROXY_FORM, proxy_for, without_login
 from antiphon.wire.addresses import ServerAddress, parse_url
-from antiphon.wire.secret import HiddenText, quiet_logger, redact, secrets_in
+from antiphon.wire.headers import check_header_names
+from antiphon.wire.secret import HiddenText, bare, quiet_logger, redact, secrets_in
 
 __all__ = [
     "STATUS_ADVICE",
     "WebSocketConnector",
     "check_headers",
     "diagnose",
-    "proxy_for",
     "warn_of_plain",
 ]
 
@@ -48,7 +49,10 @@ STATUS_ADVICE: dict[int, tuple[str, str]] = {
 
 _PROXY = "Check http_proxy, https_proxy and no_proxy in the environment."
 _NETWORK = "Check the network and the proxy settings."
-_SCHEME = "Check base_url and its port, and ws:// against wss://."
+_SCHEME = (
+    "Check base_url, its port and its scheme: wss:// and https:// are over TLS, ws:// and http:// "
+    "are not."
+)
 _AUTHORITY = (
     "Check the clock and the host's name; for a private authority set SSL_CERT_FILE or pass "
     "WebSocketConnector(tls=…)."
@@ -95,12 +99,12 @@ class WebSocketConnector:
         Raises:
             AuthError, QuotaError: The upgrade was refused for that (HTTP 401, 403, 429).
             ConnectError: No connection within ``timeout_s``, the upgrade was refused for another
-                reason, or the URL is not valid.
+                reason, or the URL or that of the proxy is not valid.
         """
         headers = {name: HiddenText(value) for name, value in headers.items()}
         address = parse_url(url)
         proxy = proxy_for(address)
-        place = address.place + (f" through the proxy {_shown(proxy)}" if proxy else "")
+        place = address.place + (f" through the proxy {without_login(proxy)}" if proxy else "")
         secrets = secrets_in(headers)
         check_headers(headers, place)
         warn_of_plain(address, place, secrets)
@@ -122,10 +126,12 @@ class WebSocketConnector:
                 create_connection=LiveConnection,
                 **secure,
             )
-        except (OSError, InvalidHandshake, InvalidURI, EOFError, ValueError, ImportError) as error:
+        except (OSError, WebSocketException, EOFError, ValueError, ImportError) as error:
             refused = _refused(error, place, timeout_s, secrets)
+        except asyncio.CancelledError as error:
+            raise bare(error) from None
+        # The variables of what was cancelled or failed hold request headers or a proxy's login.
         if refused is not None:
-            # Out here: the variables of what failed hold request headers or a proxy's login.
             raise refused
         assert isinstance(connection, LiveConnection)
         return WebSocketChannel(connection, secrets, self._silence_timeout_s, self._write_timeout_s)
@@ -136,33 +142,14 @@ class _Connect(websockets_connect):
         return exc
 
 
-def proxy_for(address: ServerAddress) -> str | None:
-    """The proxy that the environment wants for this server; None for a direct connection."""
-    port = address.port or (443 if address.scheme == "wss" else 80)
-    if address.is_loopback or proxy_bypass(f"{address.host}:{port}"):
-        return None
-    plain = ("ws", "socks", "https", "http")
-    proxies = getproxies()
-    for scheme in ("wss", "socks", "https") if address.scheme == "wss" else plain:
-        if proxy := proxies.get(scheme):
-            # The settings of an operating system give SOCKS proxies a scheme that is not theirs.
-            socks = scheme == "socks" and proxy.startswith("http://")
-            return HiddenText(f"socks5h://{proxy[7:]}" if socks else proxy)  # with its login
-    return None
-
-
-def _shown(proxy: str) -> str:
-    """A proxy without its login."""
-    scheme, found, rest = proxy.rpartition("://")
-    return scheme + found + rest.rpartition("@")[2]
-
-
 def check_headers(headers: Mapping[str, str], place: str) -> None:
     """Refuse what no header can carry, without showing it.
 
     Raises:
-        ConnectError: A value has a line break or is not ASCII.
+        ConnectError: A name is none, or one of the handshake's own; or a value has a line break or
+            is not ASCII.
     """
+    check_header_names(headers, f"Not connected to {place}")
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
             raise ConnectError(
@@ -203,7 +190,7 @@ def _refused(
         what = f"the proxy answered HTTP {code}"
         cause, hint = STATUS_ADVICE[407] if code == 407 else ("network", _PROXY)
     else:
-        what, cause, hint = diagnose(error, timeout_s)
+        what, cause, hint = diagnose(error, timeout_s, "WebSocket")
     return kind(
         f"Not connected to {place}: {what}. {hint}",
         code=code,
@@ -213,8 +200,14 @@ def _refused(
     )
 
 
-def diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
-    """What happened, its cause in a word, and what to do."""
+def diagnose(error: Exception, timeout_s: float, protocol: str) -> tuple[str, str, str]:
+    """What happened, its cause in a word, and what to do.
+
+    Args:
+        error: What failed.
+        timeout_s: How long an answer was waited for.
+        protocol: What the server was to speak.
+    """
     for kind, diagnosis in (
         (TimeoutError, (f"no answer within {timeout_s:g} s", "timeout", _NETWORK)),
         (
@@ -223,11 +216,11 @@ def diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
         ),
         (socket.gaierror, ("the host's name was not resolved", "network", _NETWORK)),
         (ssl.SSLCertVerificationError, ("the TLS certificate is not valid", "tls", _AUTHORITY)),
-        (ssl.SSLError, ("TLS failed", "tls", "Check that wss:// (not ws://) is right here.")),
+        (ssl.SSLError, ("TLS failed", "tls", _SCHEME)),
         (ConnectionError, ("the server dropped the connection", "network", _SCHEME)),
         (OSError, ("the network failed", "network", _NETWORK)),
         (InvalidURI, ("the URL is not valid", "argument", "Check base_url.")),
-        (InvalidProxy, ("the proxy's URL is not valid", "network", _PROXY)),
+        (InvalidProxy, ("the URL of the proxy is not valid", "network", PROXY_FORM)),
         (ProxyError, ("the proxy did not connect", "network", _PROXY)),
         (
             ImportError,
@@ -238,8 +231,4 @@ def diagnose(error: Exception, timeout_s: float) -> tuple[str, str, str]:
             what, cause, hint = diagnosis
             detail = getattr(error, "verify_message", "") or getattr(error, "strerror", "")
             return (f"{what} ({detail})" if detail else what, cause, hint)
-    return (
-        f"the server does not speak WebSocket ({type(error).__name__})",
-        "network",
-        _SCHEME,
-    )
+    return f"the server does not speak {protocol} ({type(error).__name__})", "network", _SCHEME

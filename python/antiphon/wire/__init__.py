@@ -2,7 +2,7 @@
 
 Read in this order: `server` (what comes down), `client` (what goes up), `codec` (bytes to
 values and back), `media_type`, `content`, `models`, `model_rules`, `secret`, `endpoints`,
-`google_credentials`, `addresses`, `close_codes`.
+`google_credentials`, `addresses`, `headers`, `close_codes`.
 """
 
 from antiphon.wire.client import (

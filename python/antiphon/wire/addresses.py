@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from antiphon.errors import ConnectError
 
-__all__ = ["ServerAddress", "is_loopback", "parse_base_url", "parse_url"]
+__all__ = ["ServerAddress", "is_loopback", "named", "parse_base_url", "parse_url"]
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _EXAMPLES = "Use wss://host, https://host or ws://host:port."
@@ -69,9 +69,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def named(name: str, url: str) -> str:
+    """A URL in a message: its name and, unless there may be a secret in it, its text."""
+    # What stands before an @ or after a ? may be one, also where the rest is damaged.
+    return name if any(mark in url for mark in "@?#") else f"{name} {str(url)!r}"
+
+
 def _parse(url: str, name: str) -> tuple[ServerAddress, SplitResult]:
-    # What stands before an @ or after a ? may be a secret, also where the rest is damaged.
-    shown = name if any(mark in url for mark in "@?#") else f"{name} {url!r}"
+    shown = named(name, url)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

@@ -21,6 +21,7 @@ from msgspec.structs import force_setattr, replace
 from antiphon.errors import AuthError, ConnectError
 from antiphon.wire.addresses import parse_base_url
 from antiphon.wire.google_credentials import GoogleCredentials
+from antiphon.wire.headers import check_header_names
 from antiphon.wire.secret import Credential, HiddenText, RunBlocking, Secret, bare
 
 __all__ = ["Backend", "FirebaseAI", "GoogleAI", "VertexAI", "api_version_of", "service_of"]
@@ -105,6 +106,7 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
                 f"api_version is {self.api_version!r}; it must be a version of the API.",
                 "Use v1, v1beta, v1beta1 or v1alpha.",
             )
+        check_header_names(self.extra_headers, "extra_headers cannot be sent")
 
     async def resolve(self, run: RunBlocking) -> Self:
         """The same with every credential that is a function called, once for each connection."""
@@ -152,11 +154,12 @@ class GoogleAI(_Backend, frozen=True, kw_only=True):
             From the environment (``GOOGLE_GEMINI_BASE_URL``, as in the official SDKs) if omitted
             or empty.
         extra_headers: Added to the upgrade request. With ``Authorization`` or ``x-goog-api-key``
-            among them, as a gateway may want, no other key is needed.
+            among them, as a gateway may want, no other key is needed. ``Host`` and the headers
+            of the WebSocket handshake cannot be among them.
 
     Raises:
-        ConnectError: ``base_url`` cannot be one, or has a password in it; or ``api_version``
-            cannot be one.
+        ConnectError: ``base_url`` cannot be one, or has a password in it; or ``api_version`` or
+            the name of an extra header cannot be one.
     """
 
     api_key: Credential | None = None
@@ -257,7 +260,8 @@ class VertexAI(_Backend, frozen=True, kw_only=True):
 
     Raises:
         AuthError: More than one credential, or an ephemeral token, which is none here.
-        ConnectError: ``base_url``, ``location`` or ``api_version`` cannot be one.
+        ConnectError: ``base_url``, ``location``, ``api_version`` or the name of an extra header
+            cannot be one.
     """
 
     project: str = ""
@@ -395,7 +399,8 @@ class FirebaseAI(_Backend, frozen=True, kw_only=True):
 
     Raises:
         AuthError: An ephemeral token, which is none here.
-        ConnectError: ``base_url``, ``location`` or ``api_version`` cannot be one.
+        ConnectError: ``base_url``, ``location``, ``api_version`` or the name of an extra header
+            cannot be one.
     """
 
     api_key: Credential

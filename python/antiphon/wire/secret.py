@@ -32,7 +32,7 @@ else:
     _Adapter = logging.LoggerAdapter
 
 _T = TypeVar("_T")
-_E = TypeVar("_E", bound=Exception)
+_E = TypeVar("_E", bound=BaseException)
 # What is shorter is no secret, nor what is left of one where a close reason is cut at 123 bytes; to
 # replace it would make nonsense of words.
 _MIN_SECRET = 6
