@@ -48,10 +48,11 @@ class Continuity:
             when the service says so.
         send_again: After a break, send again what the resumed session may not have heard: the
             question that was not answered to its end, and what followed, of live audio the last
-            ``live_again_s`` and of images the last ten. A word may then be heard twice (at least once); False: never twice,
-            but what was on the way is lost (at most once). In Vertex's transparent mode, and for
-            what had not left this machine, nothing is lost or doubled either way. Nor is the
-            history that `connect` was given: a session that does not know it is told.
+            ``live_again_s`` and of images the last ten. A word may then be heard twice (at least
+            once); False: never twice, but what was on the way is lost (at most once). In Vertex's
+            transparent mode, and for what had not left this machine, nothing is lost or doubled
+            either way. Nor is the history that `connect` was given: a session that does not know
+            it is told.
         live_again_s: How much live audio is sent again at most, the question apart; a file, which
             comes faster than it is spoken, is not live. Less of it
             makes a slow link ready sooner; a connection that was dead for longer before that

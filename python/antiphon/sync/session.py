@@ -323,7 +323,7 @@ class LiveSession(Twin[AsyncLiveSession]):
     def interrupt(self, *, timeout_s: float | None = None) -> None:
         """Cut the running answer; the rest of its audio is dropped. Nothing if none is running.
 
-        Between two connections it is the one that the lost connection cut, which is not given again.
+        Between two connections it is the one that was cut by the loss: it is not given again.
         What is dropped here is dropped at once, also where messages wait for the connection.
         """
         self._wait(lambda it: it.interrupt(), timeout_s)
