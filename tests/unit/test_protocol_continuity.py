@@ -599,6 +599,7 @@ def test_interrupted_without_a_connection_the_rest_is_asked_all_the_same():
     assert sent[1:] == [text("two"), text("three")]
     ended = session.happened()[-1].message
     assert (ended.turn, ended.interrupted, ended.turn_complete) == (1, True, True)
+    assert ended.provoked
     session.feed(audio(), DONE)
     session.lose()
     session.protocol.interrupt()  # nothing was cut off this time

@@ -125,7 +125,9 @@ class Carryover:
         if not unwanted:
             return None
         ended = ServerContent(interrupted=True, turn_complete=True)
-        return LiveServerMessage.local(ended, TurnMarks(turn=turn, answer_ends=True), now=now)
+        message = LiveServerMessage.local(ended, TurnMarks(turn=turn, answer_ends=True), now=now)
+        message.provoked = True
+        return message
 
     def _leave(self) -> None:
         turns = self._turns
