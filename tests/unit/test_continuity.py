@@ -4,6 +4,7 @@ import pytest
 
 from antiphon.protocol.closure import Closure
 from antiphon.protocol.continuity import Attempts, Continuity, can_be_mended
+from antiphon.wire.close_codes import TOO_LARGE_FOR_US
 
 
 def all_waits(attempts, now):
@@ -108,6 +109,8 @@ def test_when_to_move(succeeded_s, left_s, due_s):
         (1006, "", True),
         (1011, "Internal error occurred.", True),
         (1007, "Request contains an invalid argument.", False),
+        (1009, "frame with 17333486 bytes exceeds limit of 16777216 bytes", False),
+        (1009, f"{TOO_LARGE_FOR_US}: frame with 9 bytes exceeds limit of 8 bytes", True),
         (1007, "API key not valid. Please pass a valid API key.", False),
         (1008, "models/x is not found for API version v1beta, or", False),
     ],

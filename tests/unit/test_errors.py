@@ -125,7 +125,7 @@ def test_a_refusal_of_a_server_is_told_whole(service):
         ),
         (1008, "Requested entity was not found.", "handles"),
         (1008, "PERMISSION_DENIED: aiplatform.endpoints.predict", "enabled"),
-        (1009, "frame exceeds limit of 1000 bytes", "max_message_bytes"),
+        (1009, "frame exceeds limit of 1000 bytes", "smaller images"),
     ],
 )
 def test_a_published_reason_has_a_hint_of_its_own(code, reason, hint):

@@ -21,6 +21,7 @@ from antiphon.wire import (
     model_id,
     profile_of,
 )
+from antiphon.wire.close_codes import TOO_LARGE_FOR_US
 from antiphon.wire.secret import redact, secrets_in
 
 GOOGLE = "google.ai.generativelanguage"
@@ -518,7 +519,8 @@ def test_turns_that_cannot_be(content):
         (1006, "", "lost", True),
         (None, "", "lost", True),
         (1000, "", "goodbye", True),
-        (1009, "", "argument", True),
+        (1009, "", "argument", False),
+        (1009, f"{TOO_LARGE_FOR_US}: 2 bytes", "argument", True),
         (4000, "", "unknown", True),
     ],
 )

@@ -14,6 +14,7 @@ from antiphon.errors import (
     SetupRejected,
 )
 from antiphon.wire import CloseCause, explain_close
+from antiphon.wire.close_codes import TOO_LARGE_FOR_US
 
 __all__ = ["Closure"]
 
@@ -59,8 +60,10 @@ class Closure:
 
     @classmethod
     def of_close(cls, code: int | None, reason: str, *, during_setup: bool) -> Closure:
-        """A close that we did not ask for."""
-        by: Literal["service", "network"] = "network" if code == 1006 else "service"
+        """A close that the application did not ask for."""
+        by: Literal["us", "service", "network"] = "network" if code == 1006 else "service"
+        if code == 1009 and reason.startswith(TOO_LARGE_FOR_US):
+            by = "us"
         return cls(code, reason, *explain_close(code, reason), by, during_setup)
 
     @classmethod
@@ -115,7 +118,7 @@ class Closure:
         told += f" and said {self.reason!r}" if self.reason else ""
         if self.cause == "timeout" and self.during_setup:
             text = f"The setup got {self.reason}: {self.meaning}."
-        elif self.cause == "slow_consumer":
+        elif self.by == "us" and self.reason and not self.clean:
             text = f"The session was closed: {self.meaning} ({self.reason})."
         elif self.by == "us":
             text = f"The session is closed: {self.meaning}."

@@ -161,4 +161,5 @@ class EndNotice:
 
 def can_be_mended(closure: Closure) -> bool:
     """Whether another connection with the same setup can go on after this end."""
-    return closure.retry and (closure.by != "us" or closure.cause == "timeout")
+    wanted = closure.by == "us" and closure.cause in ("goodbye", "slow_consumer")
+    return closure.retry and not wanted

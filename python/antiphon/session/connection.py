@@ -16,11 +16,12 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
-from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 from antiphon._native import text_frame, whole_messages
 from antiphon.channel import ChannelClosed
+from antiphon.wire.close_codes import TOO_LARGE_FOR_US
 from antiphon.wire.secret import redact
 
 __all__ = ["LiveConnection", "WebSocketChannel"]
@@ -375,11 +376,14 @@ class WebSocketChannel:
         if self._death:
             return ChannelClosed(1006, self._death)
         protocol = self._connection.protocol
-        # What the peer said wins; a close of our own side (a message too large) comes next.
+        # What the peer said wins; a close of our own side comes next.
         close = protocol.close_rcvd or protocol.close_sent
         if close is None:
             return ChannelClosed(1006)
-        return ChannelClosed(close.code, redact(close.reason, self._secrets))
+        reason = redact(close.reason, self._secrets)
+        if protocol.close_rcvd is None and close.code == CloseCode.MESSAGE_TOO_BIG:
+            reason = f"{TOO_LARGE_FOR_US}: {reason}"
+        return ChannelClosed(close.code, reason)
 
     def _die(self, why: str) -> None:
         self._death = self._death or why

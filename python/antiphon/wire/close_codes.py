@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CloseCause", "complete_reason", "explain_close"]
+__all__ = ["TOO_LARGE_FOR_US", "CloseCause", "complete_reason", "explain_close"]
+
+#: How the reason of a 1009 begins that is ours: the service would not say so of our messages.
+TOO_LARGE_FOR_US = "a message of the service is larger than max_message_bytes"
 
 # A close frame has room for so much of a reason; a character that would not fit whole is left out.
 _MAX_REASON_BYTES = 123
@@ -195,6 +198,16 @@ _BY_REASON: tuple[tuple[int | None, str, CloseCause], ...] = (
             False,
         ),
     ),
+    (
+        1009,
+        TOO_LARGE_FOR_US,
+        CloseCause(
+            "argument",
+            "a message was too large for this side",
+            "For larger ones pass WebSocketConnector(max_message_bytes=…).",
+            True,
+        ),
+    ),
 )
 
 _BY_CODE: dict[int, CloseCause] = {
@@ -210,9 +223,9 @@ _BY_CODE: dict[int, CloseCause] = {
     1008: CloseCause("policy", "the service refused", "Read the reason.", False),
     1009: CloseCause(
         "argument",
-        "a message was too large for who received it",
-        "Send smaller ones; for those of the service pass WebSocketConnector(max_message_bytes=…).",
-        True,
+        "a message was too large for the service",
+        "Send smaller images, and long input in several pieces.",
+        False,  # it would be sent again
     ),
     1011: CloseCause("unavailable", "the service failed", "Try again after a pause.", True),
 }

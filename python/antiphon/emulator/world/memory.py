@@ -11,6 +11,7 @@ from antiphon.channel import Channel, ChannelClosed, memory_channel_pair
 from antiphon.emulator.faults import HalfOpen, LatePongs
 from antiphon.emulator.world.link import LinkProfile
 from antiphon.errors import ConnectError
+from antiphon.wire.close_codes import TOO_LARGE_FOR_US
 
 __all__ = ["MemoryConnector"]
 
@@ -125,7 +126,7 @@ class _ClientEnd:
         if len(data) > self._max_message_bytes:
             reason = f"message with {len(data)} bytes exceeds limit of {self._max_message_bytes}"
             await self._inner.close(1009, reason)
-            raise ChannelClosed(1009, reason)
+            raise ChannelClosed(1009, f"{TOO_LARGE_FOR_US}: {reason}")
         return data
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
