@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ from live_script import KEY
 from raw_server import READY, raw_server, text_frame
 
 from antiphon import Continuity
+from antiphon.channel import ChannelClosed
 from antiphon.session import LiveModel, WebSocketConnector
 from antiphon.wire import GoogleAI, VertexAI
 
@@ -146,6 +148,39 @@ def test_a_pong_that_has_to_wait_is_no_sign_that_the_connection_ends():
             await channel.close()
 
     run(main())
+
+
+def test_closing_waits_well_for_what_leaves_while_the_connection_ends():
+    """The peer has said goodbye and all; what waits here still leaves, and ends the transport."""
+    ends, reads = asyncio.Event(), asyncio.Event()
+
+    async def handler(peer):
+        await peer.upgrade()
+        await ends.wait()
+        await peer.say(b"\x88\x02\x03\xf1")  # a close, with 1009
+        peer.sock.shutdown(socket.SHUT_WR)
+        await reads.wait()
+        await peer.hear_all()
+
+    async def main():
+        async with raw_server(handler, receive_bytes=65_536) as port:
+            channel = await WebSocketConnector().connect(f"ws://127.0.0.1:{port}", {}, timeout_s=5)
+            connection = channel._connection
+            assert not channel.send_now(packet(0, 8_000_000))
+            ends.set()
+            await until(connection.transport.is_closing)
+            assert connection.waiting_bytes
+            closing = asyncio.create_task(channel.close())
+            await asyncio.sleep(0)
+            reads.set()
+            await closing
+            assert connection.lost
+            connection.abort()  # harmless
+            with pytest.raises(ChannelClosed) as caught:
+                await channel.receive()
+        return caught.value.code
+
+    assert run(main()) == 1009
 
 
 async def read_slowly(peer, rng, breaks_at, *, name):

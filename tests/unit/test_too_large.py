@@ -14,7 +14,7 @@ from antiphon.wire import Blob, GoogleAI
 IMAGE = Blob.of(bytes(12_600_000), "image/jpeg")  # as base64 it is more than 16 MiB
 
 
-def test_what_is_too_large_for_the_service_is_not_sent_again():
+def test_what_is_too_large_for_the_service_is_not_sent_again(caplog):
     emulator = small_server()
 
     async def main():
@@ -30,6 +30,7 @@ def test_what_is_too_large_for_the_service_is_not_sent_again():
     assert "too large for the service. Send smaller images" in str(error)
     assert "exceeds limit of 16777216 bytes" in error.reason
     assert (closure.by, closure.retry) == ("service", False)
+    assert "did not close well" not in caplog.text
 
 
 def test_what_is_too_large_for_us_is_our_own_close_and_may_be_said_again_in_less():

@@ -119,7 +119,16 @@ class LiveConnection(ClientConnection):
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye: after that, nothing more can be written."""
         self.writable = False
-        await super().close(code, reason)
+        if self.protocol.state is State.OPEN:
+            await super().close(code, reason)
+        else:  # there `websockets` aborts what has ended
+            self._expect_end()
+            await self.wait_closed()
+
+    def abort(self) -> None:
+        """End it without a goodbye; harmless if it has ended, which asyncio does not promise."""
+        if not self.lost:
+            self.transport.abort()
 
     def _look_at_state(self) -> None:
         # That is asked here, because `writable` is for every message.
@@ -157,7 +166,7 @@ class LiveConnection(ClientConnection):
             if self.paused and isinstance(event, Frame) and event.opcode is Opcode.PING:
                 self._unanswered += 1
                 if self._unanswered > _MAX_UNANSWERED:
-                    self.transport.abort()
+                    self.abort()
             return
         self._pieces.append(bytes(event.data))
         if event.fin:
@@ -228,10 +237,13 @@ class LiveConnection(ClientConnection):
     def _read_slowly(self, data: bytes) -> None:
         super().data_received(data)
         self._look_at_state()
-        if self._deadline is None and self.protocol.state is State.CLOSING:
-            # A peer that says goodbye and stays is not waited for.
-            wait_s = self.close_timeout or 0.0
-            self._deadline = self.loop.call_later(wait_s, self.transport.abort)
+        if self.protocol.state is State.CLOSING:
+            self._expect_end()
+
+    def _expect_end(self) -> None:
+        """A peer that says goodbye and stays is not waited for."""
+        if self._deadline is None and not self.lost:
+            self._deadline = self.loop.call_later(self.close_timeout or 0.0, self.abort)
 
     def _keep(self, message: bytes) -> None:
         self.unread.append(message)
@@ -368,7 +380,7 @@ class WebSocketChannel:
         try:
             await self._connection.close(code, short)
         except asyncio.CancelledError:
-            self._connection.transport.abort()  # who does not wait for its goodbye is rid of it
+            self._connection.abort()  # who does not wait for its goodbye is rid of it
             raise
 
     def _closed(self) -> ChannelClosed:
@@ -388,7 +400,7 @@ class WebSocketChannel:
     def _die(self, why: str) -> None:
         self._death = self._death or why
         self._stop_watching()
-        self._connection.transport.abort()
+        self._connection.abort()
 
     def _watch_silence(self) -> None:
         heard_s = self._connection.heard_s
