@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import tracemalloc
 
 import pytest
 from live_script import KEY
@@ -64,6 +65,37 @@ def test_answers_to_pings_that_the_peer_does_not_take_are_bounded():
     closure = run(main())
     assert closure.code == 1006
     assert sum(taken) < 20 * MIB
+
+
+def test_the_pieces_of_a_message_take_no_more_memory_than_their_bytes():
+    """A message that never ends has as many as the peer likes, empty ones too."""
+    pieces = b"\x00\x00" + b"\x00\x02  "
+    taken = []
+
+    async def handler(peer):
+        await peer.accept()
+        await peer.say(b"\x01\x01{")  # the first of several
+        for _ in range(30):
+            await peer.say(pieces * 1_000)
+        await peer.say(b"\x89\x01!")  # whose answer tells that all before it was read
+        while peer._frame() is None:
+            await peer._more()
+        taken.append(tracemalloc.get_traced_memory()[0])
+        await peer.say(b"\x80\x0d" + b'"goAway": {}}')
+        await peer.hear_all()
+
+    async def main():
+        async with raw_server(handler) as port, model_at(port).connect() as session:
+            tracemalloc.start()
+            taken.append(tracemalloc.get_traced_memory()[0])
+            return await anext(session.receive())
+
+    try:
+        message = run(main())
+    finally:
+        tracemalloc.stop()
+    assert message.raw["goAway"] == {}
+    assert taken[1] - taken[0] < MIB // 2
 
 
 def test_a_long_message_on_a_slow_link_is_not_taken_for_a_dead_peer():

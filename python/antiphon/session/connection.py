@@ -67,7 +67,7 @@ class LiveConnection(ClientConnection):
         self._head = b""  # the beginning of what cannot be told yet
         self._missing = 0  # how much of the frame that `websockets` reads is still to come
         self._in_pieces = False
-        self._pieces: list[bytes] = []
+        self._pieces = bytearray()  # of a message: their number has no bound, their bytes have
         self._deadline: asyncio.TimerHandle | None = None
         self._unanswered = 0
         self._max_message_bytes = protocol.max_message_size or sys.maxsize
@@ -168,11 +168,14 @@ class LiveConnection(ClientConnection):
                 if self._unanswered > _MAX_UNANSWERED:
                     self.abort()
             return
-        self._pieces.append(bytes(event.data))
-        if event.fin:
-            message = b"".join(self._pieces)
+        if not event.fin:
+            self._pieces += event.data
+            return
+        message = bytes(event.data)
+        if self._pieces:
+            message = bytes(self._pieces) + message
             self._pieces.clear()
-            (self.on_message or self._keep)(message)
+        (self.on_message or self._keep)(message)
 
     def eof_received(self) -> None:
         """The peer says no more: `websockets` ends its own side with that."""
