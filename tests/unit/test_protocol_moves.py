@@ -2,7 +2,7 @@
 
 import pytest
 from continuity_support import AUDIO, Session, go_away, handle, moved, text, tool_call
-from live_script import DONE, audio, content, spoken, written
+from live_script import DONE, READY, audio, content, spoken, written
 
 from antiphon.protocol import Closed, GoingAway, MessageReceived, Moving, Reconnect, State
 from antiphon.wire import FunctionResponse
@@ -147,6 +147,29 @@ def test_a_new_connection_is_used_for_a_while_if_there_is_time():
     assert moved(session)
 
 
+def test_a_notice_before_the_setup_is_accepted_counts():
+    session = Session()
+    session.now = 100.0
+    session.lose()
+    session.open()
+    session.feed(go_away(50))
+    session.now += 1.0
+    session.feed(READY)
+    session.wait(8.5)
+    assert not moved(session)  # it is new, and there is time
+    session.wait(1.0)
+    assert moved(session)
+
+
+def test_a_plan_to_move_that_is_earlier_than_a_notice_before_the_acceptance_stands():
+    session = Session(move_after_s=5.0)
+    session.lose()
+    session.open()
+    session.feed(go_away(50), READY)
+    session.wait(5.5)
+    assert moved(session)
+
+
 def test_a_session_whose_own_time_is_up_is_followed_by_a_new_one():
     """A move by its handle would only be told to go again."""
     session = Session()
@@ -172,6 +195,22 @@ def test_a_session_whose_own_time_is_up_is_followed_by_a_new_one():
     session.now += 500.0
     session.lose()
     assert session.connect()[0]["sessionResumption"] == {"handle": "h4"}
+
+
+def test_a_notice_before_the_acceptance_may_tell_that_the_session_is_up_too():
+    session = Session()
+    session.feed(handle("h"))
+    session.now = 840.0
+    session.feed(go_away(60))
+    assert moved(session)
+    (setup,) = session.open()
+    assert setup["sessionResumption"] == {"handle": "h"}
+    session.now += 11.0
+    session.feed(go_away(49), READY, handle("h2"))
+    session.happened()
+    session.wait(11)
+    assert moved(session)
+    assert session.connect()[0]["sessionResumption"] == {}
 
 
 def test_connections_that_are_short_by_rule_are_resumed_each_time():

@@ -106,7 +106,8 @@ class Attempts:
 
         One that is new is used for a while, if there is time: moving has its price.
         """
-        return max(now, min(self._succeeded_at_s + _SHORT_S, now + left_s - MOVING_MARGIN_S))
+        begun_s = now if self.number else self._succeeded_at_s  # now: it is not accepted yet
+        return max(now, min(begun_s + _SHORT_S, now + left_s - MOVING_MARGIN_S))
 
     def begin(self, now: float) -> float | None:
         """The connection is gone, or given up.

@@ -80,7 +80,9 @@ class Reconnecting:
     def accepted(self, now: float) -> None:
         """The setup was accepted."""
         if self._policy is not None and self._policy.move_after_s is not None:
-            self.move_at_s = now + self._policy.move_after_s
+            at_s = now + self._policy.move_after_s
+            # The service may have told before that it will cut this connection.
+            self.move_at_s = at_s if self.move_at_s is None else min(at_s, self.move_at_s)
 
     def going_away(self, left_s: float, now: float) -> None:
         """The service will cut the connection in ``left_s``."""
@@ -128,7 +130,7 @@ class Reconnecting:
             setup: It was that on the first one, but for what has changed since.
         """
         if self._session_ends:
-            self.resumption = None
+            self.resumption, self._session_ends = None, False
         self._handle = self.resumption.new_handle if self.resumption else ""
         before = setup.session_resumption
         wish = SessionResumption(
@@ -146,7 +148,7 @@ class Reconnecting:
         """The setup was accepted, and ``sent_again`` messages go out another time."""
         attempts = self._attempts.number
         gap_s = self._attempts.succeed(now)
-        self._loss, self._session_ends, self._failures = None, False, 0
+        self._loss, self._failures = None, 0
         return Resumed(gap_s, attempts, self.with_handle, sent_again, given_up)
 
     def _again(self, at_s: float | None, last: Closure) -> float | Closure:
