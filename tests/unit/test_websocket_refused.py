@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from live_script import KEY
+from raw_server import raw_server
 from websocket_support import accept, all_text_of, free_port, model_at, run, serving
 
 from antiphon.errors import AuthError, ConnectError, QuotaError
@@ -224,6 +225,41 @@ def test_a_server_that_never_answers_times_out():
         await asyncio.sleep(0.05)
 
     run(main())
+
+
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_who_does_not_answer_the_setup_is_left_without_a_goodbye(cancelled, reads, caplog):
+    """It would be waited for longer than a test may take."""
+
+    async def main():
+        heard, left, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def handler(peer):
+            await peer.upgrade()
+            await peer.hear()
+            heard.set()
+            if not reads:
+                await left.wait()
+            while await peer._more():
+                pass
+            ended.set()
+
+        async with raw_server(handler) as port:
+            model = model_at(port, close_timeout_s=60.0)
+            connecting = asyncio.ensure_future(model.connect(timeout_s=30.0 if cancelled else 0.2))
+            await heard.wait()
+            if cancelled:
+                connecting.cancel()
+            with pytest.raises(asyncio.CancelledError if cancelled else ConnectError):
+                await connecting
+            names = {task.get_name() for task in asyncio.all_tasks()}
+            assert not [name for name in names if name.startswith("antiphon")]
+            left.set()
+            await ended.wait()  # for the peer, too
+
+    run(main())
+    assert "did not close well" not in caplog.text
 
 
 @pytest.mark.parametrize("answer", [b"220 smtp ready\r\n", b"", b"HTTP/1.1 200 OK\r\n\r\n"])

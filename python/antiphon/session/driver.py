@@ -22,6 +22,7 @@ from antiphon.protocol import (
     Notice,
     Ready,
     Reconnect,
+    Resumed,
     SessionEvent,
     SessionProtocol,
     State,
@@ -38,6 +39,8 @@ logger = logging.getLogger("antiphon.session")
 _LOGGED_VIOLATIONS = 100  # of a session; later ones at every power of two
 _DRAIN_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 10.0
+# A goodbye to who did not answer the setup is only polite.
+_UNACCEPTED_CLOSE_TIMEOUT_S = 0.25
 # A connection that is left has to be closed before the next one resumes the session; one that is
 # dead does not answer.
 _LEAVE_TIMEOUT_S = 2.0
@@ -271,7 +274,11 @@ class SessionDriver:
                 if count <= _LOGGED_VIOLATIONS or count.bit_count() == 1:
                     logger.warning("%s", error)
             case Ready():
+                self._line.accepted = True
                 self._settled.set()
+            case Resumed():
+                self._line.accepted = True
+                _publish(self.events, event)
             case Reconnect(at_s):
                 moving = self._loop.create_task(self._reconnect(at_s), name="antiphon-reconnect")
                 self._moving.add(moving)
@@ -323,6 +330,7 @@ class _Line:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
         self.leaving = False
+        self.accepted = False
 
     def start(self) -> None:
         """Read and write from now on."""
@@ -342,11 +350,13 @@ class _Line:
 
     async def close(self) -> None:
         """Close the connection; harmless if it has ended."""
+        wait_s = _CLOSE_TIMEOUT_S if self.accepted else _UNACCEPTED_CLOSE_TIMEOUT_S
         try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            async with asyncio.timeout(wait_s):
                 await self._channel.close(1000)
         except Exception as error:
-            logger.warning("The connection did not close well: %r", error)
+            if self.accepted or not isinstance(error, TimeoutError):
+                logger.warning("The connection did not close well: %r", error)
 
     def send_now(self) -> None:
         """Write what leaves without waiting."""
