@@ -605,3 +605,18 @@ def test_interrupted_without_a_connection_the_rest_is_asked_all_the_same():
     session.protocol.interrupt()  # nothing was cut off this time
     session.connect()
     assert isinstance(session.happened()[-1], Resumed)
+
+
+def test_a_close_between_two_connections_is_clean_also_if_the_next_one_is_not_accepted():
+    session = Session(max_attempts=1)
+    session.feed(handle("h"))
+    session.lose()
+    session.protocol.send_text("Goodbye.")
+    session.protocol.close(session.now)
+    assert session.protocol.state is State.RECONNECTING
+    session.open()
+    session.wait(60.0)
+    closed = session.happened()[-1]
+    assert isinstance(closed, Closed)
+    assert closed.closure.clean
+    assert session.protocol.left_unsent == 1

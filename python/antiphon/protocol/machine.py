@@ -496,7 +496,7 @@ class SessionProtocol(Commands):
     def _end(self, closure: Closure, now: float) -> None:
         if self.closure is not None:
             return
-        if self._closes and closure.by != "us":
+        if self._closes and not closure.clean:
             closure = Closure.of_ours(closure.code, closure.reason, during_setup=False)
         self.state = State.CLOSED
         self.closure = closure
