@@ -5,6 +5,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 import pytest
@@ -75,8 +76,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def endpoint(**settings):
-    server = TokenEndpoint(**settings)
+def serving(server):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -102,7 +102,7 @@ def account(private_key, url, **more):
 @pytest.fixture
 def adc(private_key, monkeypatch, tmp_path):
     """Application Default Credentials in a file, and who gives their tokens."""
-    with endpoint() as server:
+    with serving(TokenEndpoint()) as server:
         file = tmp_path / "account.json"
         file.write_text(json.dumps(account(private_key, server.url)))
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
@@ -180,7 +180,7 @@ def test_the_loop_goes_on_while_a_token_is_fetched(adc, monkeypatch):
 
 
 def test_credentials_of_an_application(private_key):
-    with endpoint() as server:
+    with serving(TokenEndpoint()) as server:
         credentials = service_account.Credentials.from_service_account_info(
             account(private_key, server.url)
         )
@@ -220,6 +220,43 @@ def test_an_endpoint_that_is_not_there(private_key):
     with pytest.raises(ConnectError) as caught:
         resolve(VertexAI(credentials=credentials))
     assert caught.value.cause == "network"
+
+
+class MetadataServer(BaseHTTPRequestHandler):
+    """That of a virtual machine, while it is down."""
+
+    status = 503
+
+    def do_GET(self):
+        data = b"not now"
+        self.send_response(self.status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def on_a_virtual_machine(monkeypatch):
+    """Credentials of google-auth that ask a metadata server, which is down."""
+    from google.auth import _exponential_backoff
+    from google.auth.compute_engine import _metadata, credentials
+
+    at_once = SimpleNamespace(sleep=lambda _: None)
+    monkeypatch.setattr(_exponential_backoff, "time", at_once)  # it tries five times
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), MetadataServer)) as server:
+        place = f"127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", place)
+        yield credentials.Credentials
+
+
+def test_a_metadata_server_that_is_down_may_be_up_again(on_a_virtual_machine):
+    with pytest.raises(ConnectError, match=r"server unavailable\. Response status: 503") as caught:
+        resolve(VertexAI(project="p", credentials=on_a_virtual_machine()))
+    assert caught.value.cause == "network"
+    assert caught.value.__context__ is None
 
 
 def test_without_google_auth_it_is_told_what_to_install(monkeypatch):

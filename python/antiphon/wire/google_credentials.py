@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from antiphon.errors import AuthError, ConnectError
@@ -18,7 +19,7 @@ __all__ = ["GoogleCredentials", "Grant"]
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT_S = 20.0
-_MAX_WORDS = 200
+_MAX_WORDS = 300
 _LONG_WORD = re.compile(r"[\w+.%=~-]{40,}")  # no language has it; tokens and signatures do
 _ADVICE = (
     "Run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS to a "
@@ -121,14 +122,23 @@ class GoogleCredentials(Hidden):
 def _explained(error: Exception) -> AuthError | ConnectError:
     from google.auth.exceptions import DefaultCredentialsError, TransportError
 
-    if isinstance(error, TransportError | OSError) or getattr(error, "retryable", False):
+    layers = list(_layers(error))
+    words = _words(layers[-1])
+    lost = any(isinstance(each, TransportError | OSError) for each in layers)
+    if lost or getattr(error, "retryable", False):
         hint = "Check the network and the proxy settings."
-        return ConnectError(
-            f"No token for Google Cloud: {_words(error)} {hint}", cause="network", hint=hint
-        )
+        told = f"No token for Google Cloud: {words} {hint}"
+        return ConnectError(told, cause="network", hint=hint)
     missing = isinstance(error, DefaultCredentialsError)
     what = "Google Cloud's credentials " + ("were not found" if missing else "were refused")
-    return AuthError(f"{what}: {_words(error)} {_ADVICE}", cause="auth", hint=_ADVICE)
+    return AuthError(f"{what}: {words} {_ADVICE}", cause="auth", hint=_ADVICE)
+
+
+def _layers(error: object) -> Iterator[Exception]:
+    """An error, and what is in it: google-auth makes errors of those of the transport."""
+    while isinstance(error, Exception):
+        yield error
+        error = error.args[0] if error.args else None
 
 
 def _words(error: Exception) -> str:
