@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +12,14 @@ from urllib.parse import parse_qs
 import pytest
 
 from antiphon.errors import AuthError, ConnectError
-from antiphon.wire import VertexAI
+from antiphon.wire import VertexAI, google_credentials
 from antiphon.wire.google_credentials import GoogleCredentials
 
 service_account = pytest.importorskip("google.oauth2.service_account")
 rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+compute_engine = pytest.importorskip("google.auth.compute_engine")
 serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+adapters = pytest.importorskip("requests.adapters")
 
 NAMES = ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_API_KEY", "GEMINI_API_KEY")
 
@@ -222,14 +225,22 @@ def test_an_endpoint_that_is_not_there(private_key):
     assert caught.value.cause == "network"
 
 
-class MetadataServer(BaseHTTPRequestHandler):
-    """That of a virtual machine, while it is down."""
+class MetadataServer(ThreadingHTTPServer):
+    """That of a virtual machine."""
 
-    status = 503
+    def __init__(self, status=200):
+        super().__init__(("127.0.0.1", 0), _Metadata)
+        self.status = status
 
+
+class _Metadata(BaseHTTPRequestHandler):
     def do_GET(self):
-        data = b"not now"
-        self.send_response(self.status)
+        answer = {"email": "robot@example.com", "scopes": []}
+        if "/token" in self.path:
+            answer = {"access_token": "of-the-machine", "expires_in": 3600}
+        data = json.dumps(answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -238,25 +249,46 @@ class MetadataServer(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def on_a_virtual_machine(monkeypatch):
-    """Credentials of google-auth that ask a metadata server, which is down."""
-    from google.auth import _exponential_backoff
-    from google.auth.compute_engine import _metadata, credentials
-
+def test_a_metadata_server_that_is_down_may_be_up_again(monkeypatch):
     at_once = SimpleNamespace(sleep=lambda _: None)
-    monkeypatch.setattr(_exponential_backoff, "time", at_once)  # it tries five times
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), MetadataServer)) as server:
+    monkeypatch.setattr("google.auth._exponential_backoff.time", at_once)  # it is asked five times
+    with serving(MetadataServer(503)) as server:
         place = f"127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", place)
-        yield credentials.Credentials
+        monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", place)
+        backend = VertexAI(project="p", credentials=compute_engine.Credentials())
+        with pytest.raises(ConnectError, match="Response status: 503") as caught:
+            resolve(backend)
+        assert caught.value.cause == "network"
+        assert caught.value.__context__ is None
+        server.status = 200
+        assert resolve(backend).headers()["Authorization"] == "Bearer of-the-machine"
 
 
-def test_a_metadata_server_that_is_down_may_be_up_again(on_a_virtual_machine):
-    with pytest.raises(ConnectError, match=r"server unavailable\. Response status: 503") as caught:
-        resolve(VertexAI(project="p", credentials=on_a_virtual_machine()))
+def test_a_metadata_server_that_wants_a_certificate(monkeypatch):
+    """google-auth mounts one where it finds the session that it asks with."""
+    certificates = "google.auth.compute_engine._mtls"
+    with serving(MetadataServer()) as server:
+
+        class OfTheMachine(adapters.HTTPAdapter):
+            def send(self, request, **settings):
+                request.url = f"http://127.0.0.1:{server.server_port}{request.path_url}"
+                return super().send(request, **settings)
+
+        monkeypatch.setattr(f"{certificates}.should_use_mds_mtls", lambda *_: True)
+        monkeypatch.setattr(f"{certificates}.MdsMtlsAdapter", OfTheMachine)
+        ready = resolve(VertexAI(project="p", credentials=compute_engine.Credentials()))
+        assert ready.headers()["Authorization"] == "Bearer of-the-machine"
+
+
+def test_who_gives_the_token_has_limited_time(private_key, monkeypatch):
+    monkeypatch.setattr(google_credentials, "_TIMEOUT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        credentials = service_account.Credentials.from_service_account_info(
+            account(private_key, f"http://127.0.0.1:{mute.getsockname()[1]}/token")
+        )
+        with pytest.raises(ConnectError, match="Read timed out") as caught:
+            resolve(VertexAI(credentials=credentials))
     assert caught.value.cause == "network"
-    assert caught.value.__context__ is None
 
 
 def test_without_google_auth_it_is_told_what_to_install(monkeypatch):

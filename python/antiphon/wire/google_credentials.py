@@ -106,17 +106,27 @@ class GoogleCredentials(Hidden):
 
     def _renew(self) -> None:
         import google.auth
-        from google.auth.transport.requests import Request
 
+        request = _request()
         if self._credentials is None:
             self._credentials, project = google.auth.default(scopes=[_SCOPE])
             self._project = project or ""
         elif getattr(self._credentials, "requires_scopes", False):
             self._credentials = self._credentials.with_scopes([_SCOPE])
-        self._credentials.refresh(functools.partial(Request(), timeout=_TIMEOUT_S))
+        self._credentials.refresh(request)
 
     def __repr__(self) -> str:
         return f"GoogleCredentials({'' if self._given is None else '***'})"
+
+
+def _request() -> Any:
+    """What google-auth asks with, within our time; client certificates are mounted on it."""
+    from google.auth.transport.requests import Request
+
+    class Limited(Request):
+        __call__ = functools.partialmethod(Request.__call__, timeout=_TIMEOUT_S)
+
+    return Limited()
 
 
 def _explained(error: Exception) -> AuthError | ConnectError:
