@@ -146,10 +146,26 @@ def test_a_token_is_kept_until_it_is_about_to_end(adc):
     backend = VertexAI()
     assert [resolve(backend).access_token for _ in range(3)] == [resolve(backend).access_token] * 3
     assert len(adc.asked) == 1
+
+
+def test_a_token_that_ends_soon_is_used_when_it_is_new(adc):
     adc.lifetime_s = 60  # less than google-auth wants to be left
-    short = VertexAI()
-    with pytest.raises(AuthError, match="no valid token"):
-        resolve(short)
+    backend = VertexAI()
+    assert [resolve(backend).headers()["Authorization"] for _ in range(2)] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+    adc.lifetime_s = 0
+    with pytest.raises(AuthError, match="no valid token") as caught:
+        resolve(backend)
+    assert caught.value.hint
+
+
+def test_anonymous_credentials_have_no_token_to_give():
+    anonymous = pytest.importorskip("google.auth.credentials").AnonymousCredentials()
+    with pytest.raises(AuthError, match="gave no token: Anonymous credentials") as caught:
+        resolve(VertexAI(project="p", credentials=anonymous))
+    assert "access_token" in caught.value.hint
 
 
 def test_many_sessions_ask_once(adc):

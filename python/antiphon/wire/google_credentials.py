@@ -59,16 +59,10 @@ class GoogleCredentials(Hidden):
 
     def held(self) -> Grant | None:
         """What is there without asking anybody; None: `fetch` it."""
-        if self._credentials is None or not self._credentials.valid:
-            return None
-        return Grant(
-            Secret(self._credentials.token),
-            self._project,
-            getattr(self._credentials, "quota_project_id", None) or "",
-        )
+        return self._grant("FRESH")
 
     def fetch(self) -> Grant:
-        """A token that is valid for some minutes; blocks.
+        """A token that is valid for some minutes, or as long as a new one is; blocks.
 
         Raises:
             AuthError: There are no credentials, they were refused, or google-auth is missing.
@@ -80,7 +74,7 @@ class GoogleCredentials(Hidden):
                 failure = self._refresh()
                 if failure is not None:
                     raise failure  # out here: the locals of what it stands for are secret
-                grant = self.held()
+                grant = self._grant("FRESH", "STALE")
         if grant is None:
             raise AuthError(
                 f"Google Cloud's credentials gave no valid token. {_ADVICE}",
@@ -88,6 +82,16 @@ class GoogleCredentials(Hidden):
                 hint=_ADVICE,
             )
         return grant
+
+    def _grant(self, *states: str) -> Grant | None:
+        """What the credentials have, if that is in one of those states of google-auth's."""
+        if self._credentials is None or self._credentials.token_state.name not in states:
+            return None
+        return Grant(
+            Secret(self._credentials.token),
+            self._project,
+            getattr(self._credentials, "quota_project_id", None) or "",
+        )
 
     def _refresh(self) -> AuthError | ConnectError | None:
         """Find the credentials if need be, and renew their token; what failed, if it did."""
@@ -101,7 +105,7 @@ class GoogleCredentials(Hidden):
                 hint=_INSTALL,
             )
         except Exception as error:  # of google-auth, and of what it calls
-            return _explained(error)
+            return _explained(error, found=self._credentials is not None)
         return None
 
     def _renew(self) -> None:
@@ -129,8 +133,8 @@ def _request() -> Any:
     return Limited()
 
 
-def _explained(error: Exception) -> AuthError | ConnectError:
-    from google.auth.exceptions import DefaultCredentialsError, TransportError
+def _explained(error: Exception, *, found: bool) -> AuthError | ConnectError:
+    from google.auth.exceptions import RefreshError, TransportError
 
     layers = list(_layers(error))
     words = _words(layers[-1])
@@ -139,9 +143,10 @@ def _explained(error: Exception) -> AuthError | ConnectError:
         hint = "Check the network and the proxy settings."
         told = f"No token for Google Cloud: {words} {hint}"
         return ConnectError(told, cause="network", hint=hint)
-    missing = isinstance(error, DefaultCredentialsError)
-    what = "Google Cloud's credentials " + ("were not found" if missing else "were refused")
-    return AuthError(f"{what}: {words} {_ADVICE}", cause="auth", hint=_ADVICE)
+    refused = "were refused" if isinstance(error, RefreshError) else "gave no token"
+    what = refused if found else "were not found"
+    told = f"Google Cloud's credentials {what}: {words} {_ADVICE}"
+    return AuthError(told, cause="auth", hint=_ADVICE)
 
 
 def _layers(error: object) -> Iterator[Exception]:
