@@ -208,6 +208,15 @@ def test_credentials_of_an_application(private_key):
         assert ready.model_name("m").startswith("projects/project-of-the-account/")
 
 
+def test_credentials_that_sign_their_tokens_themselves(private_key):
+    jwt = pytest.importorskip("google.auth.jwt")
+    credentials = jwt.Credentials.from_service_account_info(
+        account(private_key, "none"), audience="https://aiplatform.googleapis.com/"
+    )
+    ready = resolve(VertexAI(project="p", credentials=credentials))
+    assert ready.headers()["Authorization"] == f"Bearer {credentials.token.decode()}"
+
+
 def test_no_credentials_say_what_to_do():
     with pytest.raises(AuthError, match="gcloud auth application-default login") as caught:
         resolve(VertexAI(project="p"))

@@ -57,6 +57,19 @@ class GoogleCredentials(Hidden):
         """Credentials as they were given."""
         return credentials if isinstance(credentials, GoogleCredentials) else cls(credentials)
 
+    def check(self) -> None:
+        """Refuse what was given and cannot be credentials.
+
+        Raises:
+            TypeError: It cannot.
+        """
+        if self._given is not None and not hasattr(self._given, "refresh"):
+            raise TypeError(
+                f"credentials of VertexAI is of type {type(self._given).__name__}; it must be "
+                "credentials of google-auth, such as google.auth.load_credentials_from_file gives. "
+                "A token goes to access_token."
+            )
+
     def held(self) -> Grant | None:
         """What is there without asking anybody; None: `fetch` it."""
         return self._grant("FRESH")
@@ -87,8 +100,9 @@ class GoogleCredentials(Hidden):
         """What the credentials have, if that is in one of those states of google-auth's."""
         if self._credentials is None or self._credentials.token_state.name not in states:
             return None
+        token = self._credentials.token
         return Grant(
-            Secret(self._credentials.token),
+            Secret(token.decode() if isinstance(token, bytes) else token),  # of google.auth.jwt
             self._project,
             getattr(self._credentials, "quota_project_id", None) or "",
         )
