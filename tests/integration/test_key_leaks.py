@@ -396,6 +396,12 @@ def test_a_key_that_no_header_can_carry(flaw, evidence):
         lambda: pickle.dumps(GoogleAI(api_key=KEY)),
         lambda: pickle.dumps(VertexAI(project="p", credentials=google_credentials())),
         lambda: GoogleAI(api_key=KEY, no_such_thing=SECOND),
+        lambda: GoogleAI(api_key=KEY.encode(), base_url=f"ws://user:{SECOND}@h"),
+        lambda: VertexAI(project="p", access_token=KEY.encode()),
+        lambda: VertexAI(project="p", credentials=KEY),
+        lambda: FirebaseAI(api_key=[KEY], project="p", user_token=SECOND),
+        lambda: GoogleAI(api_key=KEY, extra_headers={"Authorization": SECOND.encode()}),
+        lambda: GoogleAI(api_key=KEY, extra_headers=[("Authorization", SECOND)]),
     ],
 )
 def test_backends_that_cannot_be(make, evidence):

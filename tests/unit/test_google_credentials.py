@@ -2,20 +2,24 @@
 
 import asyncio
 import json
+import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 import pytest
 
 from antiphon.errors import AuthError, ConnectError
-from antiphon.wire import VertexAI
+from antiphon.wire import VertexAI, google_credentials
 from antiphon.wire.google_credentials import GoogleCredentials
 
 service_account = pytest.importorskip("google.oauth2.service_account")
 rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+compute_engine = pytest.importorskip("google.auth.compute_engine")
 serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+adapters = pytest.importorskip("requests.adapters")
 
 NAMES = ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_API_KEY", "GEMINI_API_KEY")
 
@@ -75,8 +79,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def endpoint(**settings):
-    server = TokenEndpoint(**settings)
+def serving(server):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -102,7 +105,7 @@ def account(private_key, url, **more):
 @pytest.fixture
 def adc(private_key, monkeypatch, tmp_path):
     """Application Default Credentials in a file, and who gives their tokens."""
-    with endpoint() as server:
+    with serving(TokenEndpoint()) as server:
         file = tmp_path / "account.json"
         file.write_text(json.dumps(account(private_key, server.url)))
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
@@ -143,10 +146,26 @@ def test_a_token_is_kept_until_it_is_about_to_end(adc):
     backend = VertexAI()
     assert [resolve(backend).access_token for _ in range(3)] == [resolve(backend).access_token] * 3
     assert len(adc.asked) == 1
+
+
+def test_a_token_that_ends_soon_is_used_when_it_is_new(adc):
     adc.lifetime_s = 60  # less than google-auth wants to be left
-    short = VertexAI()
-    with pytest.raises(AuthError, match="no valid token"):
-        resolve(short)
+    backend = VertexAI()
+    assert [resolve(backend).headers()["Authorization"] for _ in range(2)] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+    adc.lifetime_s = 0
+    with pytest.raises(AuthError, match="no valid token") as caught:
+        resolve(backend)
+    assert caught.value.hint
+
+
+def test_anonymous_credentials_have_no_token_to_give():
+    anonymous = pytest.importorskip("google.auth.credentials").AnonymousCredentials()
+    with pytest.raises(AuthError, match="gave no token: Anonymous credentials") as caught:
+        resolve(VertexAI(project="p", credentials=anonymous))
+    assert "access_token" in caught.value.hint
 
 
 def test_many_sessions_ask_once(adc):
@@ -180,13 +199,22 @@ def test_the_loop_goes_on_while_a_token_is_fetched(adc, monkeypatch):
 
 
 def test_credentials_of_an_application(private_key):
-    with endpoint() as server:
+    with serving(TokenEndpoint()) as server:
         credentials = service_account.Credentials.from_service_account_info(
             account(private_key, server.url)
         )
         ready = resolve(VertexAI(credentials=credentials))
         assert ready.headers()["Authorization"] == "Bearer token-1"
         assert ready.model_name("m").startswith("projects/project-of-the-account/")
+
+
+def test_credentials_that_sign_their_tokens_themselves(private_key):
+    jwt = pytest.importorskip("google.auth.jwt")
+    credentials = jwt.Credentials.from_service_account_info(
+        account(private_key, "none"), audience="https://aiplatform.googleapis.com/"
+    )
+    ready = resolve(VertexAI(project="p", credentials=credentials))
+    assert ready.headers()["Authorization"] == f"Bearer {credentials.token.decode()}"
 
 
 def test_no_credentials_say_what_to_do():
@@ -219,6 +247,72 @@ def test_an_endpoint_that_is_not_there(private_key):
     )
     with pytest.raises(ConnectError) as caught:
         resolve(VertexAI(credentials=credentials))
+    assert caught.value.cause == "network"
+
+
+class MetadataServer(ThreadingHTTPServer):
+    """That of a virtual machine."""
+
+    def __init__(self, status=200):
+        super().__init__(("127.0.0.1", 0), _Metadata)
+        self.status = status
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    def do_GET(self):
+        answer = {"email": "robot@example.com", "scopes": []}
+        if "/token" in self.path:
+            answer = {"access_token": "of-the-machine", "expires_in": 3600}
+        data = json.dumps(answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_metadata_server_that_is_down_may_be_up_again(monkeypatch):
+    at_once = SimpleNamespace(sleep=lambda _: None)
+    monkeypatch.setattr("google.auth._exponential_backoff.time", at_once)  # it is asked five times
+    with serving(MetadataServer(503)) as server:
+        place = f"127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", place)
+        backend = VertexAI(project="p", credentials=compute_engine.Credentials())
+        with pytest.raises(ConnectError, match="Response status: 503") as caught:
+            resolve(backend)
+        assert caught.value.cause == "network"
+        assert caught.value.__context__ is None
+        server.status = 200
+        assert resolve(backend).headers()["Authorization"] == "Bearer of-the-machine"
+
+
+def test_a_metadata_server_that_wants_a_certificate(monkeypatch):
+    """google-auth mounts one where it finds the session that it asks with."""
+    certificates = "google.auth.compute_engine._mtls"
+    with serving(MetadataServer()) as server:
+
+        class OfTheMachine(adapters.HTTPAdapter):
+            def send(self, request, **settings):
+                request.url = f"http://127.0.0.1:{server.server_port}{request.path_url}"
+                return super().send(request, **settings)
+
+        monkeypatch.setattr(f"{certificates}.should_use_mds_mtls", lambda *_: True)
+        monkeypatch.setattr(f"{certificates}.MdsMtlsAdapter", OfTheMachine)
+        ready = resolve(VertexAI(project="p", credentials=compute_engine.Credentials()))
+        assert ready.headers()["Authorization"] == "Bearer of-the-machine"
+
+
+def test_who_gives_the_token_has_limited_time(private_key, monkeypatch):
+    monkeypatch.setattr(google_credentials, "_TIMEOUT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        credentials = service_account.Credentials.from_service_account_info(
+            account(private_key, f"http://127.0.0.1:{mute.getsockname()[1]}/token")
+        )
+        with pytest.raises(ConnectError, match="Read timed out") as caught:
+            resolve(VertexAI(credentials=credentials))
     assert caught.value.cause == "network"
 
 

@@ -250,6 +250,29 @@ def test_functions_that_give_nothing(function, kind, words):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: GoogleAI(api_key=b"k"), r"api_key of GoogleAI is of type bytes.*\.decode\(\)"),
+        (lambda: VertexAI(project="p", access_token=1), "access_token of VertexAI is of type int"),
+        (
+            lambda: FirebaseAI(api_key="k", project="p", user_token=["t"]),
+            "of type list; it must be a string, or a function",
+        ),
+        (
+            lambda: VertexAI(extra_headers={"Authorization": lambda: "t"}),
+            r"extra_headers\['Authorization'\] of VertexAI is of type function; .* a string\.",
+        ),
+        (lambda: GoogleAI(api_key="k", extra_headers={"x-own": 1}), "of type int"),
+        (lambda: GoogleAI(api_key="k", extra_headers=[("x-own", "1")]), "type list; .* a mapping"),
+        (lambda: VertexAI(credentials="account.json"), "type str; .* credentials of google-auth"),
+    ],
+)
+def test_what_is_neither_text_nor_a_function_is_refused_at_once(make, words):
+    with pytest.raises(TypeError, match=words):
+        make()
+
+
 def test_a_function_has_to_be_resolved_first():
     with pytest.raises(TypeError, match="resolve"):
         GoogleAI(api_key=lambda: "k").headers()

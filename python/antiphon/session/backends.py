@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+from collections.abc import Callable
 from typing import TypeVar
 
 from antiphon.errors import ConnectError
+from antiphon.session.daemon_threads import DaemonThreads
 from antiphon.wire import Backend
 
-__all__ = ["resolve"]
+__all__ = ["resolve", "run_blocking"]
 
 _B = TypeVar("_B", bound=Backend)
+_T = TypeVar("_T")
+_MAX_LEFT = 64
+_left: set[DaemonThreads] = set()
 
 
 async def resolve(backend: _B, timeout_s: float) -> _B:
     """The backend with every credential at hand.
 
-    Functions that may block run in a thread, which goes on should they outlast the time.
+    Functions that may block run in a thread of their own.
 
     Raises:
         AuthError: A credential is missing or was refused.
@@ -24,7 +30,7 @@ async def resolve(backend: _B, timeout_s: float) -> _B:
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await backend.resolve(asyncio.to_thread)
+            return await backend.resolve(run_blocking)
     except TimeoutError:
         raise ConnectError(
             f"Not connected to {backend.label}: no credential within {timeout_s:g} s. Check the "
@@ -32,3 +38,32 @@ async def resolve(backend: _B, timeout_s: float) -> _B:
             cause="timeout",
             hint="Check the function that gives the credential.",
         ) from None
+
+
+async def run_blocking(function: Callable[[], _T], /) -> _T:
+    """Run a function that asks somebody, where it holds up nothing, even if it never returns.
+
+    Its thread is left if nobody waits any more. In one of the loop's own it would hold up whoever
+    needs those, name look-up among them, and the end of the process.
+
+    Raises:
+        ConnectError: 64 of them were left, and go on.
+        Exception: What the function raised.
+    """
+    _left.difference_update([threads for threads in list(_left) if threads.ended])
+    if len(_left) >= _MAX_LEFT:
+        raise ConnectError(
+            f"{len(_left)} functions that give credentials, or requests for tokens, were given up "
+            "and have not returned; no other is begun. Give what they wait for a time limit.",
+            cause="credential",
+            hint="Check the functions that give credentials.",
+        )
+    threads = DaemonThreads(1, "antiphon-credential")
+    context, loop = contextvars.copy_context(), asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(threads, context.run, function)
+    except asyncio.CancelledError:
+        _left.add(threads)
+        raise
+    finally:
+        threads.shutdown(wait=False)

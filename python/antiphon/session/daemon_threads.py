@@ -22,9 +22,11 @@ class DaemonThreads(Executor):
 
     Args:
         max_threads: How many there are at most; what is submitted beyond waits.
+        name: What the names of the threads begin with.
     """
 
-    def __init__(self, max_threads: int) -> None:
+    def __init__(self, max_threads: int, name: str) -> None:
+        self._name = name
         self._max_threads = max_threads
         self._threads: list[threading.Thread] = []
         self._idle = threading.Semaphore(0)
@@ -44,11 +46,16 @@ class DaemonThreads(Executor):
 
         self._work.put(run)
         if not self._idle.acquire(blocking=False) and len(self._threads) < self._max_threads:
-            name = f"antiphon-tool-{len(self._threads)}"
+            name = f"{self._name}-{len(self._threads)}"
             thread = threading.Thread(target=self._run, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
         return future
+
+    @property
+    def ended(self) -> bool:
+        """Whether no function runs any more, after the `shutdown`."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End every thread when its function has returned."""

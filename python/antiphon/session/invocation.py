@@ -64,7 +64,7 @@ class Invoker:
     async def _call_in_thread(self, function: FunctionTool, values: dict[str, Any]) -> Any:
         # Not the loop's own threads: a function that hangs there would hold up the loop's end.
         if self._threads is None:
-            self._threads = DaemonThreads(_MAX_THREADS)
+            self._threads = DaemonThreads(_MAX_THREADS, "antiphon-tool")
         # A call that was not in time must not wait there for threads whose functions hang.
         await self._free_threads.acquire()
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()

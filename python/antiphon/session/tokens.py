@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from typing import Any, Literal, TypeAlias
@@ -23,7 +24,7 @@ from urllib.request import (
 import msgspec
 
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
-from antiphon.session.backends import resolve
+from antiphon.session.backends import resolve, run_blocking
 from antiphon.session.model import LiveModel
 from antiphon.session.proxy import proxy_for, without_login
 from antiphon.session.websocket import (
@@ -134,7 +135,7 @@ async def create_token(
     remaining_s = max(deadline_s - loop.time(), 0.001)
     try:
         async with asyncio.timeout(remaining_s):
-            name = await asyncio.to_thread(_post, url, headers, body, remaining_s, tls)
+            name = await run_blocking(partial(_post, url, headers, body, remaining_s, tls))
     except (ConnectError, SetupRejected) as error:
         raise bare(error) from None  # the variables on its way hold the request
     except TimeoutError:

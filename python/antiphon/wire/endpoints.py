@@ -92,13 +92,12 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
         # First of all, what must not show is made such that it does not.
         for name in self._credentials:
             force_setattr(self, name, Secret.of(getattr(self, name)))
-        headers = {
-            name: value if isinstance(value, Secret) else Secret(value)
-            for name, value in self.extra_headers.items()
-        }
+        headers_type = type(self.extra_headers)
+        headers = _hidden(self.extra_headers) if issubclass(headers_type, Mapping) else {}
         force_setattr(self, "extra_headers", headers)
         given = HiddenText(self.base_url.strip() or os.environ.get(self._base_url_variable, ""))
         force_setattr(self, "base_url", self._base_url)
+        self._check_types(headers_type)
         if given.strip():
             force_setattr(self, "base_url", _checked(given))
         if self.api_version and not _PLAIN_VERSION.fullmatch(self.api_version):
@@ -107,6 +106,21 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
                 "Use v1, v1beta, v1beta1 or v1alpha.",
             )
         check_header_names(self.extra_headers, "extra_headers cannot be sent")
+
+    def _check_types(self, headers_type: type) -> None:
+        own = type(self).__name__
+        if not issubclass(headers_type, Mapping):
+            raise TypeError(
+                f"extra_headers of {own} is of type {headers_type.__name__}; it must be a mapping "
+                "of names to strings."
+            )
+        for name in self._credentials:
+            held = getattr(self, name)
+            if held is not None:
+                held.check(f"{name} of {own}")
+        for name, held in self.extra_headers.items():
+            if isinstance(held, Secret):
+                held.check(f"extra_headers[{name!r}] of {own}", may_be_function=False)
 
     async def resolve(self, run: RunBlocking) -> Self:
         """The same with every credential that is a function called, once for each connection."""
@@ -160,6 +174,7 @@ class GoogleAI(_Backend, frozen=True, kw_only=True):
     Raises:
         ConnectError: ``base_url`` cannot be one, or has a password in it; or ``api_version`` or
             the name of an extra header cannot be one.
+        TypeError: A credential is neither a string nor a function, or a header no string.
     """
 
     api_key: Credential | None = None
@@ -262,6 +277,7 @@ class VertexAI(_Backend, frozen=True, kw_only=True):
         AuthError: More than one credential, or an ephemeral token, which is none here.
         ConnectError: ``base_url``, ``location``, ``api_version`` or the name of an extra header
             cannot be one.
+        TypeError: A credential is neither a string nor a function, or a header no string.
     """
 
     project: str = ""
@@ -279,6 +295,8 @@ class VertexAI(_Backend, frozen=True, kw_only=True):
         if self.credentials is not None:
             force_setattr(self, "credentials", GoogleCredentials.of(self.credentials))
         super().__post_init__()
+        if self.credentials is not None:
+            self.credentials.check()
         given = [
             name
             for name in ("access_token", "credentials", "api_key")
@@ -401,6 +419,7 @@ class FirebaseAI(_Backend, frozen=True, kw_only=True):
         AuthError: An ephemeral token, which is none here.
         ConnectError: ``base_url``, ``location``, ``api_version`` or the name of an extra header
             cannot be one.
+        TypeError: A credential is neither a string nor a function, or a header no string.
     """
 
     api_key: Credential
@@ -492,6 +511,13 @@ def _version() -> str:
 
 def _wrong(what: str, hint: str) -> ConnectError:
     return ConnectError(f"{what} {hint}", cause="argument", hint=hint)
+
+
+def _hidden(headers: Mapping[str, str | Secret]) -> dict[str, Secret]:
+    return {
+        name: value if isinstance(value, Secret) else Secret(value)
+        for name, value in headers.items()
+    }
 
 
 def _checked(base_url: str) -> str:

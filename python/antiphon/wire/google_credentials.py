@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from antiphon.errors import AuthError, ConnectError
@@ -18,7 +19,7 @@ __all__ = ["GoogleCredentials", "Grant"]
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT_S = 20.0
-_MAX_WORDS = 200
+_MAX_WORDS = 300
 _LONG_WORD = re.compile(r"[\w+.%=~-]{40,}")  # no language has it; tokens and signatures do
 _ADVICE = (
     "Run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS to a "
@@ -56,18 +57,25 @@ class GoogleCredentials(Hidden):
         """Credentials as they were given."""
         return credentials if isinstance(credentials, GoogleCredentials) else cls(credentials)
 
+    def check(self) -> None:
+        """Refuse what was given and cannot be credentials.
+
+        Raises:
+            TypeError: It cannot.
+        """
+        if self._given is not None and not hasattr(self._given, "refresh"):
+            raise TypeError(
+                f"credentials of VertexAI is of type {type(self._given).__name__}; it must be "
+                "credentials of google-auth, such as google.auth.load_credentials_from_file gives. "
+                "A token goes to access_token."
+            )
+
     def held(self) -> Grant | None:
         """What is there without asking anybody; None: `fetch` it."""
-        if self._credentials is None or not self._credentials.valid:
-            return None
-        return Grant(
-            Secret(self._credentials.token),
-            self._project,
-            getattr(self._credentials, "quota_project_id", None) or "",
-        )
+        return self._grant("FRESH")
 
     def fetch(self) -> Grant:
-        """A token that is valid for some minutes; blocks.
+        """A token that is valid for some minutes, or as long as a new one is; blocks.
 
         Raises:
             AuthError: There are no credentials, they were refused, or google-auth is missing.
@@ -79,7 +87,7 @@ class GoogleCredentials(Hidden):
                 failure = self._refresh()
                 if failure is not None:
                     raise failure  # out here: the locals of what it stands for are secret
-                grant = self.held()
+                grant = self._grant("FRESH", "STALE")
         if grant is None:
             raise AuthError(
                 f"Google Cloud's credentials gave no valid token. {_ADVICE}",
@@ -87,6 +95,17 @@ class GoogleCredentials(Hidden):
                 hint=_ADVICE,
             )
         return grant
+
+    def _grant(self, *states: str) -> Grant | None:
+        """What the credentials have, if that is in one of those states of google-auth's."""
+        if self._credentials is None or self._credentials.token_state.name not in states:
+            return None
+        token = self._credentials.token
+        return Grant(
+            Secret(token.decode() if isinstance(token, bytes) else token),  # of google.auth.jwt
+            self._project,
+            getattr(self._credentials, "quota_project_id", None) or "",
+        )
 
     def _refresh(self) -> AuthError | ConnectError | None:
         """Find the credentials if need be, and renew their token; what failed, if it did."""
@@ -100,35 +119,55 @@ class GoogleCredentials(Hidden):
                 hint=_INSTALL,
             )
         except Exception as error:  # of google-auth, and of what it calls
-            return _explained(error)
+            return _explained(error, found=self._credentials is not None)
         return None
 
     def _renew(self) -> None:
         import google.auth
-        from google.auth.transport.requests import Request
 
+        request = _request()
         if self._credentials is None:
             self._credentials, project = google.auth.default(scopes=[_SCOPE])
             self._project = project or ""
         elif getattr(self._credentials, "requires_scopes", False):
             self._credentials = self._credentials.with_scopes([_SCOPE])
-        self._credentials.refresh(functools.partial(Request(), timeout=_TIMEOUT_S))
+        self._credentials.refresh(request)
 
     def __repr__(self) -> str:
         return f"GoogleCredentials({'' if self._given is None else '***'})"
 
 
-def _explained(error: Exception) -> AuthError | ConnectError:
-    from google.auth.exceptions import DefaultCredentialsError, TransportError
+def _request() -> Any:
+    """What google-auth asks with, within our time; client certificates are mounted on it."""
+    from google.auth.transport.requests import Request
 
-    if isinstance(error, TransportError | OSError) or getattr(error, "retryable", False):
+    class Limited(Request):
+        __call__ = functools.partialmethod(Request.__call__, timeout=_TIMEOUT_S)
+
+    return Limited()
+
+
+def _explained(error: Exception, *, found: bool) -> AuthError | ConnectError:
+    from google.auth.exceptions import RefreshError, TransportError
+
+    layers = list(_layers(error))
+    words = _words(layers[-1])
+    lost = any(isinstance(each, TransportError | OSError) for each in layers)
+    if lost or getattr(error, "retryable", False):
         hint = "Check the network and the proxy settings."
-        return ConnectError(
-            f"No token for Google Cloud: {_words(error)} {hint}", cause="network", hint=hint
-        )
-    missing = isinstance(error, DefaultCredentialsError)
-    what = "Google Cloud's credentials " + ("were not found" if missing else "were refused")
-    return AuthError(f"{what}: {_words(error)} {_ADVICE}", cause="auth", hint=_ADVICE)
+        told = f"No token for Google Cloud: {words} {hint}"
+        return ConnectError(told, cause="network", hint=hint)
+    refused = "were refused" if isinstance(error, RefreshError) else "gave no token"
+    what = refused if found else "were not found"
+    told = f"Google Cloud's credentials {what}: {words} {_ADVICE}"
+    return AuthError(told, cause="auth", hint=_ADVICE)
+
+
+def _layers(error: object) -> Iterator[Exception]:
+    """An error, and what is in it: google-auth makes errors of those of the transport."""
+    while isinstance(error, Exception):
+        yield error
+        error = error.args[0] if error.args else None
 
 
 def _words(error: Exception) -> str:

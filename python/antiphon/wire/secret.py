@@ -108,6 +108,19 @@ class Secret(Hidden):
         """Whether it has to be fetched first."""
         return not isinstance(self._value, str)
 
+    def check(self, name: str, *, may_be_function: bool = True) -> None:
+        """Refuse what cannot be a credential; not before now, when no variable shows it any more.
+
+        Raises:
+            TypeError: It is neither a string nor, where that may be, a function.
+        """
+        if isinstance(self._value, str) or (may_be_function and callable(self._value)):
+            return
+        kinds = "a string, or a function that returns one" if may_be_function else "a string"
+        advice = " Pass value.decode()." if isinstance(self._value, bytes | bytearray) else ""
+        kind = type(self._value).__name__
+        raise TypeError(f"{name} is of type {kind}; it must be {kinds}.{advice}")
+
     @property
     def text(self) -> HiddenText:
         """The credential.
