@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import inspect
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -41,19 +42,17 @@ class Invoker:
             Exception: What the function raised.
         """
         if function.is_stream:  # and the service does not take streams
-            outputs: deque[Any] = deque(maxlen=MAX_RESULTS)
-            async with aclosing(stream_of(function, args)) as results:
-                async for result in results:
-                    outputs.append(result.output["output"])
-            return ToolResult({"output": list(outputs)})
+            return await _collect(stream_of(function, args))
         values = function.check(args)
         async with _limit(function):
-            if function.is_async:
-                result = await function.function(**values)
-            elif function.inline:
+            if function.is_async or function.inline:
                 result = function.function(**values)
             else:
                 result = await self._call_in_thread(function, values)
+            if inspect.isawaitable(result):  # a decorator may hide what is asynchronous
+                result = await result
+        if isinstance(result, AsyncGenerator):
+            return await _collect(_results(function, result))
         return _plain(function, result)
 
     def shut(self) -> None:
@@ -77,16 +76,23 @@ class Invoker:
                     loop.call_soon_threadsafe(self._free_threads.release)
 
         running = loop.run_in_executor(self._threads, call)
-        # Nobody waits for one that is given up, and what it comes to is no news.
-        running.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # What was submitted is run, and frees its thread.
-        return await asyncio.shield(running)
+        try:
+            # What was submitted is run, and frees its thread.
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            running.add_done_callback(_drop)
+            raise
 
 
-async def stream_of(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:
+def stream_of(function: FunctionTool, args: dict[str, Any]) -> AsyncGenerator[ToolResult]:
     """The results of a stream as they come. Raises as `Invoker.call` does."""
-    values = function.check(args)
-    async with aclosing(function.function(**values)) as results:
+    return _results(function, function.function(**function.check(args)))
+
+
+async def _results(
+    function: FunctionTool, given: AsyncGenerator[Any]
+) -> AsyncGenerator[ToolResult]:
+    async with aclosing(given) as results:
         while True:
             try:
                 async with _limit(function):
@@ -94,6 +100,23 @@ async def stream_of(function: FunctionTool, args: dict[str, Any]) -> AsyncGenera
             except StopAsyncIteration:
                 return
             yield _plain(function, result)
+
+
+async def _collect(stream: AsyncGenerator[ToolResult]) -> ToolResult:
+    """The last results of a stream as one."""
+    outputs: deque[Any] = deque(maxlen=MAX_RESULTS)
+    async with aclosing(stream) as results:
+        async for result in results:
+            outputs.append(result.output["output"])
+    return ToolResult({"output": list(outputs)})
+
+
+def _drop(done: asyncio.Future[Any]) -> None:
+    """Nobody waits for a call that was given up, and what it comes to is no news."""
+    if done.cancelled() or done.exception():
+        return
+    if inspect.iscoroutine(result := done.result()):
+        result.close()
 
 
 def in_words(name: str, error: Exception | asyncio.CancelledError) -> ToolResult:

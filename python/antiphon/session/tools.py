@@ -190,9 +190,11 @@ def tool(
     A coroutine function is cancelled when its call is, or when its time is up. A plain function
     runs in one of the session's 8 threads, and cannot be stopped there: its late result is
     dropped, and its thread is not free until it returns. It does not keep the process from ending,
-    which breaks it off. An asynchronous generator answers its call with every value it yields
-    (1,000 at most), and is always NON_BLOCKING. To give one result a scheduling of its own, return
-    or yield a `ToolResult`.
+    which breaks it off. What it returns is awaited on the loop, if it is a coroutine or the like:
+    a decorator may hide what is asynchronous. An asynchronous generator answers its call with every
+    value it yields (1,000 at most), and is always NON_BLOCKING; where a decorator hides it, it
+    answers once, with a list. To give one result a scheduling of its own, return or yield a
+    `ToolResult`.
 
     Where a connection breaks and the question is asked again, a call that comes again with the
     same arguments gets the result of the first: the function runs once.
