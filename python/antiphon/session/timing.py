@@ -29,12 +29,13 @@ import re
 from array import array
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from antiphon.errors import RecordingError
 from antiphon.protocol import LiveServerMessage
+from antiphon.session.daemon_threads import DaemonThreads
 from antiphon.wire import AudioPart, model_id
 
 __all__ = ["TimingRecorder", "TurnTiming"]
@@ -162,7 +163,7 @@ class TimingRecorder:
                 f"The timing trace {self._path} cannot be written: {error.strerror or error}. "
                 "Choose another file for timing_trace."
             ) from error
-        self._worker = ThreadPoolExecutor(1, "antiphon timing")
+        self._worker = DaemonThreads(1, "antiphon timing")
         self._waiting: deque[Future[None]] = deque()
         self._closing: Future[None] | None = None
 

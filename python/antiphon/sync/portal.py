@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from antiphon.errors import AntiphonError
+from antiphon.session.daemon_threads import DaemonThreads
 
 __all__ = ["Portal", "Twin", "close", "open_portal"]
 
@@ -26,6 +27,8 @@ logger = logging.getLogger("antiphon.sync")
 
 # At the end of the process: a goodbye is sent if it can be sent at once.
 _EXIT_TIMEOUT_S = 2.0
+# At once, of all sessions: one name or file each.
+_MAX_JOBS = 32
 
 
 class Threads(Protocol):
@@ -35,8 +38,8 @@ class Threads(Protocol):
         """Run a function on a thread of its own, which does not keep the process alive."""
         ...
 
-    def executor(self) -> ThreadPoolExecutor | None:
-        """What runs the blocking jobs of that thread's loop; None: the loop's own."""
+    def executor(self) -> ThreadPoolExecutor:
+        """What runs the blocking jobs of that thread's loop, such as looking up names."""
         ...
 
     def wait(self, future: Future[Any]) -> None:
@@ -56,8 +59,10 @@ class PlainThreads:
         self._thread = threading.Thread(target=main, name="antiphon-sync", daemon=True)
         self._thread.start()
 
-    def executor(self) -> None:
+    def executor(self) -> DaemonThreads:
         """See `Threads`."""
+        # The loop's own pool takes no more jobs once the main thread has ended; others may go on.
+        return DaemonThreads(_MAX_JOBS, "antiphon-sync-job")
 
     def wait(self, future: Future[Any]) -> None:
         """See `Threads`."""
@@ -150,8 +155,7 @@ class Portal:
     def _main(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         with asyncio.Runner() as runner:  # it cancels what is left, and waits for it
             loop = runner.get_loop()
-            if (executor := self._threads.executor()) is not None:
-                loop.set_default_executor(executor)
+            loop.set_default_executor(self._threads.executor())
             loop.call_soon(started.set_result, loop)
             loop.run_forever()
         self.ended = True
