@@ -61,3 +61,35 @@ def test_a_session_that_is_lost_gives_up_and_its_senders_go_on():
         await session.close()
 
     run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("broken"), "the connector failed with RuntimeError. See the log."),
+        (
+            ConnectError("Not connected: refused. Is it up?", cause="refused", hint="Is it up?"),
+            "Not connected: refused. Is it up?",
+        ),
+    ],
+)
+def test_what_kept_a_session_from_going_on_is_told_in_whole_sentences(error, told):
+    class Broken(Deaf):
+        async def connect(self, url, headers, *, timeout_s):
+            if self.calls == 0:
+                raise error
+            return await super().connect(url, headers, timeout_s=timeout_s)
+
+    async def lost(server):
+        await server.accept()
+        await server.channel.close(1006)
+
+    async def main():
+        continuity = Continuity(max_attempts=1)
+        session = await model_with(Broken(lost, 1), continuity=continuity).connect()
+        closure = await session.wait_closed()
+        assert str(closure.error()).endswith(told)
+        assert str(closure.error()).count(".") == told.count(".")
+        await session.close()
+
+    run_in_virtual_time(main())

@@ -87,8 +87,10 @@ class Closure:
     def of_connect_error(cls, error: ConnectError) -> Closure:
         """A connection was not made. Credentials and names that were refused stay refused."""
         hopeless = error.cause in ("auth", "model", "argument", "tls")
+        # A part of a sentence, which the hint follows.
+        meaning = str(error).removesuffix(error.hint).rstrip(" .")
         return cls(
-            error.code, error.reason, error.cause, str(error), error.hint, not hopeless,
+            error.code, error.reason, error.cause, meaning, error.hint, not hopeless,
             "network", during_setup=True,
         )  # fmt: skip
 
