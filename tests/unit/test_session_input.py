@@ -8,6 +8,7 @@ import pytest
 from live_script import accept_and_wait, model_for
 
 from antiphon.errors import AudioFormatError
+from antiphon.session import LiveSession
 from antiphon.virtual_time import run_in_virtual_time
 from antiphon.wire import FunctionResponse
 
@@ -64,6 +65,38 @@ def test_an_image_is_bytes(wrong):
 
     (message,) = sent_by(use)
     assert message["realtimeInput"]["video"] == {"mimeType": "image/jpeg", "data": "/9j7"}
+
+
+TURN_OF_OTHERS = {"role": "user", "content": "My name is Ada."}
+
+
+@pytest.mark.parametrize("use", [LiveSession.send, LiveSession.ask, LiveSession.update_context])
+def test_a_turn_whose_words_stand_elsewhere_is_refused_and_nothing_is_sent(use):
+    name = "system_instruction" if use is LiveSession.update_context else "content"
+
+    async def say(session):
+        with pytest.raises(ValueError, match="role 'user' has 'content' in place of 'parts'"):
+            await use(session, **{name: [TURN_OF_OTHERS]})
+
+    assert sent_by(say) == []
+
+
+def test_so_it_is_in_a_history():
+    async def main():
+        with pytest.raises(ValueError, match="'content' in place of 'parts'"):
+            await model_for(accept_and_wait).connect([TURN_OF_OTHERS])
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("result", ["sunny", ["sunny"], 21, None])
+def test_a_result_is_a_dict_or_refused_and_nothing_is_sent(result):
+    async def use(session):
+        wrong = FunctionResponse(id="a", name="get_weather", response=result)
+        with pytest.raises(TypeError, match=r"'get_weather' is a .* response={'output': …}"):
+            await session.send_function_responses([wrong])
+
+    assert sent_by(use) == []
 
 
 @pytest.mark.parametrize("wrong", [{"id": "a"}, [{"id": "a"}], "a", 5, [FunctionResponse(), None]])

@@ -519,7 +519,14 @@ def test_what_is_no_content(content):
 
 
 @pytest.mark.parametrize(
-    "content", [{"role": "nobody", "parts": "x"}, {"role": "user", "parts": []}]
+    "content",
+    [
+        {"role": "nobody", "parts": "x"},
+        {"role": "user", "parts": []},
+        {"role": "user"},
+        {"role": "user", "part": "x"},
+        ["a part", {"role": "model", "text": "x"}],
+    ],
 )
 def test_turns_that_cannot_be(content):
     with pytest.raises(ValueError, match="role"):

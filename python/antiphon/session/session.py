@@ -233,7 +233,8 @@ class LiveSession:
         the answer is told as words.
 
         Raises:
-            TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            TypeError: Not a list of `FunctionResponse`, or the result in one is no dict; nothing
+                was sent.
             ValueError: One has no id where the service needs it; nothing was sent.
             SessionClosed: The session is over.
         """
@@ -242,6 +243,11 @@ class LiveSession:
             raise TypeError(
                 f"responses has a {type(wrong[0]).__name__}; it must be a list of "
                 "FunctionResponse, each with the id and the name of its call."
+            )
+        if bad := [each for each in listed if not isinstance(each.response, dict)]:
+            raise TypeError(
+                f"The response of {bad[0].name!r} is a {type(bad[0].response).__name__}; it must "
+                "be a dict, such as response={'output': …}. Nothing was sent."
             )
         if self._needs_call_ids and (bare := [each.name for each in listed if not each.id]):
             raise ValueError(

@@ -283,7 +283,8 @@ class LiveSession(Twin[AsyncLiveSession]):
         the answer is told as words.
 
         Raises:
-            TypeError: Not a list of `FunctionResponse`; nothing was sent.
+            TypeError: Not a list of `FunctionResponse`, or the result in one is no dict; nothing
+                was sent.
             ValueError: One has no id where the service needs it; nothing was sent.
             SessionClosed: The session is over.
         """

@@ -7,7 +7,7 @@ base64 in its ``inline_data``); a `Content`; or a list of ``{"role": …, "parts
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from antiphon.wire.codec import bytes_to_base64, to_wire
 from antiphon.wire.server import Blob, Content, Part
@@ -36,7 +36,7 @@ def as_turns(content: ContentInput, *, role: str = "user") -> list[Content]:
     turns: list[Content] = []
     loose: list[Part] = []
     for item in items:
-        if isinstance(item, Content) or (isinstance(item, Mapping) and "parts" in item):
+        if isinstance(item, Content) or _is_turn(item):
             if loose:
                 turns.append(Content(role=role, parts=loose))
                 loose = []
@@ -48,9 +48,20 @@ def as_turns(content: ContentInput, *, role: str = "user") -> list[Content]:
     return turns
 
 
+def _is_turn(item: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is meant as one: no part has any of these members."""
+    return isinstance(item, Mapping) and ("parts" in item or "role" in item)
+
+
 def _as_turn(item: Content | Mapping[str, Any], role: str) -> Content:
     if isinstance(item, Content):
         turn = item
+    elif "parts" not in item:
+        found = ", ".join(repr(name) for name in item if name != "role") or "nothing"
+        raise ValueError(
+            f"A turn of role {item['role']!r} has {found} in place of 'parts'. Write "
+            "{'role': 'user' | 'model', 'parts': […]}, with a str or a list of parts."
+        )
     else:
         given = item["parts"]
         parts = [given] if isinstance(given, str | Part | Blob | Mapping) else given
