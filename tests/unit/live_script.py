@@ -20,9 +20,11 @@ def content(**fields: Any) -> dict[str, Any]:
     return {"serverContent": fields}
 
 
-def audio(frames: int = 240, value: int = 7, **fields: Any) -> dict[str, Any]:
+def audio(
+    frames: int = 240, value: int = 7, *, rate_hz: int = 24_000, **fields: Any
+) -> dict[str, Any]:
     pcm = value.to_bytes(2, "little", signed=True) * frames
-    blob = {"mimeType": "audio/pcm;rate=24000", "data": bytes_to_base64(pcm)}
+    blob = {"mimeType": f"audio/pcm;rate={rate_hz}", "data": bytes_to_base64(pcm)}
     return content(modelTurn={"parts": [{"inlineData": blob}]}, **fields)
 
 

@@ -6,7 +6,7 @@ import pytest
 from live_script import DONE, audio, content, in_session, spoken, written
 
 from antiphon.channel import ChannelClosed
-from antiphon.errors import SessionClosed
+from antiphon.errors import AudioFormatError, SessionClosed
 from antiphon.session import LiveGenerationConfig
 
 # ---------------------------------------------------------------------- ask and turns
@@ -208,6 +208,53 @@ def test_an_empty_answer_is_a_reply_too():
             assert reply.audio.shape == (0,)
         assert (await session.ask("x")).text == "ok"
         assert (await session.ask("x")).turn is None
+
+    in_session(script, use)
+
+
+def test_turns_numbers_no_empty_turn_either():
+    """Also where it begins between two turns, and knows of none before."""
+
+    async def script(server):
+        await server.accept()
+        await server.say(spoken("one"), DONE)
+        for answer in ([DONE], [content(interrupted=True), DONE], [spoken("two"), DONE], [DONE]):
+            await server.hear()
+            await server.say(*answer)
+        await server.hear_all()
+
+    async def use(session):
+        await asyncio.sleep(1)
+        whole, late = session.turns(), session.turns()
+        for text in "abcd":
+            await session.send(text)
+            await asyncio.sleep(1)
+        told = [(1, "one"), (None, ""), (None, ""), (2, "two"), (None, "")]
+        for turns, expected in ((whole, told), (late, told[1:])):
+            replies = [await anext(turns) for _ in expected]
+            assert [(reply.turn, reply.text) for reply in replies] == expected
+
+    in_session(script, use)
+
+
+def test_audio_of_two_rates_is_given_in_parts_only(tmp_path):
+    async def script(server):
+        await server.accept()
+        await server.hear()
+        await server.say(audio(24_000), audio(8_000, rate_hz=16_000), DONE)
+        await server.hear_all()
+
+    async def use(session):
+        reply = await session.ask("x")
+        assert reply.audio_s == 1.5
+        assert [(part.rate_hz, part.frames) for part in reply.audio_parts] == [
+            (24_000, 24_000),
+            (16_000, 8_000),
+        ]
+        for wanted in (lambda: reply.audio, lambda: reply.save(tmp_path / "reply.wav")):
+            with pytest.raises(AudioFormatError, match=r"\[16000, 24000\] Hz. Use .*audio_parts"):
+                wanted()
+        assert not list(tmp_path.iterdir())
 
     in_session(script, use)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import wave
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from antiphon.errors import RecordingError
+from antiphon.errors import AudioFormatError, RecordingError
 from antiphon.protocol import LiveServerMessage
 from antiphon.session.subscription import MessageStream
-from antiphon.wire import FunctionCall, UsageMetadata
+from antiphon.wire import AudioPart, FunctionCall, UsageMetadata
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ class Reply:
             turn may be empty.
         reason: Why the service ended it early; empty if it did not.
         usage: Tokens of the turn, if reported.
-        audio_rate_hz: Rate of `audio`.
+        audio_parts: The audio as raw bytes, in pieces as it came.
     """
 
     turn: int | None
@@ -57,13 +58,35 @@ class Reply:
     waiting_for_input: bool = False
     reason: str = ""
     usage: UsageMetadata | None = None
-    audio_rate_hz: int = 24_000
-    pcm: bytes = field(default=b"", repr=False)
-    """The audio as little-endian int16 bytes, mono."""
+    audio_parts: tuple[AudioPart, ...] = field(default=(), repr=False)
+
+    @property
+    def audio_rate_hz(self) -> int:
+        """Rate of `audio`: 24,000, unless the service says otherwise."""
+        return self.audio_parts[0].rate_hz if self.audio_parts else 24_000
+
+    @property
+    def pcm(self) -> bytes:
+        """The audio as little-endian int16 bytes, mono; made anew at each call.
+
+        Raises:
+            AudioFormatError: The parts are of different rates; see `audio_parts`.
+        """
+        if len(rates := {part.rate_hz for part in self.audio_parts}) > 1:
+            raise AudioFormatError(
+                f"The turn has audio of {sorted(rates)} Hz. Use reply.audio_parts."
+            )
+        return b"".join([part.pcm for part in self.audio_parts])
 
     @property
     def audio(self) -> NDArray[np.int16]:
-        """The audio: mono int16, shape (frames,); of length 0 if there was none."""
+        """The audio: mono int16, shape (frames,); of length 0 if there was none.
+
+        Made anew at each call.
+
+        Raises:
+            AudioFormatError: The parts are of different rates; see `audio_parts`.
+        """
         import numpy as np
 
         return np.frombuffer(self.pcm, dtype="<i2").astype(np.int16)
@@ -71,20 +94,22 @@ class Reply:
     @property
     def audio_s(self) -> float:
         """Duration of the audio in seconds."""
-        return len(self.pcm) / 2 / self.audio_rate_hz
+        return math.fsum(part.frames / part.rate_hz for part in self.audio_parts)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the audio as a WAV file: mono, 16 bits.
 
         Raises:
+            AudioFormatError: The parts are of different rates; see `audio_parts`.
             RecordingError: The file cannot be written.
         """
+        pcm = self.pcm
         try:
             with wave.open(fspath(path), "wb") as file:
                 file.setnchannels(1)
                 file.setsampwidth(2)
                 file.setframerate(self.audio_rate_hz)
-                file.writeframes(self.pcm)
+                file.writeframes(pcm)
         except OSError as error:
             raise RecordingError(
                 f"The audio cannot be saved as {fspath(path)!r}: {error}"
@@ -130,8 +155,7 @@ class ReplyBuilder:
             waiting_for_input=parts.waiting,
             reason=message.turn_complete_reason,
             usage=message.usage,
-            audio_rate_hz=parts.rate_hz,
-            pcm=b"".join(parts.pcm),
+            audio_parts=tuple(parts.audio),
         )
 
 
@@ -143,8 +167,7 @@ class _Parts:
     said: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     calls: list[FunctionCall] = field(default_factory=list)
-    pcm: list[bytes] = field(default_factory=list)
-    rate_hz: int = 24_000
+    audio: list[AudioPart] = field(default_factory=list)
     size_bytes: int = 0
     truncated: bool = False
     interrupted: bool = False
@@ -156,16 +179,15 @@ class _Parts:
         self.heard.append(message.input_transcription or "")
         if message.tool_call is not None:
             self.calls += message.tool_call.function_calls
-        if message.audio_parts:
-            self.rate_hz = message.audio_rate_hz
-            self.pcm += [part.pcm for part in message.audio_parts]
+        self.audio += message.audio_parts
 
 
 class TurnStream:
     """The turns of a session, each when it is complete. Ends as `MessageStream` does."""
 
-    def __init__(self, messages: MessageStream) -> None:
+    def __init__(self, messages: MessageStream, *, after: int) -> None:
         self._messages = messages
+        self._after = after  # number of the last turn that is over
         self._builder = ReplyBuilder()
 
     def __aiter__(self) -> TurnStream:
@@ -176,6 +198,9 @@ class TurnStream:
             message = await anext(self._messages)
             if (reply := self._builder.add(message)) is not None:
                 self._builder = ReplyBuilder()
+                if reply.turn is not None and reply.turn <= self._after:
+                    return replace(reply, turn=None)  # it ended without having begun: it was empty
+                self._after = reply.turn or self._after
                 return reply
 
     def close(self) -> None:

@@ -333,7 +333,9 @@ class LiveSession:
 
         A reply holds 64 MiB at most; one that is longer says so (`Reply.truncated`).
         """
-        return TurnStream(self.receive())
+        messages, tracker = self.receive(), self._protocol.turns
+        # What was kept is of turns that are still to come here.
+        return TurnStream(messages, after=0 if messages.unread else tracker.turn - tracker.open)
 
     async def ask(self, content: ContentInput) -> Reply:
         """Send content and wait for the answer, complete with its audio and transcripts.
