@@ -347,18 +347,52 @@ def test_of_what_is_too_much_a_question_goes_last():
     take_all(journal)
     assert (journal.given_up, journal.forgotten) == (9, 9)
     assert journal.unanswered
-    assert not journal.lost_question
+    assert not journal.lost
     journal.put(b"another question")
     take_all(journal)
-    assert not journal.lost_question
+    assert not journal.lost
     journal.put(b"one more")
     journal.put(b"and one")
     take_all(journal)
-    assert journal.lost_question
     assert (journal.given_up, journal.forgotten) == (12, 12)
+    assert not journal.lost  # others will be asked again
+    journal.put(b"a question of more than all that is kept")
+    take_all(journal)
+    assert journal.lost
     journal.rewind(send_again=True)
-    assert take_all(journal) == [b"another question", b"one more", b"and one"]
-    assert not journal.lost_question
+    assert take_all(journal) == []
+    assert not journal.lost
+
+
+def test_what_is_given_up_while_an_answer_runs_outlives_its_end():
+    journal = filled(b"question", max_kept_bytes=20)
+    take_all(journal)
+    journal.mark_question()
+    journal.put(b"file" * 3, asks=False)
+    journal.put(b"a question that is too long")
+    take_all(journal)
+    assert (journal.given_up, journal.lost) == (3, True)
+    journal.mark_question(journal.handed - 1)
+    journal.forget_question()
+    assert (journal.given_up, journal.lost) == (0, False)
+
+
+def test_of_many_questions_the_oldest_is_given_up_without_looking_through_all():
+    journal = Journal(max_kept_bytes=1_000)
+    for _ in range(1_000):
+        journal.put(b"?")
+    journal.put(b"no question", asks=False)
+    take_all(journal)
+    assert (journal.given_up, journal.unanswered) == (11, True)
+
+
+def test_transparent_what_the_handle_knows_was_not_given_up():
+    journal = Journal(max_kept_bytes=10, transparent=True)
+    for number in range(5):
+        journal.put(b"four")
+        take_all(journal)
+        journal.acknowledge(number + 1)
+    assert (journal.given_up, journal.lost, journal.forgotten) == (0, False, 3)
 
 
 def test_of_images_the_last_ones_go_again_and_all_of_a_question():

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from continuity_support import AUDIO, Session, go_away, handle, text
+from continuity_support import AUDIO, Session, go_away, handle, text, tool_call
 from live_script import DONE, READY, audio, spoken, written
 
 from antiphon.errors import ConnectError, SessionClosed
@@ -23,6 +23,7 @@ from antiphon.protocol import (
 from antiphon.wire import (
     Content,
     FunctionDeclaration,
+    FunctionResponse,
     HistoryConfig,
     Part,
     SessionResumption,
@@ -584,7 +585,7 @@ def test_of_a_camera_the_last_images_go_again():
 
 
 def test_interrupted_without_a_connection_the_rest_is_asked_all_the_same():
-    """What was cut off is not; a history and what was said later are."""
+    """What was cut off is not; it is told as what was said, and what was said later follows."""
     session = Session()
     session.protocol.send_history([Content(role="user", parts=[Part(text="I am Ann")])])
     session.sent()
@@ -594,9 +595,10 @@ def test_interrupted_without_a_connection_the_rest_is_asked_all_the_same():
     session.lose()
     session.protocol.interrupt()
     session.protocol.send_text("three")
-    _, sent = session.connect()
-    assert [next(iter(message)) for message in sent] == ["clientContent", *["realtimeInput"] * 2]
-    assert sent[1:] == [text("two"), text("three")]
+    _, (said, *sent) = session.connect()
+    (turn,) = said["clientContent"]["turns"]
+    assert turn == {"role": "user", "parts": [{"text": "I am Annone"}]}
+    assert sent == [text("two"), text("three")]
     ended = session.happened()[-1].message
     assert (ended.turn, ended.interrupted, ended.turn_complete) == (1, True, True)
     assert ended.provoked
@@ -620,3 +622,43 @@ def test_a_close_between_two_connections_is_clean_also_if_the_next_one_is_not_ac
     assert isinstance(closed, Closed)
     assert closed.closure.clean
     assert session.protocol.left_unsent == 1
+
+
+def test_what_was_interrupted_between_two_connections_is_remembered_in_its_order():
+    session = Session()
+    session.feed(handle("h"))
+    session.say("one")
+    session.feed(spoken("One is"), audio())
+    for _ in range(2):  # the second one breaks before the answer has begun again
+        session.lose()
+        session.now += 20.0
+        session.connect()
+    session.lose()
+    session.protocol.interrupt()
+    session.protocol.interrupt()
+    _, (said,) = session.connect()
+    turns = said["clientContent"]["turns"]
+    assert [(turn["role"], turn["parts"][0]["text"]) for turn in turns] == [
+        ("user", "one"),
+        ("model", "One is"),
+    ]
+    assert session.happened()[-1].message.turn == 1
+
+
+@pytest.mark.parametrize("in_gap", [True, False])
+def test_the_result_of_a_function_of_an_interrupted_answer_is_told_in_words(in_gap):
+    session = Session()
+    session.feed(handle("h"))
+    session.say("Book a table.")
+    session.feed(tool_call("c1"))
+    if not in_gap:
+        session.protocol.interrupt()
+    session.lose()
+    if in_gap:
+        session.protocol.interrupt()
+    session.connect()
+    assert not session.protocol.is_asked_again("c1")
+    result = FunctionResponse(id="c1", name="f", response={"output": "at 7"})
+    session.protocol.send_function_responses([result])
+    (told,) = session.sent()
+    assert "at 7" in told["clientContent"]["turns"][0]["parts"][0]["text"]

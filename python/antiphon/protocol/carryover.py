@@ -63,8 +63,8 @@ class Carryover:
         self.given_up = 0
         """Messages of what was asked, or said after it, that were too much to be sent again."""
         self._left_turn = 0
-        self._cut_turn = 0  # that was cut off, and is not begun again
-        self._unwanted = False  # … nor is it to be
+        self._cut_turn = 0  # that was cut off, and has not begun again
+        self._interrupted_turn = 0  # that was, and is not to begin again
         self._asked_late = 0  # so many messages were handed over before the answer to them spoke
 
     def remembered(self, update: SessionResumptionUpdate) -> None:
@@ -104,7 +104,7 @@ class Carryover:
 
     def move(self, now: float) -> LiveServerMessage | None:
         """The connection is given up. Returns the end of a turn of words alone, if one is open."""
-        unanswered, lost = self._journal.unanswered, self._journal.lost_question
+        unanswered, lost = self._journal.unanswered, self._journal.lost
         self._leave()
         if lost:
             return self._cut_answer(now, asked_again=False)
@@ -115,14 +115,15 @@ class Carryover:
     def interrupt(self) -> None:
         """There is no connection. The answer that the last one cut off is not to be given again."""
         if self._cut_turn:
-            self._unwanted = True
-            self._history.typed(self._journal.drop_cut())
+            self._interrupted_turn, self._cut_turn = self._cut_turn, 0
+            self._left_turn = 0  # what its functions come to is told in words
+            self._journal.drop_cut()
+            self._history.keep_question()
 
     def interrupted(self, now: float) -> LiveServerMessage | None:
         """There is a connection again. Returns the end of what was interrupted meanwhile."""
-        turn, self._cut_turn = self._cut_turn, 0
-        unwanted, self._unwanted = self._unwanted, False
-        if not unwanted:
+        turn, self._interrupted_turn = self._interrupted_turn, 0
+        if not turn:
             return None
         ended = ServerContent(interrupted=True, turn_complete=True)
         message = LiveServerMessage.local(ended, TurnMarks(turn=turn, answer_ends=True), now=now)
@@ -151,10 +152,11 @@ class Carryover:
         complete = turns.generated or (turns.open and turns.interrupted)
         if complete:
             self.answered()
-        unanswered, lost = self._journal.unanswered, self._journal.lost_question
+            ended = self._end_of_turn(now)
+            self._leave()
+            return ended
+        unanswered, lost = self._journal.unanswered, self._journal.lost
         self._leave()
-        if complete:
-            return self._end_of_turn(now)
         goes_again = self._journal.going_again(
             known=with_handle and self._trusts_handle, answered=not with_handle
         )

@@ -54,6 +54,8 @@ class History:
         # Typed since the last answer began.
         self._typed: deque[_Said] = deque()
         self._typed_characters = 0
+        # What was typed of the question that is typed again, and where it stood.
+        self._withdrawn: list[tuple[int, _Said]] = []
 
     def unremembered(self, *, with_handle: bool) -> list[Content]:
         """What was said and answered, and is new to a session with or without the handle."""
@@ -70,6 +72,7 @@ class History:
 
     def mark_question(self) -> None:
         """An answer begins: it is to all that was typed so far."""
+        self._withdrawn.clear()
         for said in self._typed:
             self._add(said)
         self._typed.clear()
@@ -97,11 +100,21 @@ class History:
         self._typed.clear()
         self._typed_characters = 0
         asked, self._turns[self._answered :] = self._turns[self._answered :], []
+        typed = [(at, said) for at, said in enumerate(asked) if said.typed]
+        self._withdrawn = typed or self._withdrawn
         for said in asked:
             if said.typed:
                 self._characters -= len(said.text)
             else:
                 self._turns.append(said)
+
+    def keep_question(self) -> None:
+        """… but it is not typed again: it was answered, as far as the answer came."""
+        for at, said in self._withdrawn:
+            self._turns.insert(self._answered + at, said)
+            self._characters += len(said.text)
+        self._withdrawn.clear()
+        self.mark_answered()
 
     def take(self, message: LiveServerMessage) -> None:
         """The service sent something."""

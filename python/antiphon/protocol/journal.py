@@ -29,6 +29,8 @@ _EPSILON_S = 1e-6
 _MAX_FORGOTTEN_WORDS = 500
 # A camera shows what there is to be seen now, and a question has some pictures.
 _MAX_KEPT_STILLS = 10
+# When the oldest is to be given up, so many are looked at for one that no answer is waited for.
+_LOOKED_AT = 100
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -85,6 +87,14 @@ class _Entry(msgspec.Struct, gc=False):
         return self.open_question or self.needed
 
 
+class _GivenUp:
+    """Of what was handed over: what was too much to be kept, and no live audio."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.questions = 0
+
+
 class Journal:
     """Messages on their way out. Not thread-safe; allocates one small object per message.
 
@@ -116,9 +126,6 @@ class Journal:
         self.forgotten = 0
         """Messages that were handed over and are no longer kept, though nothing says that they
         arrived."""
-        self.given_up = 0
-        """Those among them that are no live input, and that no answer has ended: all that was kept
-        was too much."""
         self._max_live_s = max_live_s
         self._max_kept_bytes = max_kept_bytes
         self._max_kept_live_s = max_kept_live_s + _EPSILON_S
@@ -137,7 +144,8 @@ class Journal:
         self._live_s = 0.0
         self._kept_bytes = 0
         self._kept_questions = 0
-        self._lost_questions = 0  # that nothing keeps, nor has answered
+        # Of the question of the answer under way, and of what came after it.
+        self._given_up = [_GivenUp(), _GivenUp()]
         # Typed, not answered, and not to be sent again.
         self._forgotten_words: deque[Words] = deque(maxlen=_MAX_FORGOTTEN_WORDS)
         # Of the messages after the setup, on this connection.
@@ -287,16 +295,10 @@ class Journal:
                 typed += entry.typed
         return typed
 
-    def drop_cut(self) -> list[Words]:
-        """The answer that was cut off by the loss of the connection is not wanted any more.
-
-        Returns:
-            What of the question was typed.
-        """
-        dropped = [entry for entry in self._unsent if entry.cut and not entry.needed]
-        self._unsent = deque(entry for entry in self._unsent if not entry.cut or entry.needed)
+    def drop_cut(self) -> None:
+        """The answer that was cut off by the loss of the connection is not wanted any more."""
+        self._unsent = deque(entry for entry in self._unsent if not entry.cut)
         self._count_crowds()
-        return [words for entry in dropped for words in entry.typed]
 
     def rewrite_results(self, rewrite: Callable[[_Results], list[tuple[bytes, _Results]]]) -> None:
         """Before anything is sent on a new connection: say results of functions as it takes them.
@@ -358,12 +360,18 @@ class Journal:
     @property
     def unanswered(self) -> bool:
         """Whether something was handed over that asks, and that no answer has ended."""
-        return self._kept_questions > 0 or self.lost_question
+        return self._kept_questions > 0 or self.lost
 
     @property
-    def lost_question(self) -> bool:
-        """Whether one of these is no longer kept."""
-        return self._lost_questions > 0
+    def lost(self) -> bool:
+        """Whether something was, and none of it is kept."""
+        asked = any(side.questions for side in self._given_up)
+        return asked and not self._kept_questions
+
+    @property
+    def given_up(self) -> int:
+        """Messages of what is not answered that are not kept, because all was too much."""
+        return sum(side.messages for side in self._given_up)
 
     @property
     def answering(self) -> bool:
@@ -376,6 +384,10 @@ class Journal:
         Args:
             handed: So many messages of this connection are; None: all.
         """
+        of_question, of_since = self._given_up
+        of_question.messages += of_since.messages
+        of_question.questions += of_since.questions
+        self._given_up[1] = _GivenUp()
         since = self._in_order()
         for queue in self._later():
             queue.clear()
@@ -396,7 +408,7 @@ class Journal:
                 question, though they were handed over later.
         """
         self._forgotten_words.clear()
-        self.given_up = self._lost_questions = 0
+        self._given_up[0] = _GivenUp()
         asked, self._asked = self._asked, deque()
         since, self._since = self._since, deque()
         # What stays keeps its place: a handle knows all up to one of them.
@@ -413,7 +425,7 @@ class Journal:
         for queue in (self._asked, *self._later()):
             queue.clear()
         self._live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
-        self.given_up = self._lost_questions = 0
+        self._given_up = [_GivenUp(), _GivenUp()]
 
     def rewind(self, *, send_again: bool) -> list[Words]:
         """The connection is lost: begin the next one with what it may have to get.
@@ -424,7 +436,7 @@ class Journal:
             What was typed, and is not answered, but is no longer kept to be sent again.
         """
         for entry in self._asked:
-            entry.cut = True
+            entry.cut = not entry.answered
         kept = [each for each in (*self._asked, *self._in_order()) if send_again or each.needed]
         self._unsent = deque(entry for entry in self._unsent if not entry.once)
         if self._in_hand is not None and not self._in_hand.once:
@@ -472,7 +484,6 @@ class Journal:
         entry.number = self._handed
         if entry.once:
             return
-        entry.cut = False
         self._keep(entry)
         if self._live_s > self._max_kept_live_s:
             self._forget_live()
@@ -538,19 +549,23 @@ class Journal:
     def _give_up_oldest(self) -> None:
         """All that is kept is too much."""
         queues = [queue for queue in (self._asked, *self._later()) if queue]
-        found = [
-            (queue, at)
-            for queue in queues
-            for at in islice((at for at, entry in enumerate(queue) if not entry.stays), 1)
-        ]
+        found = [(queue, at) for queue in queues if (at := _first_spare(queue)) is not None]
         last = [(queue, 0) for queue in queues]
         queue, at = min(found or last, key=lambda place: place[0][place[1]].number)
         entry = queue[at]
         self._forgotten_words += entry.typed
-        self._lost_questions += entry.open_question
-        self.given_up += not entry.live_s
+        if not (self._transparent and entry.known):
+            side = self._given_up[queue is not self._asked]
+            side.messages += not entry.live_s
+            side.questions += entry.open_question
         self.forgotten += 1
         self._forget(queue, at)
+
+
+def _first_spare(queue: deque[_Entry]) -> int | None:
+    """Where the first stands that can be given up before others; None: among the first is none."""
+    looked_at = enumerate(islice(queue, _LOOKED_AT))
+    return next((at for at, entry in looked_at if not entry.stays), None)
 
 
 def _spared(entry: _Entry, known: bool, answered: bool) -> bool:
