@@ -87,7 +87,7 @@ def test_an_interruption_after_generation_complete_belongs_to_the_turn():
 
 def test_an_interruption_when_no_turn_is_open_means_the_last_one():
     tracker, marks = run(audio(), DONE, audio(9, interrupted=True), DONE, audio(3))
-    assert turns(marks) == [1, 1, 1, 1, 2]
+    assert turns(marks) == [1, 1, 1, None, 2]
     assert not marks[2].begins
     assert tracker.dropped_audio_frames == 9
     assert marks[4].keep_audio

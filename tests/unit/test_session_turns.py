@@ -357,3 +357,20 @@ def test_text_of_a_text_model_is_text():
     setup = received[0]["setup"]
     assert setup["generationConfig"]["responseModalities"] == ["TEXT"]
     assert "outputAudioTranscription" not in setup
+
+
+def test_what_was_kept_for_the_first_subscriber_has_the_numbers_it_came_with():
+    async def script(server):
+        await server.accept()
+        await server.say(audio(turnComplete=True), DONE)
+        await asyncio.sleep(1)
+        await server.say(audio(), DONE)
+        await server.hear_all()
+
+    async def use(session):
+        await asyncio.sleep(0.5)
+        turns = session.turns()
+        return [(await anext(turns)).turn for _ in range(3)]
+
+    numbers, _ = in_session(script, use)
+    assert numbers == [1, None, 2]

@@ -18,7 +18,8 @@ class TurnMarks:
     """What one message means for the turns.
 
     Attributes:
-        turn: The model turn the message belongs to; None if it belongs to none.
+        turn: The model turn the message belongs to; None if it belongs to none, as the end of one
+            that was empty.
         begins: It is the first of its turn.
         audio_ends: No more audio of the turn will come; true once per turn, for
             ``generationComplete``, ``interrupted`` or ``turnComplete``, whichever is first.
@@ -86,6 +87,7 @@ class TurnTracker:
         content = message.server_content or ServerContent()
         ends = content.generation_complete or content.interrupted or content.turn_complete
         output = _has_output(message)
+        belongs = output or content.interrupted or (ends and self.open)
         # What comes together with `interrupted` belongs to the turn that was interrupted.
         refers_back = content.interrupted and self.turn > 0
         begins = output and not self.open and not refers_back
@@ -115,7 +117,7 @@ class TurnTracker:
         if _speech_begins(message):
             self.user_waits = True
         return TurnMarks(
-            turn=(self.turn or None) if output or ends else None,
+            turn=(self.turn or None) if belongs else None,
             begins=begins,
             audio_ends=audio_ends,
             keep_audio=not drop,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import wave
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
@@ -133,7 +133,8 @@ class ReplyBuilder:
             self._parts = _Parts()
             return None
         parts = self._parts
-        self._turn = self._turn if message.turn is None else message.turn
+        if message.turn is not None and not (message.interrupted and self._turn is None):
+            self._turn = message.turn  # an interruption may be of the turn before
         parts.size_bytes += message.size_bytes
         parts.truncated = parts.truncated or parts.size_bytes > MAX_REPLY_BYTES
         if not parts.truncated:
@@ -185,9 +186,8 @@ class _Parts:
 class TurnStream:
     """The turns of a session, each when it is complete. Ends as `MessageStream` does."""
 
-    def __init__(self, messages: MessageStream, *, after: int) -> None:
+    def __init__(self, messages: MessageStream) -> None:
         self._messages = messages
-        self._after = after  # number of the last turn that is over
         self._builder = ReplyBuilder()
 
     def __aiter__(self) -> TurnStream:
@@ -198,9 +198,6 @@ class TurnStream:
             message = await anext(self._messages)
             if (reply := self._builder.add(message)) is not None:
                 self._builder = ReplyBuilder()
-                if reply.turn is not None and reply.turn <= self._after:
-                    return replace(reply, turn=None)  # it ended without having begun: it was empty
-                self._after = reply.turn or self._after
                 return reply
 
     def close(self) -> None:
@@ -229,7 +226,7 @@ async def first_reply(
             builder = ReplyBuilder()
         turn = message.turn
         if turn is None and (message.interrupted or message.turn_complete):
-            turn = 0  # it ended before anything was said in this session
+            turn = 0  # it was empty: which one it was, nobody can tell
         of_earlier = turn is not None and turn <= after
         if message.answer_cut is not None:
             unfinished = False  # whatever was open is over, and what was asked may be lost
@@ -237,6 +234,5 @@ async def first_reply(
             unfinished = (unfinished or message.interrupted) and not message.turn_complete
             continue
         if (reply := builder.add(message)) is not None:
-            # A turn that ended without having begun: the answer was empty.
-            return replace(reply, turn=None) if of_earlier else reply
+            return reply
     return None

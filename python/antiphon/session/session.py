@@ -333,9 +333,7 @@ class LiveSession:
 
         A reply holds 64 MiB at most; one that is longer says so (`Reply.truncated`).
         """
-        messages, tracker = self.receive(), self._protocol.turns
-        # What was kept is of turns that are still to come here.
-        return TurnStream(messages, after=0 if messages.unread else tracker.turn - tracker.open)
+        return TurnStream(self.receive())
 
     async def ask(self, content: ContentInput) -> Reply:
         """Send content and wait for the answer, complete with its audio and transcripts.
