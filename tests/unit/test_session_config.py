@@ -307,13 +307,25 @@ def test_an_unknown_voice_is_refused_with_all_thirty_names():
         ({"response_modalities": ["IMAGE"]}, "IMAGE"),
         ({"media_resolution": "tiny"}, "media_resolution"),
         ({"turn_coverage": "all"}, "turn_coverage"),
-        ({"temperature": float("nan")}, "temperature is nan"),
-        ({"top_p": float("inf")}, "top_p is inf"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, named):
     with pytest.raises(ValueError, match=named):
         LiveGenerationConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"temperature": float("nan")}, "setup.generationConfig.temperature is nan"),
+        ({"top_k": float("inf")}, "topK is inf"),
+        ({"extra": {"news": [1, float("-inf")]}}, r"setup.news\[1\] is -inf"),
+    ],
+)
+def test_numbers_that_json_does_not_have_are_refused(settings, named):
+    config = LiveGenerationConfig(**settings)
+    with pytest.raises(ValueError, match=named):
+        LiveModel(backend=GoogleAI(api_key=KEY), config=config)
 
 
 @pytest.mark.parametrize(

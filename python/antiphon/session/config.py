@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -238,8 +237,6 @@ class LiveGenerationConfig:
                 "strict=False sends others."
             )
         object.__setattr__(self, "response_modalities", names)
-        for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
-            _finite(name, getattr(self, name))
         _one_of("media_resolution", self.media_resolution, ("low", "medium", "high"))
         _one_of("turn_coverage", self.turn_coverage, tuple(_TURN_COVERAGE))
         if self.strict:
@@ -345,11 +342,6 @@ class LiveGenerationConfig:
             thinking_budget=self.thinking_budget,
             thinking_level=self.thinking_level and self.thinking_level.upper(),
         )
-
-
-def _finite(name: str, value: float | None) -> None:
-    if value is not None and not math.isfinite(value):
-        raise ValueError(f"{name} is {value}; it must be a finite number, or None.")
 
 
 def _one_of(name: str, value: str | None, known: tuple[str, ...]) -> None:

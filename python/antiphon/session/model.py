@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from antiphon.channel import Channel, Connector
@@ -35,6 +37,7 @@ from antiphon.wire import (
     service_of,
 )
 from antiphon.wire.secret import secrets_in
+from antiphon.wire.server import EXTRA
 
 if TYPE_CHECKING:
     from antiphon.session.timing import TimingRecorder
@@ -108,6 +111,7 @@ class LiveModel:
         self._doubts = self._checked(self._plan.setup)
         # What JSON cannot say is told now, not to a connection.
         encode_client_message(ClientMessage(setup=self._plan.setup))
+        _check_numbers("setup", to_builtins(self._plan.setup))
 
     @property
     def setup(self) -> Setup:
@@ -349,3 +353,15 @@ def connect(
         continuity=continuity,
     )
     return live.connect(history, timeout_s=timeout_s, timing_trace=timing_trace)
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """Refuse numbers that JSON does not have: they would go out as null."""
+    if isinstance(value, dict):
+        for member, held in value.items():
+            _check_numbers(name if member == EXTRA else f"{name}.{member}", held)
+    elif isinstance(value, list):
+        for at, held in enumerate(value):
+            _check_numbers(f"{name}[{at}]", held)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; it must be a finite number.")
