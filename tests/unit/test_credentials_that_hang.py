@@ -1,4 +1,4 @@
-"""A function that gives a credential and hangs: its own connection fails, nothing else waits."""
+"""A function that gives a credential and hangs, or would end more than itself."""
 
 import asyncio
 import contextvars
@@ -128,3 +128,13 @@ def test_what_a_function_raises_after_its_time_is_no_news(error, caplog):
 
     asyncio.run(main(), debug=True)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("error", [StopIteration, SystemExit, KeyboardInterrupt])
+def test_what_would_end_the_loop_fails_the_connection_alone(error, caplog):
+    def key():
+        raise error
+
+    with pytest.raises(ConnectError, match="failed with RuntimeError"):
+        asyncio.run(backends.resolve(GoogleAI(api_key=key), 1))
+    assert not caplog.records

@@ -42,7 +42,7 @@ def test_a_function_that_would_end_the_program_is_answered(name, args, said):
         return in_words(name, caught.value), result
 
     failed, result = asyncio.run(main())
-    assert failed.output == {"error": f"RuntimeError: {name} raised {said}"}
+    assert failed.output == {"error": f"RuntimeError: The function raised {said}"}
     assert result.output == {"output": "3"}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
-from antiphon.errors import ConnectError
+from antiphon.errors import AntiphonError, ConnectError
 from antiphon.session.daemon_threads import DaemonThreads
 from antiphon.wire import Backend
 
@@ -16,7 +17,7 @@ __all__ = ["resolve", "run_blocking"]
 _B = TypeVar("_B", bound=Backend)
 _T = TypeVar("_T")
 _MAX_LEFT = 64
-_left: set[DaemonThreads] = set()
+_left: set[Future[Any]] = set()
 
 
 async def resolve(backend: _B, timeout_s: float) -> _B:
@@ -47,10 +48,9 @@ async def run_blocking(function: Callable[[], _T], /) -> _T:
     needs those, name look-up among them, and the end of the process.
 
     Raises:
-        ConnectError: 64 of them were left, and go on.
+        ConnectError: 64 of them were left, and go on; or no thread can be started.
         Exception: What the function raised.
     """
-    _left.difference_update([threads for threads in list(_left) if threads.ended])
     if len(_left) >= _MAX_LEFT:
         raise ConnectError(
             f"{len(_left)} functions that give credentials, or requests for tokens, were given up "
@@ -59,11 +59,14 @@ async def run_blocking(function: Callable[[], _T], /) -> _T:
             hint="Check the functions that give credentials.",
         )
     threads = DaemonThreads(1, "antiphon-credential")
-    context, loop = contextvars.copy_context(), asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(threads, context.run, function)
+        future = threads.submit(contextvars.copy_context().run, function)
+    except AntiphonError as error:
+        raise ConnectError(str(error), cause="credential") from error
+    threads.shutdown()
+    try:
+        return await asyncio.wrap_future(future)
     except asyncio.CancelledError:
-        _left.add(threads)
+        _left.add(future)
+        future.add_done_callback(_left.discard)
         raise
-    finally:
-        threads.shutdown(wait=False)

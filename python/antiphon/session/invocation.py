@@ -41,11 +41,9 @@ class Invoker:
             ToolError: Wrong arguments, not in time, or a result that JSON cannot say.
             Exception: What the function raised.
         """
-        if function.is_stream:  # and the service does not take streams
-            return await _collect(stream_of(function, args))
         values = function.check(args)
         async with _limit(function):
-            if function.is_async or function.inline:
+            if function.is_async or function.is_stream or function.inline:
                 result = function.function(**values)
             else:
                 result = await self._call_in_thread(function, values)
@@ -58,7 +56,7 @@ class Invoker:
     def shut(self) -> None:
         """Begin nothing more; threads that run end with their functions."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False)
+            self._threads.shutdown()
 
     async def _call_in_thread(self, function: FunctionTool, values: dict[str, Any]) -> Any:
         # Not the loop's own threads: a function that hangs there would hold up the loop's end.
@@ -70,7 +68,7 @@ class Invoker:
 
         def call() -> Any:
             try:
-                return context.run(_in_thread, function, values)
+                return context.run(function.function, **values)
             finally:
                 with contextlib.suppress(RuntimeError):  # the loop has ended
                     loop.call_soon_threadsafe(self._free_threads.release)
@@ -173,11 +171,3 @@ def _plain(function: FunctionTool, result: Any) -> ToolResult:
         raise ToolError(
             f"{function.name} returned a {type(given.output).__name__}, which JSON cannot say."
         ) from error
-
-
-def _in_thread(function: FunctionTool, values: dict[str, Any]) -> Any:
-    try:
-        return function.function(**values)
-    # The first one no future can carry; the others would end the loop, with all its sessions.
-    except (StopIteration, SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError(f"{function.name} raised {error!r}") from error

@@ -33,7 +33,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from antiphon.errors import RecordingError
+from antiphon.errors import AntiphonError, RecordingError
 from antiphon.protocol import LiveServerMessage
 from antiphon.session.daemon_threads import DaemonThreads
 from antiphon.wire import AudioPart, model_id
@@ -132,10 +132,10 @@ class TimingRecorder:
     """Writes the timing trace of a session, turn by turn, while the session goes on.
 
     The disk is used from a thread of its own. After every turn the file is a whole trace: what
-    happens later, to us or to the session, costs no turn that was complete. A turn that the end
-    of the session cut is kept as far as it came. If the file cannot be written any more (a full
-    disk), the recording stops with what is there, `error` is set, a warning is logged, and
-    nothing else is disturbed.
+    happens later, to us or to the session, costs no turn that was complete; the end of the process
+    waits for the disk, for up to 10 s. A turn that the end of the session cut is kept as far as it
+    came. If the file cannot be written any more (a full disk), the recording stops with what is
+    there, `error` is set, a warning is logged, and nothing else is disturbed.
 
     Memory is bounded, whatever the service sends: a turn is recorded up to ten minutes of audio
     and 60,000 messages, and up to 16 turns wait for the disk, all in less than 30 MB; speech of a
@@ -163,7 +163,7 @@ class TimingRecorder:
                 f"The timing trace {self._path} cannot be written: {error.strerror or error}. "
                 "Choose another file for timing_trace."
             ) from error
-        self._worker = DaemonThreads(1, "antiphon timing")
+        self._worker = DaemonThreads(1, "antiphon timing", awaited=True)
         self._waiting: deque[Future[None]] = deque()
         self._closing: Future[None] | None = None
 
@@ -200,9 +200,9 @@ class TimingRecorder:
         if self._closing is None:
             self._hand_over()
             left_out_ms = _whole_ms(self._left_out_ns)
-            with contextlib.suppress(RuntimeError):  # the interpreter ends: what is written stays
+            with contextlib.suppress(AntiphonError):  # no turn was written, and no thread begins
                 self._closing = self._worker.submit(self._use_disk, self._file.close, left_out_ms)
-            self._worker.shutdown(wait=False)
+            self._worker.shutdown()
 
     def wait(self) -> None:
         """After `end`: wait for the disk, for 10 s at most."""
@@ -234,7 +234,7 @@ class TimingRecorder:
                     self._use_disk, self._file.put, replace(turn), _whole_ms(self._left_out_ns)
                 )
             )
-        except RuntimeError as error:
+        except AntiphonError as error:
             self._stop(str(error))
         turn.written = known
 

@@ -8,9 +8,8 @@ go on meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from typing import Any, TypeVar
+from concurrent.futures import Future
+from typing import Any
 
 import gevent
 from gevent import monkey
@@ -18,9 +17,6 @@ from gevent.threadpool import ThreadPool
 
 __all__ = ["GeventThreads"]
 
-T = TypeVar("T")
-
-_WORKERS = 64
 _real_lock = monkey.get_original("_thread", "allocate_lock")
 
 
@@ -33,10 +29,6 @@ class GeventThreads:
     def start(self, main: Callable[[], None]) -> None:
         """See `antiphon.sync.portal.Threads`."""
         self._pool.spawn(main)
-
-    def executor(self) -> ThreadPoolExecutor:
-        """See `antiphon.sync.portal.Threads`."""
-        return RealThreads()
 
     def wait(self, future: Future[Any]) -> None:
         """See `antiphon.sync.portal.Threads`."""
@@ -62,38 +54,3 @@ class GeventThreads:
     def join(self) -> None:
         """See `antiphon.sync.portal.Threads`."""
         self._pool.join()
-
-
-class RealThreads(ThreadPoolExecutor):
-    """An executor whose workers are no greenlets: what blocks in one blocks no other.
-
-    Python waits for the greenlets of its own executor at the end of the process, from a thread on
-    which they never run.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._workers = ThreadPool(_WORKERS)
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Have a function run."""
-        future: Future[T] = Future()
-        self._workers.spawn(_work, future, partial(fn, *args, **kwargs))
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """End the workers, when they are done."""
-        if wait:
-            self._workers.join()
-        self._workers.kill()
-
-
-def _work(future: Future[T], job: Callable[[], T]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = job()
-    except BaseException as error:  # raised where the result is asked for
-        future.set_exception(error)
-    else:
-        future.set_result(result)

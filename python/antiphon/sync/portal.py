@@ -11,17 +11,18 @@ import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
 
 from antiphon.errors import AntiphonError
-from antiphon.session.daemon_threads import DaemonThreads
+from antiphon.session.daemon_threads import DaemonThreads, start_thread
 
 __all__ = ["Portal", "Twin", "close", "open_portal"]
 
 R = TypeVar("R")
 A = TypeVar("A")
+Ts = TypeVarTuple("Ts")
 
 logger = logging.getLogger("antiphon.sync")
 
@@ -36,10 +37,6 @@ class Threads(Protocol):
 
     def start(self, main: Callable[[], None]) -> None:
         """Run a function on a thread of its own, which does not keep the process alive."""
-        ...
-
-    def executor(self) -> ThreadPoolExecutor:
-        """What runs the blocking jobs of that thread's loop, such as looking up names."""
         ...
 
     def wait(self, future: Future[Any]) -> None:
@@ -57,12 +54,7 @@ class PlainThreads:
     def start(self, main: Callable[[], None]) -> None:
         """See `Threads`."""
         self._thread = threading.Thread(target=main, name="antiphon-sync", daemon=True)
-        self._thread.start()
-
-    def executor(self) -> DaemonThreads:
-        """See `Threads`."""
-        # The loop's own pool takes no more jobs once the main thread has ended; others may go on.
-        return DaemonThreads(_MAX_JOBS, "antiphon-sync-job")
+        start_thread(self._thread)
 
     def wait(self, future: Future[Any]) -> None:
         """See `Threads`."""
@@ -71,6 +63,33 @@ class PlainThreads:
     def join(self) -> None:
         """See `Threads`."""
         self._thread.join()
+
+
+if sys.platform == "win32":
+    _EventLoop = asyncio.ProactorEventLoop
+else:
+    _EventLoop = asyncio.SelectorEventLoop
+
+
+class _Loop(_EventLoop):
+    """A loop whose blocking jobs, such as looking up names, hold up nobody's end.
+
+    asyncio waits for those in a loop's own pool, and so does Python at the end of the process. And
+    that pool takes no more jobs once the main thread has ended, though others may go on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jobs = DaemonThreads(_MAX_JOBS, "antiphon-sync-job")
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], R], *args: *Ts
+    ) -> asyncio.Future[R]:
+        return super().run_in_executor(executor or self._jobs, func, *args)
+
+    def close(self) -> None:
+        super().close()
+        self._jobs.shutdown()
 
 
 class Portal:
@@ -153,15 +172,16 @@ class Portal:
                 logger.warning("A session did not close well: %r", result)
 
     def _main(self, started: Future[asyncio.AbstractEventLoop]) -> None:
-        with asyncio.Runner() as runner:  # it cancels what is left, and waits for it
-            loop = runner.get_loop()
-            loop.set_default_executor(self._threads.executor())
-            loop.call_soon(started.set_result, loop)
-            loop.run_forever()
-        self.ended = True
-        for done in tuple(self._calls):  # they came too late to be cancelled
-            if not done.done():
-                done.set_exception(_closed())
+        try:
+            with asyncio.Runner(loop_factory=_Loop) as runner:  # cancels what is left, and waits
+                loop = runner.get_loop()
+                loop.call_soon(started.set_result, loop)
+                loop.run_forever()
+        finally:
+            self.ended = True
+            for done in tuple(self._calls):  # they came too late to be cancelled
+                if not done.done():
+                    done.set_exception(_closed())
 
 
 class Twin(Generic[A]):
