@@ -138,6 +138,8 @@ class Portal:
                 self._loop.call_soon_threadsafe(lambda: tasks[0].cancel())  # noqa: PLW0108 not yet there
                 self._threads.wait(done)
                 raise
+            if isinstance(done.exception(), SystemExit | KeyboardInterrupt):
+                self._threads.join()  # the loop ends with that: whoever comes next begins another
             return done.result()
         finally:
             self._calls.discard(done)
