@@ -376,6 +376,9 @@ BAD_BASE_URLS = [
     "ws://user:hush@h",
     "ws://user:hush@[",
     "user:hush@h",
+    "user:hush%40h",
+    "user:hush:h:80",
+    "ftp://h/hush",
 ]
 
 
@@ -405,6 +408,12 @@ def test_base_urls_that_cannot_be(make, base_url):
         ("ftp://h/?key=hush", "base_url does not begin with ws,"),
         ("ws://h:hush#", "base_url is not valid. "),
         ("ws://user:hush@[", "base_url is not valid. "),
+        ("htp://user:hush%40h", "base_url is not valid. "),
+        ("htp://user:1%40hush", "base_url is not valid. "),
+        ("ws://user:hush", "base_url is not valid. "),
+        ("ws://user:hush:h:80", "base_url is not valid. "),
+        ("ws://user\uff1ahush\uff20h", "base_url is not valid. "),
+        ("htp://h/key=hush", "base_url does not begin with ws,"),
     ],
 )
 def test_a_base_url_is_shown_unless_there_may_be_a_secret_in_it(base_url, words, monkeypatch):
