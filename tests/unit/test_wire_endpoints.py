@@ -535,11 +535,35 @@ def test_what_is_no_content(content):
         {"role": "user"},
         {"role": "user", "part": "x"},
         ["a part", {"role": "model", "text": "x"}],
+        {"content": "x"},
+        {"Role": "user", "Parts": "x"},
+        {"parts": [{"role": "user", "parts": "x"}]},
+        {"role": "user", "parts": ["x"], "content": "lost"},
+        {"text": "lost", "parts": "x"},
+        {1: 2},
     ],
 )
 def test_turns_that_cannot_be(content):
     with pytest.raises(ValueError, match="role"):
         as_turns(content)
+
+
+def test_what_is_beside_the_parts_of_a_turn_is_named():
+    with pytest.raises(ValueError, match=r"has 'content', 'text' beside 'parts'.*Content\(extra="):
+        as_turns({"parts": ["x"], "text": "lost", "content": "lost"})
+    with pytest.raises(ValueError, match=r"has 'content', and nothing that .*Part\(extra="):
+        as_turns({"content": "lost"})
+
+
+@pytest.mark.parametrize("parts", [None, 5, b"x", bytearray(b"x")])
+def test_parts_that_are_none(parts):
+    with pytest.raises(TypeError, match=r"parts of a turn are of type .*a list of parts"):
+        as_turns({"role": "user", "parts": parts})
+
+
+def test_what_a_part_has_beside_what_is_known_goes_along():
+    (turn,) = as_turns({"parts": ({"text": name, "newer": 1} for name in "ab")})
+    assert turn.parts == [Part(text=name, extra={"newer": 1}) for name in "ab"]
 
 
 @pytest.mark.parametrize(
