@@ -27,6 +27,7 @@ _ADVICE = (
 )
 # What is wrong with a file stays so; every other error of the system may be one of the network.
 _OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_NEEDED = ("token", "valid", "refresh")
 _INSTALL = "Run `pip install 'antiphon[vertex]'`, or pass VertexAI(access_token=…)."
 
 
@@ -65,16 +66,16 @@ class GoogleCredentials(Hidden):
         Raises:
             TypeError: It cannot.
         """
-        given = self._given
-        if given is None:
+        if self._given is None:  # a variable would show what it is
             return
-        is_class = isinstance(given, type)
-        if is_class or not all(hasattr(given, name) for name in ("token", "valid", "refresh")):
-            what = f"the class {given.__name__}" if is_class else f"of type {type(given).__name__}"
+        is_class = isinstance(self._given, type)
+        if is_class or any(not hasattr(self._given, name) for name in _NEEDED):
+            kind = self._given if is_class else type(self._given)
+            what = "the class" if is_class else "of type"
             raise TypeError(
-                f"credentials of VertexAI is {what}; it must be credentials of google-auth, such "
-                "as google.auth.load_credentials_from_file gives, or an object with their token, "
-                "valid and refresh. A token goes to access_token."
+                f"credentials of VertexAI is {what} {kind.__name__}; it must be credentials of "
+                "google-auth, such as google.auth.load_credentials_from_file gives, or an object "
+                "with their token, valid and refresh. A token goes to access_token."
             )
 
     def held(self) -> Grant | None:
