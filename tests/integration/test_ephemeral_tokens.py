@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -405,21 +405,27 @@ def test_the_key_does_not_follow_a_redirect():
     run(main())
 
 
+@asynccontextmanager
+async def mute():
+    """A server that never answers; the place of it, for one request."""
+    heard = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.read()
+        writer.close()
+        heard.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await heard.wait()
+
+
 def test_a_server_that_never_answers():
     async def main():
-        heard = asyncio.Event()
-
-        async def mute(reader, writer):
-            await reader.read()
-            writer.close()
-            heard.set()
-
-        async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
-            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with mute() as url:
             with pytest.raises(ConnectError, match=r"no answer within 0\.2 s") as caught:
                 await create_token(backend=GoogleAI(api_key=KEY, base_url=url), timeout_s=0.2)
             assert caught.value.cause == "timeout"
-            await heard.wait()
 
     run(main())
 
@@ -428,8 +434,7 @@ def test_the_limit_that_is_told_is_the_one_that_was_given():
     """Whoever notices first: what is left of it is what the request has."""
 
     async def main():
-        async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
-            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with mute() as url:
             ask = partial(_post, url, {}, {}, None, remaining_s=0.05, timeout_s=7)
             with pytest.raises(ConnectError, match=r"no answer within 7 s"):
                 await asyncio.to_thread(ask)
