@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,7 @@ from antiphon import (
 )
 from antiphon.emulator import Echo, Emulator, Reply, Voice
 from antiphon.emulator.session.jobs import Speech
+from antiphon.session.tokens import _post
 
 KEY = "the-server-key"
 MODEL = "gemini-2.5-flash-native-audio-latest"
@@ -278,6 +280,18 @@ async def answering(answer):
     return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
 
 
+async def counting():
+    """A server that notes who connects, and says nothing."""
+    connections = []
+
+    async def note(reader, writer):
+        connections.append(writer)
+        writer.close()
+
+    server = await asyncio.start_server(note, "127.0.0.1", 0)
+    return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections
+
+
 def http(status, body=b"", *headers):
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -313,20 +327,63 @@ def test_answers_that_are_no_token(answer, kind, words):
 
 
 @pytest.mark.parametrize("at", ["ws://service.invalid", "wss://service.invalid"])
-@pytest.mark.parametrize("scheme", ["", "http://", "socks5h://"])
-def test_a_socks_proxy_is_not_spoken_http_to(at, scheme, monkeypatch):
+@pytest.mark.parametrize(
+    ("variable", "scheme", "shown"),
+    [
+        ("socks_proxy", "", "socks5h"),
+        ("socks_proxy", "http://", "socks5h"),
+        ("socks_proxy", "HTTP://", "socks5h"),
+        ("socks_proxy", "socks5h://", "socks5h"),
+        ("https_proxy", "SOCKS5://", "socks5"),
+        ("https_proxy", "https://", "https"),
+        ("https_proxy", "HTTPS://", "https"),
+    ],
+)
+def test_a_proxy_is_spoken_http_to_only_if_it_speaks_it(at, variable, scheme, shown, monkeypatch):
+    """One that is reached over TLS would get its login in clear."""
+
     async def main():
-        server, url, asked = await answering(b"\x05\xff")
-        login_at = url.replace("http://", "me:hush@")
-        monkeypatch.setenv("socks_proxy", scheme + login_at)
+        server, url, connections = await counting()
+        place = url.removeprefix("http://")
+        monkeypatch.setenv(variable, f"{scheme}me:hush@{place}")
         async with server:
-            with pytest.raises(
-                ConnectError, match=r"socks5h://127.*speaks SOCKS.*https_pr"
-            ) as caught:
+            told = f"No token from .* through the proxy {shown}://{place}: .*http://.*https_proxy"
+            with pytest.raises(ConnectError, match=told) as caught:
                 await create_token(backend=GoogleAI(api_key=KEY, base_url=at))
-        assert asked == []
+        assert connections == []
         assert caught.value.hint in str(caught.value)
         assert "hush" not in str(caught.value)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "told", "code"),
+    [
+        (http("407 Login"), "the proxy answered HTTP 407. The proxy asks for a login", 407),
+        (http("503 No"), "the proxy answered HTTP 503. Check http_proxy", 503),
+        (b"", "the server dropped the connection. Check http_proxy", None),
+        (b"220 smtp\r\n", "the server does not speak HTTP (BadStatusLine). Check http_proxy", None),
+        (None, "connection refused (Connection refused). Check http_proxy", None),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http://", "HTTP://", ""])
+def test_a_proxy_that_fails_is_named_without_its_login(answer, told, code, scheme, monkeypatch):
+    async def main():
+        server, url, asked = await answering(answer)
+        place = url.removeprefix("http://")
+        monkeypatch.setenv("https_proxy", f"{scheme}me:hush@{place}")
+        if answer is None:
+            server.close()
+        async with server:
+            with pytest.raises(ConnectError) as caught:
+                await create_token(backend=GoogleAI(api_key=KEY, base_url="wss://service.invalid"))
+        where = "No token from https://service.invalid/v1alpha/auth_tokens through the proxy"
+        assert str(caught.value).startswith(f"{where} http://{place}: {told}")
+        assert (caught.value.code, caught.value.cause) == (code, "network")
+        assert "base_url" not in str(caught.value)
+        assert "hush" not in str(caught.value)
+        assert KEY.encode() not in b"".join(asked)
 
     run(main())
 
@@ -348,21 +405,39 @@ def test_the_key_does_not_follow_a_redirect():
     run(main())
 
 
+@asynccontextmanager
+async def mute():
+    """A server that never answers; the place of it, for one request."""
+    heard = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.read()
+        writer.close()
+        heard.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await heard.wait()
+
+
 def test_a_server_that_never_answers():
     async def main():
-        heard = asyncio.Event()
-
-        async def mute(reader, writer):
-            await reader.read()
-            writer.close()
-            heard.set()
-
-        async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
-            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with mute() as url:
             with pytest.raises(ConnectError, match=r"no answer within 0\.2 s") as caught:
                 await create_token(backend=GoogleAI(api_key=KEY, base_url=url), timeout_s=0.2)
             assert caught.value.cause == "timeout"
-            await heard.wait()
+
+    run(main())
+
+
+def test_the_limit_that_is_told_is_the_one_that_was_given():
+    """Whoever notices first: what is left of it is what the request has."""
+
+    async def main():
+        async with mute() as url:
+            ask = partial(_post, url, {}, {}, None, remaining_s=0.05, timeout_s=7)
+            with pytest.raises(ConnectError, match=r"no answer within 7 s"):
+                await asyncio.to_thread(ask)
 
     run(main())
 

@@ -402,6 +402,12 @@ def test_a_key_that_no_header_can_carry(flaw, evidence):
         lambda: FirebaseAI(api_key=[KEY], project="p", user_token=SECOND),
         lambda: GoogleAI(api_key=KEY, extra_headers={"Authorization": SECOND.encode()}),
         lambda: GoogleAI(api_key=KEY, extra_headers=[("Authorization", SECOND)]),
+        lambda: GoogleAI(api_key=KEY, extra_headers={f"Authorization: Bearer {SECOND}": None}),
+        lambda: GoogleAI(api_key=KEY, extra_headers={f"Authorization: Bearer {SECOND}": ""}),
+        lambda: VertexAI(project="p", extra_headers={f"x-goog-api-key: {KEY}".encode(): b""}),
+        lambda: FirebaseAI(api_key=KEY, project="p", extra_headers={SECOND.encode(): "x"}),
+        lambda: GoogleAI(api_key=KEY, base_url=f"htp://user:{quote(SECOND, safe='')}%40h"),
+        lambda: GoogleAI(api_key=KEY, base_url=f"wss://user:{quote(SECOND, safe='')}:h:443"),
     ],
 )
 def test_backends_that_cannot_be(make, evidence):
@@ -447,9 +453,11 @@ def test_a_proxy_with_a_login(evidence, monkeypatch):
                 with pytest.raises(ConnectError) as caught:
                     await model_of(backend).connect(timeout_s=0.2)
                 evidence.add_error(caught.value)
-                with pytest.raises(ConnectError) as caught:
-                    await create_token(backend=backend, timeout_s=0.2)
-                evidence.add_error(caught.value)
+                for scheme in ("http", "https"):
+                    monkeypatch.setenv("https_proxy", f"{scheme}://{login}@{place}")
+                    with pytest.raises(ConnectError) as caught:
+                        await create_token(backend=backend, timeout_s=0.2)
+                    evidence.add_error(caught.value)
 
     run(main())
 
@@ -481,7 +489,9 @@ def test_a_proxy_with_a_login_that_is_not_waited_for(connect, evidence, monkeypa
     run(main())
 
 
-@pytest.mark.parametrize("proxy", ["http//{}@h:80", "http://{}@h:99999", "ftp://{}@h"])
+@pytest.mark.parametrize(
+    "proxy", ["http//{}@h:80", "http://{}@h:99999", "ftp://{}@h", "http://{}:h:80"]
+)
 def test_a_session_that_is_lost_and_finds_a_proxy_that_cannot_be(proxy, evidence, monkeypatch):
     """Whatever the attempts to go on raise is in the log."""
 

@@ -1,6 +1,7 @@
 """Google Cloud's credentials by google-auth itself, against a token endpoint on this machine."""
 
 import asyncio
+import errno
 import json
 import socket
 import threading
@@ -232,6 +233,48 @@ def test_a_file_that_is_none(monkeypatch, tmp_path):
             file.write_text(text)
         with pytest.raises(AuthError, match="GOOGLE_APPLICATION_CREDENTIALS"):
             resolve(VertexAI())
+
+
+def test_a_file_that_cannot_be_read_is_no_trouble_of_the_network(monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", "account.json")
+
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    with pytest.raises(AuthError, match=r"Is a directory: .*GOOGLE_APPLICATION_CREDENTIALS"):
+        resolve(VertexAI())
+    monkeypatch.setattr("google.auth.default", refuse)  # whoever is root may read everything
+    with pytest.raises(AuthError, match=r"denied: 'account\.json'\. ") as caught:
+        resolve(VertexAI())
+    assert caught.value.__context__ is None
+
+
+def test_what_has_token_valid_and_refresh_will_do():
+    class Own:
+        token, valid = None, False
+
+        def refresh(self, request):
+            self.token, self.valid = "of-our-own", True
+
+    backend = VertexAI(project="p", credentials=Own())
+    for _ in range(2):
+        assert resolve(backend).headers()["Authorization"] == "Bearer of-our-own"
+    never = Own()
+    never.refresh = lambda request: None
+    with pytest.raises(AuthError, match="gave no valid token"):
+        resolve(VertexAI(project="p", credentials=never))
+
+
+@pytest.mark.parametrize(
+    ("credentials", "told"),
+    [
+        (service_account.Credentials, "is the class Credentials; it must be"),
+        (SimpleNamespace(refresh=print), "is of type SimpleNamespace; .* token, valid and refresh"),
+        (SimpleNamespace(token="t", valid=True), "is of type SimpleNamespace"),
+    ],
+)
+def test_what_cannot_be_credentials_is_refused_at_once(credentials, told):
+    with pytest.raises(TypeError, match=told):
+        VertexAI(project="p", credentials=credentials)
 
 
 def test_credentials_that_are_refused(adc):

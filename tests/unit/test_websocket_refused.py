@@ -102,33 +102,42 @@ def test_a_proxy_that_refuses_is_named_without_its_login(proxied, answer, told, 
 
 
 @pytest.mark.parametrize(
-    ("proxy", "shown"),
+    "proxy",
     [
-        ("ftp://proxy.invalid", " 'ftp://proxy.invalid'"),
-        ("proxy.invalid:port", " 'http://proxy.invalid:port'"),
-        ("http://proxy.invalid:0", " 'http://proxy.invalid:0'"),
-        ("http://:80", " 'http://:80'"),
-        ("http://[", " 'http://['"),
-        ("http://a..b", " 'http://a..b'"),
-        ("http://proxy.invalid/path", " 'http://proxy.invalid/path'"),
-        ("http://proxy.invalid/?hush", ""),
-        ("http//me:hush@proxy.invalid:80", ""),
-        ("http://me:hu#sh@proxy.invalid:80", ""),
-        ("http://me:1/://hush@proxy.invalid", ""),
-        ("http://hush:%ff@proxy.invalid", ""),
-        ("ftp://me:hush@proxy.invalid", ""),
+        "ftp://proxy.invalid",
+        "proxy.invalid:port",
+        "http://proxy.invalid:0",
+        "http://:80",
+        "http://[",
+        "http://a..b",
+        "http://proxy.invalid/path",
+        "http://proxy.invalid/?hush",
+        "http//me:hush@proxy.invalid:80",
+        "http://me:hu#sh@proxy.invalid:80",
+        "http://me:1/://hush@proxy.invalid",
+        "http://hush:%ff@proxy.invalid",
+        "ftp://me:hush@proxy.invalid",
+        "http://me:hush:proxy.invalid:80",
+        "http://me:hush%40proxy.invalid:80",
+        "me:hush",
     ],
 )
-def test_a_proxy_that_cannot_be_is_refused_before_anything_is_tried(proxied, proxy, shown):
+def test_a_proxy_that_cannot_be_is_refused_before_anything_is_tried(proxied, proxy):
     proxied(proxy)
     backend = GoogleAI(api_key=KEY, base_url="wss://service.invalid")
 
     async def main():
-        for attempt in (model_at(0, backend=backend).connect(), create_token(backend=backend)):
+        for attempt, where in (
+            (model_at(0, backend=backend).connect(), "Not connected to wss://service.invalid"),
+            (
+                create_token(backend=backend),
+                "No token from https://service.invalid/v1alpha/auth_tokens",
+            ),
+        ):
             with pytest.raises(ConnectError) as caught:
                 await attempt
-            where = "Not connected to wss://service.invalid: the URL of the proxy"
-            assert str(caught.value).startswith(f"{where}{shown} is not valid. Write http://")
+            told = f"{where}: the URL of the proxy in the environment is not valid. Write http://"
+            assert str(caught.value).startswith(told)
             assert "hush" not in all_text_of(caught.value)
             assert KEY not in all_text_of(caught.value)
 

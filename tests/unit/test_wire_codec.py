@@ -90,6 +90,15 @@ def test_nulls_mean_unset():
     assert decoded.message.server_content == ServerContent(interrupted=True)
 
 
+def test_the_service_writes_camel_case_with_nulls_and_without():
+    for beside in ({}, {"interrupted": None}):
+        decoded = server({"serverContent": {"turn_complete": True, **beside}, "go_away": {}})
+        assert decoded.message == ServerMessage(server_content=ServerContent())
+    call = {"name": "f", "id": None, "args": {"a_b": None}}
+    (read,) = server({"toolCall": {"functionCalls": [call]}}).message.tool_call.function_calls
+    assert read.args == {"a_b": None}
+
+
 def test_integers_may_be_text():
     decoded = server({"usageMetadata": {"totalTokenCount": "12"}})
     assert decoded.message.usage_metadata.total_token_count == 12

@@ -376,6 +376,9 @@ BAD_BASE_URLS = [
     "ws://user:hush@h",
     "ws://user:hush@[",
     "user:hush@h",
+    "user:hush%40h",
+    "user:hush:h:80",
+    "ftp://h/hush",
 ]
 
 
@@ -405,6 +408,12 @@ def test_base_urls_that_cannot_be(make, base_url):
         ("ftp://h/?key=hush", "base_url does not begin with ws,"),
         ("ws://h:hush#", "base_url is not valid. "),
         ("ws://user:hush@[", "base_url is not valid. "),
+        ("htp://user:hush%40h", "base_url is not valid. "),
+        ("htp://user:1%40hush", "base_url is not valid. "),
+        ("ws://user:hush", "base_url is not valid. "),
+        ("ws://user:hush:h:80", "base_url is not valid. "),
+        ("ws://user\uff1ahush\uff20h", "base_url is not valid. "),
+        ("htp://h/key=hush", "base_url does not begin with ws,"),
     ],
 )
 def test_a_base_url_is_shown_unless_there_may_be_a_secret_in_it(base_url, words, monkeypatch):
@@ -526,11 +535,35 @@ def test_what_is_no_content(content):
         {"role": "user"},
         {"role": "user", "part": "x"},
         ["a part", {"role": "model", "text": "x"}],
+        {"content": "x"},
+        {"Role": "user", "Parts": "x"},
+        {"parts": [{"role": "user", "parts": "x"}]},
+        {"role": "user", "parts": ["x"], "content": "lost"},
+        {"text": "lost", "parts": "x"},
+        {1: 2},
     ],
 )
 def test_turns_that_cannot_be(content):
     with pytest.raises(ValueError, match="role"):
         as_turns(content)
+
+
+def test_what_is_beside_the_parts_of_a_turn_is_named():
+    with pytest.raises(ValueError, match=r"has 'content', 'text' beside 'parts'.*Content\(extra="):
+        as_turns({"parts": ["x"], "text": "lost", "content": "lost"})
+    with pytest.raises(ValueError, match=r"has 'content', and nothing that .*Part\(extra="):
+        as_turns({"content": "lost"})
+
+
+@pytest.mark.parametrize("parts", [None, 5, b"x", bytearray(b"x")])
+def test_parts_that_are_none(parts):
+    with pytest.raises(TypeError, match=r"parts of a turn are of type .*a list of parts"):
+        as_turns({"role": "user", "parts": parts})
+
+
+def test_what_a_part_has_beside_what_is_known_goes_along():
+    (turn,) = as_turns({"parts": ({"text": name, "newer": 1} for name in "ab")})
+    assert turn.parts == [Part(text=name, extra={"newer": 1}) for name in "ab"]
 
 
 @pytest.mark.parametrize(

@@ -6,42 +6,50 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from antiphon.errors import ConnectError
-from antiphon.wire.addresses import ServerAddress, named
+from antiphon.wire.addresses import ServerAddress
 from antiphon.wire.secret import HiddenText
 
-__all__ = ["PROXY_FORM", "proxy_for", "without_login"]
+__all__ = ["PROXY_FORM", "PROXY_VARIABLES", "proxy_for", "through"]
 
 PROXY_FORM = (
     "Write http://host:port into https_proxy and http_proxy; a login goes before the host, "
     "percent-encoded: http://user:password@host:port."
 )
 
+PROXY_VARIABLES = "Check http_proxy, https_proxy and no_proxy in the environment."
+
 _SCHEMES = ("http", "https", "socks5h", "socks5", "socks4a", "socks4")
 
 
-def proxy_for(address: ServerAddress) -> HiddenText | None:
-    """The URL of the proxy, with its login; None for a direct connection.
+def proxy_for(address: ServerAddress, refusal: str) -> HiddenText | None:
+    """The URL of the proxy, with its login and in lower case its scheme; None: connect directly.
 
     A proxy without a scheme speaks HTTP, as for curl.
 
+    Args:
+        address: Of the server.
+        refusal: How the message begins.
+
     Raises:
-        ConnectError: What the environment has is not the URL of a proxy.
+        ConnectError: What the environment has is not the URL of a proxy. It is not shown: where it
+            is damaged, nobody can tell what of it is the login.
     """
     proxy = _in_environment(address)
     if proxy is not None and not _is_valid(proxy):
         raise ConnectError(
-            f"Not connected to {address.place}: {named('the URL of the proxy', proxy)} is not "
-            f"valid. {PROXY_FORM}",
+            f"{refusal}: the URL of the proxy in the environment is not valid. {PROXY_FORM}",
             cause="network",
             hint=PROXY_FORM,
         )
     return proxy
 
 
-def without_login(proxy: str) -> str:
-    """The URL of a proxy, to be shown."""
-    scheme, found, rest = proxy.partition("://")
-    return scheme + found + rest.rpartition("@")[2]
+def through(proxy: str | None) -> str:
+    """What a message adds to the place of a server: the proxy, if there is one, without a login."""
+    if proxy is None:
+        return ""
+    scheme, _, rest = proxy.partition("://")
+    return f" through the proxy {scheme}://{rest.rpartition('@')[2]}"
 
 
 def _in_environment(address: ServerAddress) -> HiddenText | None:
@@ -52,10 +60,12 @@ def _in_environment(address: ServerAddress) -> HiddenText | None:
     proxies = getproxies()
     for scheme in ("wss", "socks", "https") if address.scheme == "wss" else plain:
         if proxy := proxies.get(scheme):
-            url = proxy if "://" in proxy else f"http://{proxy}"
+            own, found, rest = proxy.partition("://")
+            speaks, place = (own.lower(), rest) if found else ("http", proxy)
             # The settings of an operating system give SOCKS proxies a scheme that is not theirs.
-            socks = scheme == "socks" and url.startswith("http://")
-            return HiddenText(f"socks5h://{url[7:]}" if socks else url)
+            if scheme == "socks" and speaks == "http":
+                speaks = "socks5h"
+            return HiddenText(f"{speaks}://{place}")
     return None
 
 

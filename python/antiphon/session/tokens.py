@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ import msgspec
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.backends import resolve, run_blocking
 from antiphon.session.model import LiveModel
-from antiphon.session.proxy import proxy_for, without_login
+from antiphon.session.proxy import PROXY_VARIABLES, proxy_for, through
 from antiphon.session.websocket import (
     STATUS_ADVICE,
     check_headers,
@@ -42,7 +43,7 @@ from antiphon.wire import (
     encode_client_message,
     explain_close,
 )
-from antiphon.wire.addresses import parse_base_url
+from antiphon.wire.addresses import ServerAddress, parse_base_url
 from antiphon.wire.secret import HiddenText, bare, redact, secrets_in
 
 __all__ = ["create_token"]
@@ -51,9 +52,11 @@ _MAX_ANSWER_BYTES = 64 * 1024
 _MAX_WORDS = 300
 _MAX_USES = 2**31 - 1
 _MAX_LIFETIME = timedelta(hours=20)
-_NO_SOCKS = (
-    "Name an HTTP proxy in https_proxy and none in socks_proxy, or except the host in no_proxy."
+_HTTP_PROXY = (
+    "Name one that begins with http:// in https_proxy and none in socks_proxy, or except the host "
+    "in no_proxy."
 )
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")  # of http.client
 
 _FIELDS = {
     kind: frozenset(camel_case(name) for name in kind.__struct_fields__)
@@ -102,7 +105,8 @@ async def create_token(
     Raises:
         AuthError: No key, or one that was refused; or a backend that has no tokens.
         QuotaError: A quota is used up.
-        ConnectError: No answer in time, or none that is one; or there is a SOCKS proxy before it.
+        ConnectError: No answer in time, or none that is one; or its proxy does not begin
+            with ``http://``.
         ValueError: An argument that cannot be.
     """
     chosen = backend or (GoogleAI() if model is None else model.backend)
@@ -135,7 +139,8 @@ async def create_token(
     remaining_s = max(deadline_s - loop.time(), 0.001)
     try:
         async with asyncio.timeout(remaining_s):
-            name = await run_blocking(partial(_post, url, headers, body, remaining_s, tls))
+            waits = {"remaining_s": remaining_s, "timeout_s": timeout_s}
+            name = await run_blocking(partial(_post, url, headers, body, tls, **waits))
     except (ConnectError, SetupRejected) as error:
         raise bare(error) from None  # the variables on its way hold the request
     except TimeoutError:
@@ -222,28 +227,42 @@ def _post(
     url: str,
     headers: dict[str, str],
     body: dict[str, Any],
-    timeout_s: float,
     tls: ssl.SSLContext | None,
+    *,
+    remaining_s: float,
+    timeout_s: float,
 ) -> HiddenText:
-    """Ask for a token, and give its name; blocks."""
-    ends_s = time.monotonic() + timeout_s
+    """Ask for a token, and give its name; blocks.
+
+    Args:
+        url: Where.
+        headers: With the key.
+        body: What is asked for.
+        tls: Another TLS context.
+        remaining_s: How long it may take.
+        timeout_s: For the whole, of which that is left; to be told.
+    """
+    ends_s = time.monotonic() + remaining_s
     secrets = secrets_in(headers)
+    address = parse_base_url(url)
+    proxy = _http_proxy(address, url)
+    place = url + through(proxy)
     check_headers(headers, url)
-    warn_of_plain(parse_base_url(url), url, secrets)
+    warn_of_plain(address, place, secrets)
     request = Request(url, msgspec.json.encode(body), headers, method="POST")  # noqa: S310 # http or https: parsed
     try:
-        with _opener(url, tls).open(request, timeout=timeout_s) as response:
+        with _opener(url, proxy, tls).open(request, timeout=remaining_s) as response:
             answer = _read(response, ends_s)
     except HTTPError as error:
         with error:
             said = redact(_words_of(_read(error, ends_s)), secrets)
-        raise _refused(url, error.code, said) from None
+        raise _refused(place, error.code, said) from None
     except URLError as error:
         reason = error.reason if isinstance(error.reason, Exception) else error
-        raise _no_token(url, reason, timeout_s) from None
+        raise _no_token(url, reason, timeout_s, proxy) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise _no_token(url, error, timeout_s) from None
-    return _name_in(answer, url)
+        raise _no_token(url, error, timeout_s, proxy) from None
+    return _name_in(answer, place)
 
 
 def _read(response: HTTPResponse | HTTPError, ends_s: float) -> bytes:
@@ -257,15 +276,24 @@ def _read(response: HTTPResponse | HTTPError, ends_s: float) -> bytes:
     return answer
 
 
-def _opener(url: str, tls: ssl.SSLContext | None) -> OpenerDirector:
-    proxy = proxy_for(parse_base_url(url))
-    if proxy and proxy.startswith("socks"):
+def _http_proxy(address: ServerAddress, url: str) -> HiddenText | None:
+    """The proxy, if there is one: `urllib` speaks plain HTTP to it, whatever it is.
+
+    Raises:
+        ConnectError: It is one of another kind.
+    """
+    proxy = proxy_for(address, f"No token from {url}")
+    if proxy and not proxy.startswith("http://"):
         raise ConnectError(
-            f"No token from {url}: the proxy of the environment, {without_login(proxy)}, speaks "
-            f"SOCKS, and create_token does not. {_NO_SOCKS}",
+            f"No token from {url}{through(proxy)}: create_token speaks neither SOCKS nor TLS to "
+            f"a proxy. {_HTTP_PROXY}",
             cause="network",
-            hint=_NO_SOCKS,
+            hint=_HTTP_PROXY,
         )
+    return proxy
+
+
+def _opener(url: str, proxy: HiddenText | None, tls: ssl.SSLContext | None) -> OpenerDirector:
     scheme = url.partition(":")[0]
     return build_opener(
         ProxyHandler({scheme: proxy} if proxy else {}),
@@ -292,7 +320,7 @@ def _member_of(body: bytes, *path: str) -> Any:
     return value
 
 
-def _refused(url: str, status: int, said: str) -> SetupRejected | ConnectError:
+def _refused(place: str, status: int, said: str) -> SetupRejected | ConnectError:
     closed = explain_close(None, said)
     cause, hint = STATUS_ADVICE.get(status, ("unavailable", "Check base_url; try again later."))
     if closed.cause in ("auth", "quota"):
@@ -303,7 +331,7 @@ def _refused(url: str, status: int, said: str) -> SetupRejected | ConnectError:
     kind = kinds.get(cause, ConnectError)
     words = f": {said[:_MAX_WORDS]}" if said else ""
     return kind(
-        f"No token from {url}: the server answered HTTP {status}{words}. {hint}",
+        f"No token from {place}: the server answered HTTP {status}{words}. {hint}",
         code=status,
         reason=said[:_MAX_WORDS],
         cause=cause,
@@ -311,16 +339,26 @@ def _refused(url: str, status: int, said: str) -> SetupRejected | ConnectError:
     )
 
 
-def _no_token(url: str, error: Exception, timeout_s: float) -> ConnectError:
+def _no_token(
+    url: str, error: Exception, timeout_s: float, proxy: HiddenText | None = None
+) -> ConnectError:
     what, cause, hint = diagnose(error, timeout_s, "HTTP")
-    return ConnectError(f"No token from {url}: {what}. {hint}", cause=cause, hint=hint)
+    code = None
+    if proxy and cause == "network":  # no other place was connected to
+        hint = PROXY_VARIABLES
+        if refused := _TUNNEL_REFUSED.match(str(error)):
+            code = int(refused[1])
+            what = f"the proxy answered HTTP {code}"
+            hint = STATUS_ADVICE[407][1] if code == 407 else hint
+    told = f"No token from {url}{through(proxy)}: {what}. {hint}"
+    return ConnectError(told, code=code, cause=cause, hint=hint)
 
 
-def _name_in(answer: bytes, url: str) -> HiddenText:
+def _name_in(answer: bytes, place: str) -> HiddenText:
     name = _member_of(answer, "name")
     if not isinstance(name, str) or not name.startswith("auth_tokens/"):
         hint = "Check base_url."
         raise ConnectError(
-            f"No token from {url}: its answer names none. {hint}", cause="unavailable", hint=hint
+            f"No token from {place}: its answer names none. {hint}", cause="unavailable", hint=hint
         )
     return HiddenText(name)

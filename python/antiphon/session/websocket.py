@@ -22,7 +22,7 @@ from websockets.exceptions import (
 from antiphon.channel import Channel
 from antiphon.errors import AuthError, ConnectError, QuotaError, SetupRejected
 from antiphon.session.connection import LiveConnection, WebSocketChannel
-from antiphon.session.proxy import PROXY_FORM, proxy_for, without_login
+from antiphon.session.proxy import PROXY_FORM, PROXY_VARIABLES, proxy_for, through
 from antiphon.wire.addresses import ServerAddress, parse_url
 from antiphon.wire.headers import check_header_names
 from antiphon.wire.secret import HiddenText, bare, quiet_logger, redact, secrets_in
@@ -47,7 +47,6 @@ STATUS_ADVICE: dict[int, tuple[str, str]] = {
     429: ("quota", "Wait, or raise the quota of the project."),
 }
 
-_PROXY = "Check http_proxy, https_proxy and no_proxy in the environment."
 _NETWORK = "Check the network and the proxy settings."
 _SCHEME = (
     "Check base_url, its port and its scheme: wss:// and https:// are over TLS, ws:// and http:// "
@@ -103,8 +102,8 @@ class WebSocketConnector:
         """
         headers = {name: HiddenText(value) for name, value in headers.items()}
         address = parse_url(url)
-        proxy = proxy_for(address)
-        place = address.place + (f" through the proxy {without_login(proxy)}" if proxy else "")
+        proxy = proxy_for(address, f"Not connected to {address.place}")
+        place = address.place + through(proxy)
         secrets = secrets_in(headers)
         check_headers(headers, place)
         warn_of_plain(address, place, secrets)
@@ -188,7 +187,7 @@ def _refused(
     elif isinstance(error, InvalidProxyStatus):
         code = error.response.status_code
         what = f"the proxy answered HTTP {code}"
-        cause, hint = STATUS_ADVICE[407] if code == 407 else ("network", _PROXY)
+        cause, hint = STATUS_ADVICE[407] if code == 407 else ("network", PROXY_VARIABLES)
     else:
         what, cause, hint = diagnose(error, timeout_s, "WebSocket")
     return kind(
@@ -221,7 +220,7 @@ def diagnose(error: Exception, timeout_s: float, protocol: str) -> tuple[str, st
         (OSError, ("the network failed", "network", _NETWORK)),
         (InvalidURI, ("the URL is not valid", "argument", "Check base_url.")),
         (InvalidProxy, ("the URL of the proxy is not valid", "network", PROXY_FORM)),
-        (ProxyError, ("the proxy did not connect", "network", _PROXY)),
+        (ProxyError, ("the proxy did not connect", "network", PROXY_VARIABLES)),
         (
             ImportError,
             ("a SOCKS proxy needs python-socks", "network", "Install python-socks[asyncio]."),

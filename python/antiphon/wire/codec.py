@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -158,7 +158,7 @@ def _decode_typed(data: bytes) -> ServerMessage:
     try:
         return _server_decoder.decode(data)
     except msgspec.ValidationError:  # nulls, perhaps: they mean unset, and cost a second reading
-        value = _to_camel(msgspec.json.decode(data))
+        value = _without_nulls(msgspec.json.decode(data))
         return msgspec.convert(value, ServerMessage, strict=False)
 
 
@@ -361,23 +361,28 @@ def _deeper_than(value: Any, levels: int) -> bool:
 
 
 def _to_camel(value: Any) -> Any:
-    """Rename snake_case keys at every depth where the protocol owns the keys; drop nulls."""
+    """Plain values with the names of the protocol in camelCase, and without nulls."""
+    return _without_nulls(value, camel_case)
+
+
+def _without_nulls(value: Any, spelled: Callable[[str], str] = str) -> Any:
+    """Drop nulls, and spell the keys, at every depth where the protocol owns the keys."""
     if isinstance(value, list):
-        return [_to_camel(item) for item in value]
+        return [_without_nulls(item, spelled) for item in value]
     if not isinstance(value, dict):
         return value
-    renamed = {}
+    kept = {}
     for key, member in value.items():
-        name = camel_case(key)
+        name = spelled(key)
         if member is None:
             continue
         if name == "properties" and isinstance(member, dict):
-            renamed[name] = {own: _to_camel(schema) for own, schema in member.items()}
+            kept[name] = {own: _without_nulls(schema, spelled) for own, schema in member.items()}
         elif name in _VERBATIM:
-            renamed[name] = member
+            kept[name] = member
         else:
-            renamed[name] = _to_camel(member)
-    return renamed
+            kept[name] = _without_nulls(member, spelled)
+    return kept
 
 
 def camel_case(key: str) -> str:

@@ -6,16 +6,18 @@ base64 in its ``inline_data``); a `Content`; or a list of ``{"role": …, "parts
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
-from antiphon.wire.codec import bytes_to_base64, to_wire
-from antiphon.wire.server import Blob, Content, Part
+from antiphon.wire.codec import bytes_to_base64, camel_case, to_wire
+from antiphon.wire.server import EXTRA, Blob, Content, Part
 
 __all__ = ["ContentInput", "PartInput", "as_turns"]
 
 PartInput: TypeAlias = "str | Part | Blob | Mapping[str, Any]"
 ContentInput: TypeAlias = "str | Content | PartInput | Sequence[PartInput | Content]"
+
+_OF_A_PART = frozenset(Part.__struct_encode_fields__) - {EXTRA}
 
 
 def as_turns(content: ContentInput, *, role: str = "user") -> list[Content]:
@@ -23,8 +25,8 @@ def as_turns(content: ContentInput, *, role: str = "user") -> list[Content]:
 
     Raises:
         TypeError: Something that is neither a part nor a turn.
-        ValueError: A role other than ``user``, ``model`` or ``system``, a turn without parts, or
-            a part without anything in it.
+        ValueError: A role other than ``user``, ``model`` or ``system``; a turn without parts, or
+            with other members; or a part without anything in it, or nothing that is known.
     """
     items: Sequence[Any]
     if isinstance(content, str | Content | Part | Blob | Mapping):
@@ -56,21 +58,32 @@ def _is_turn(item: Any) -> TypeGuard[Mapping[str, Any]]:
 def _as_turn(item: Content | Mapping[str, Any], role: str) -> Content:
     if isinstance(item, Content):
         turn = item
-    elif "parts" not in item:
-        found = ", ".join(repr(name) for name in item if name != "role") or "nothing"
-        raise ValueError(
-            f"A turn of role {item['role']!r} has {found} in place of 'parts'. Write "
-            "{'role': 'user' | 'model', 'parts': […]}, with a str or a list of parts."
-        )
     else:
-        given = item["parts"]
-        parts = [given] if isinstance(given, str | Part | Blob | Mapping) else given
-        turn = Content(role=item.get("role") or role, parts=[_as_part(part) for part in parts])
+        others = item.keys() - {"role", "parts"}
+        if "parts" not in item or others:
+            instead = "beside" if "parts" in item else "in place of"
+            raise ValueError(
+                f"A turn of role {item.get('role', role)!r} has {_names(others)} {instead} "
+                "'parts'. Write {'role': 'user' | 'model', 'parts': […]}, with a str or a list of "
+                "parts; a member that antiphon does not know goes into Content(extra=…)."
+            )
+        turn = Content(role=item.get("role") or role, parts=_parts_of(item["parts"]))
     if turn.role not in ("user", "model", "system"):
         raise ValueError(f"A turn has role {turn.role!r}; it must be 'user' or 'model'.")
     if not turn.parts:
         raise ValueError(f"A turn of role {turn.role!r} has no parts.")
     return turn
+
+
+def _parts_of(given: Any) -> list[Part]:
+    if isinstance(given, str | Part | Blob | Mapping):
+        return [_as_part(given)]
+    if not isinstance(given, Iterable) or isinstance(given, bytes | bytearray):
+        raise TypeError(
+            f"The parts of a turn are of type {type(given).__name__}; they must be a str, a part "
+            "or a list of parts."
+        )
+    return [_as_part(part) for part in given]
 
 
 def _as_part(item: Any) -> Part:
@@ -81,6 +94,13 @@ def _as_part(item: Any) -> Part:
     if isinstance(item, Blob):
         return Part(inline_data=item)
     if isinstance(item, Mapping):
+        names = {camel_case(name) for name in item if isinstance(name, str)}
+        if item and not names & _OF_A_PART:
+            raise ValueError(
+                f"A part has {_names(item)}, and nothing that a part has. Write {{'text': '…'}}, "
+                "or {'role': 'user' | 'model', 'parts': […]} for a turn; a member that antiphon "
+                "does not know goes into Part(extra=…)."
+            )
         part = to_wire(_in_base64(item), Part)
         if part == Part():
             raise ValueError("A part is empty: it has neither text nor anything else.")
@@ -95,6 +115,10 @@ def _in_base64(part: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(blob, Mapping) and isinstance(data := blob.get("data"), bytes | bytearray):
             return {**part, name: {**blob, "data": bytes_to_base64(bytes(data))}}
     return part
+
+
+def _names(members: Iterable[object]) -> str:
+    return ", ".join(sorted(repr(name) for name in members)) or "nothing"
 
 
 def _not_content(item: object) -> str:

@@ -92,12 +92,13 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
         # First of all, what must not show is made such that it does not.
         for name in self._credentials:
             force_setattr(self, name, Secret.of(getattr(self, name)))
-        headers_type = type(self.extra_headers)
-        headers = _hidden(self.extra_headers) if issubclass(headers_type, Mapping) else {}
-        force_setattr(self, "extra_headers", headers)
+        refused = _refused_headers(self.extra_headers, type(self).__name__)
+        force_setattr(self, "extra_headers", {} if refused else _hidden(self.extra_headers))
         given = HiddenText(self.base_url.strip() or os.environ.get(self._base_url_variable, ""))
         force_setattr(self, "base_url", self._base_url)
-        self._check_types(headers_type)
+        if refused:
+            raise refused
+        self._check_types()
         if given.strip():
             force_setattr(self, "base_url", _checked(given))
         if self.api_version and not _PLAIN_VERSION.fullmatch(self.api_version):
@@ -105,15 +106,9 @@ class _Backend(msgspec.Struct, frozen=True, kw_only=True):
                 f"api_version is {self.api_version!r}; it must be a version of the API.",
                 "Use v1, v1beta, v1beta1 or v1alpha.",
             )
-        check_header_names(self.extra_headers, "extra_headers cannot be sent")
 
-    def _check_types(self, headers_type: type) -> None:
+    def _check_types(self) -> None:
         own = type(self).__name__
-        if not issubclass(headers_type, Mapping):
-            raise TypeError(
-                f"extra_headers of {own} is of type {headers_type.__name__}; it must be a mapping "
-                "of names to strings."
-            )
         for name in self._credentials:
             held = getattr(self, name)
             if held is not None:
@@ -511,6 +506,23 @@ def _version() -> str:
 
 def _wrong(what: str, hint: str) -> ConnectError:
     return ConnectError(f"{what} {hint}", cause="argument", hint=hint)
+
+
+def _refused_headers(headers: Any, own: str) -> ConnectError | TypeError | None:
+    """Why extra headers cannot be sent; raised where no variable has their names any more.
+
+    Somebody may have written a whole header into a name.
+    """
+    if not isinstance(headers, Mapping):
+        return TypeError(
+            f"extra_headers of {own} is of type {type(headers).__name__}; it must be a mapping of "
+            "names to strings."
+        )
+    try:
+        check_header_names(headers, "extra_headers cannot be sent")
+    except (ConnectError, TypeError) as error:
+        return bare(error)
+    return None
 
 
 def _hidden(headers: Mapping[str, str | Secret]) -> dict[str, Secret]:

@@ -25,6 +25,9 @@ _ADVICE = (
     "Run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS to a "
     "credentials file, or pass VertexAI(access_token=…) or VertexAI(api_key=…)."
 )
+# What is wrong with a file stays so; every other error of the system may be one of the network.
+_OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_NEEDED = ("token", "valid", "refresh")
 _INSTALL = "Run `pip install 'antiphon[vertex]'`, or pass VertexAI(access_token=…)."
 
 
@@ -63,11 +66,16 @@ class GoogleCredentials(Hidden):
         Raises:
             TypeError: It cannot.
         """
-        if self._given is not None and not hasattr(self._given, "refresh"):
+        if self._given is None:  # a variable would show what it is
+            return
+        is_class = isinstance(self._given, type)
+        if is_class or any(not hasattr(self._given, name) for name in _NEEDED):
+            kind = self._given if is_class else type(self._given)
+            what = "the class" if is_class else "of type"
             raise TypeError(
-                f"credentials of VertexAI is of type {type(self._given).__name__}; it must be "
-                "credentials of google-auth, such as google.auth.load_credentials_from_file gives. "
-                "A token goes to access_token."
+                f"credentials of VertexAI is {what} {kind.__name__}; it must be credentials of "
+                "google-auth, such as google.auth.load_credentials_from_file gives, or an object "
+                "with their token, valid and refresh. A token goes to access_token."
             )
 
     def held(self) -> Grant | None:
@@ -98,7 +106,7 @@ class GoogleCredentials(Hidden):
 
     def _grant(self, *states: str) -> Grant | None:
         """What the credentials have, if that is in one of those states of google-auth's."""
-        if self._credentials is None or self._credentials.token_state.name not in states:
+        if self._credentials is None or self._state() not in states:
             return None
         token = self._credentials.token
         return Grant(
@@ -106,6 +114,12 @@ class GoogleCredentials(Hidden):
             self._project,
             getattr(self._credentials, "quota_project_id", None) or "",
         )
+
+    def _state(self) -> str:
+        state = getattr(self._credentials, "token_state", None)
+        if state is None:  # not every object that can be used as credentials has one
+            return "FRESH" if self._credentials.valid else "INVALID"
+        return str(state.name)
 
     def _refresh(self) -> AuthError | ConnectError | None:
         """Find the credentials if need be, and renew their token; what failed, if it did."""
@@ -152,7 +166,10 @@ def _explained(error: Exception, *, found: bool) -> AuthError | ConnectError:
 
     layers = list(_layers(error))
     words = _words(layers[-1])
-    lost = any(isinstance(each, TransportError | OSError) for each in layers)
+    lost = any(
+        isinstance(each, TransportError | OSError) and not isinstance(each, _OF_FILES)
+        for each in layers
+    )
     if lost or getattr(error, "retryable", False):
         hint = "Check the network and the proxy settings."
         told = f"No token for Google Cloud: {words} {hint}"
@@ -173,5 +190,7 @@ def _layers(error: object) -> Iterator[Exception]:
 def _words(error: Exception) -> str:
     """What google-auth says, without the answer of a server that it may have with it."""
     said = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+    if isinstance(error, _OF_FILES):
+        said = str(error)  # with the file
     short = _LONG_WORD.sub("***", " ".join(said.split()))[:_MAX_WORDS].rstrip(".")
     return f"{short or type(error).__name__}."
