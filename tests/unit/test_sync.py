@@ -217,6 +217,16 @@ def test_close_ends_what_waits_and_the_next_use_begins_again(emulator):
     assert antiphon.ask("hello", backend=backend).text
 
 
+def test_whenever_it_is_closed_a_reader_gets_the_end_of_its_session(emulator):
+    for _ in range(40):
+        messages = antiphon.sync.connect(backend=emulator.backend("google")).receive()
+        with ThreadPoolExecutor(2) as threads:
+            closing = threads.submit(antiphon.sync.close)
+            read = threads.submit(list, messages)
+        closing.result()
+        assert not any(message.turn for message in read.result())
+
+
 def test_a_stream_that_is_let_go_of_dies_on_the_loop(session):
     """Elsewhere it would change what the loop is iterating over."""
     died_on = []

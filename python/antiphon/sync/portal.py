@@ -28,6 +28,9 @@ logger = logging.getLogger("antiphon.sync")
 
 # At the end of the process: a goodbye is sent if it can be sent at once.
 _EXIT_TIMEOUT_S = 2.0
+_CLOSED = "The call was cancelled: antiphon.sync was closed meanwhile."
+# Of the loop: a call begins in one, gets what is there in the next, and is told in a third.
+_LAST_ROUNDS = 8
 # At once, of all sessions: one name or file each.
 _MAX_JOBS = 32
 
@@ -92,12 +95,18 @@ class _Loop(_EventLoop):
         self._jobs.shutdown()
 
 
+class _TooLate(AntiphonError):
+    """A call came when its loop was ending."""
+
+
 class Portal:
     """An event loop on a thread of its own, and calls into it from any other thread."""
 
     def __init__(self) -> None:
         self.process_id = os.getpid()
         self.ended = False
+        self.dropped = False
+        """Whether sessions were dropped that did not close in time."""
         self._calls: set[Future[Any]] = set()
         self._threads = _threads()
         # What has to be closed before the loop ends.
@@ -130,8 +139,11 @@ class Portal:
         self._calls.add(done)
         try:
             if self.ended:  # asked after the call is known: the end misses none
-                raise _closed()
-            self._loop.call_soon_threadsafe(start)
+                raise _TooLate(_CLOSED)
+            try:
+                self._loop.call_soon_threadsafe(start)
+            except RuntimeError:  # it died
+                raise _TooLate(_CLOSED) from None
             try:
                 self._threads.wait(done)
             except BaseException:
@@ -161,9 +173,18 @@ class Portal:
         try:
             self.call(self._close_owners, timeout_s)
         except TimeoutError:
+            self.dropped = True
             logger.warning("Sessions did not close within %g s; they are dropped", timeout_s)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.ended = True
+        self._loop.call_soon_threadsafe(self._stop, _LAST_ROUNDS)
         self._threads.join()
+
+    def _stop(self, rounds: int) -> None:
+        """Stop the loop, when who asked before had time for an answer that is there."""
+        if rounds:
+            self._loop.call_soon(self._stop, rounds - 1)
+        else:
+            self._loop.stop()
 
     async def _close_owners(self) -> None:
         results = await asyncio.gather(
@@ -183,7 +204,7 @@ class Portal:
             self.ended = True
             for done in tuple(self._calls):  # they came too late to be cancelled
                 if not done.done():
-                    done.set_exception(_closed())
+                    done.set_exception(_TooLate(_CLOSED))
 
 
 class Twin(Generic[A]):
@@ -212,7 +233,7 @@ class Twin(Generic[A]):
 
     def _wait(self, function: Callable[[A], Awaitable[R]], timeout_s: float | None = None) -> R:
         """Have a coroutine run on the loop, and wait for what it returns."""
-        return self._living_portal().call(lambda: function(self._held[0]), timeout_s)
+        return self._on_loop(lambda: function(self._held[0]), timeout_s)
 
     def _call(self, function: Callable[[A], R]) -> R:
         """Have a function called on the loop."""
@@ -220,7 +241,15 @@ class Twin(Generic[A]):
         async def call() -> R:
             return function(self._held[0])
 
-        return self._living_portal().call(call)
+        return self._on_loop(call)
+
+    def _on_loop(self, function: Callable[[], Awaitable[R]], timeout_s: float | None = None) -> R:
+        try:
+            return self._living_portal().call(function, timeout_s)
+        except _TooLate:  # by a moment: what is closed can still be read, on another loop
+            if self._portal is not None and self._portal.dropped:
+                raise
+            return self._living_portal().call(function, timeout_s)
 
     def _living_portal(self) -> Portal:
         if self._portal is None:
@@ -295,15 +324,11 @@ async def _limited(function: Callable[[], Awaitable[R]], timeout_s: float | None
 
 def _hand_over(done: Future[R], task: asyncio.Task[R]) -> None:
     if task.cancelled():
-        done.set_exception(_closed())
+        done.set_exception(AntiphonError(_CLOSED))
     elif (error := task.exception()) is not None:
         done.set_exception(error)
     else:
         done.set_result(task.result())
-
-
-def _closed() -> AntiphonError:
-    return AntiphonError("The call was cancelled: antiphon.sync was closed meanwhile.")
 
 
 def _threads() -> Threads:

@@ -10,6 +10,7 @@ import functools
 import re
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from antiphon.errors import AuthError, ConnectError
@@ -20,6 +21,7 @@ __all__ = ["GoogleCredentials", "Grant"]
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT_S = 20.0
 _MAX_WORDS = 300
+_MAX_LAYERS = 10
 _LONG_WORD = re.compile(r"[\w+.%=~-]{40,}")  # no language has it; tokens and signatures do
 _ADVICE = (
     "Run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS to a "
@@ -164,7 +166,7 @@ def _request() -> Any:
 def _explained(error: Exception, *, found: bool) -> AuthError | ConnectError:
     from google.auth.exceptions import RefreshError, TransportError
 
-    layers = list(_layers(error))
+    layers = list(islice(_layers(error), _MAX_LAYERS))
     words = _words(layers[-1])
     lost = any(
         isinstance(each, TransportError | OSError) and not isinstance(each, _OF_FILES)
