@@ -21,10 +21,10 @@ from benches.cost.server import CHUNKS, BenchServer, chunks
 from benches.rust_programs import ROOT, two_cores
 from benches.sessions.measured import Memory
 
-#: With a tenth as many messages each way, what a session keeps for a broken connection is full.
-#: But Python takes memory by the MiB: how many messages wait to be read varies from moment to
-#: moment, and it takes a while until the highest of these waves has come.
-WARM_UP = 200_000
+#: With 70,000 messages each way, what a session keeps for a broken connection is full: 64 MiB. But
+#: Python takes memory by the MiB: how many messages wait to be read varies from moment to moment,
+#: and it takes until 300,000 that the highest of these waves has come.
+WARM_UP = 400_000
 _SAMPLE_S = 0.25
 _BREATH_BLOCKS = 16
 
