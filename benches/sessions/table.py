@@ -36,10 +36,10 @@ and freezes what is left.
 
 MEMORY_NOTE = """\
 Sessions of ours send and hear as fast as they can, half of the messages each way. *Before*: after a
-warm-up of 200,000 each way. With a tenth of that a session has filled what it keeps for a broken
-connection: 16 MiB of messages at most while no answer ends, as here. The rest is for Python's
-allocator, which takes 1 MiB at a time whenever more messages than ever wait to be read. *Grown*:
-the most that was seen later, beside before, for each session.
+warm-up of 400,000 each way, with two beginnings. With 70,000 a session has filled what it keeps for
+a broken connection: 64 MiB of messages at most while no answer ends, as here. The rest is for
+Python's allocator, which takes 1 MiB at a time whenever more messages than ever wait to be read.
+*Grown*: the most that was seen later, beside before, for each session.
 """
 
 
