@@ -45,6 +45,19 @@ def private_key():
     ).decode()
 
 
+class _Json(BaseHTTPRequestHandler):
+    def answer(self, value):
+        data = json.dumps(value).encode()
+        self.send_response(self.server.status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
 class TokenEndpoint(ThreadingHTTPServer):
     """Gives a token for an assertion that is signed; what it was asked is kept."""
 
@@ -58,7 +71,7 @@ class TokenEndpoint(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/token"
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(_Json):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"])).decode()
         server = self.server
@@ -68,15 +81,7 @@ class _Answer(BaseHTTPRequestHandler):
             answer = {"access_token": f"token-{number}", "expires_in": server.lifetime_s}
         else:
             answer = {"error": "invalid_grant", "error_description": f"Not you: {body}"}
-        data = json.dumps(answer).encode()
-        self.send_response(server.status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *arguments):
-        pass
+        self.answer(answer)
 
 
 @contextmanager
@@ -301,20 +306,12 @@ class MetadataServer(ThreadingHTTPServer):
         self.status = status
 
 
-class _Metadata(BaseHTTPRequestHandler):
+class _Metadata(_Json):
     def do_GET(self):
         answer = {"email": "robot@example.com", "scopes": []}
         if "/token" in self.path:
             answer = {"access_token": "of-the-machine", "expires_in": 3600}
-        data = json.dumps(answer).encode()
-        self.send_response(self.server.status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *arguments):
-        pass
+        self.answer(answer)
 
 
 def test_a_metadata_server_that_is_down_may_be_up_again(monkeypatch):

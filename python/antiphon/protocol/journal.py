@@ -94,6 +94,11 @@ class _GivenUp:
         self.messages = 0
         self.questions = 0
 
+    def add(self, other: _GivenUp) -> None:
+        """Count what another one has as of this, too."""
+        self.messages += other.messages
+        self.questions += other.questions
+
 
 class Journal:
     """Messages on their way out. Not thread-safe; allocates one small object per message.
@@ -144,8 +149,7 @@ class Journal:
         self._live_s = 0.0
         self._kept_bytes = 0
         self._kept_questions = 0
-        # Of the question of the answer under way, and of what came after it.
-        self._given_up = [_GivenUp(), _GivenUp()]
+        self._asked_given_up, self._since_given_up = _GivenUp(), _GivenUp()
         # Typed, not answered, and not to be sent again.
         self._forgotten_words: deque[Words] = deque(maxlen=_MAX_FORGOTTEN_WORDS)
         # Of the messages after the setup, on this connection.
@@ -365,13 +369,13 @@ class Journal:
     @property
     def lost(self) -> bool:
         """Whether something was, and none of it is kept."""
-        asked = any(side.questions for side in self._given_up)
-        return asked and not self._kept_questions
+        asked = self._asked_given_up.questions + self._since_given_up.questions
+        return asked > 0 and not self._kept_questions
 
     @property
     def given_up(self) -> int:
         """Messages of what is not answered that are not kept, because all was too much."""
-        return sum(side.messages for side in self._given_up)
+        return self._asked_given_up.messages + self._since_given_up.messages
 
     @property
     def answering(self) -> bool:
@@ -384,10 +388,8 @@ class Journal:
         Args:
             handed: So many messages of this connection are; None: all.
         """
-        of_question, of_since = self._given_up
-        of_question.messages += of_since.messages
-        of_question.questions += of_since.questions
-        self._given_up[1] = _GivenUp()
+        self._asked_given_up.add(self._since_given_up)
+        self._since_given_up = _GivenUp()
         since = self._in_order()
         for queue in self._later():
             queue.clear()
@@ -408,7 +410,7 @@ class Journal:
                 question, though they were handed over later.
         """
         self._forgotten_words.clear()
-        self._given_up[0] = _GivenUp()
+        self._asked_given_up = _GivenUp()
         asked, self._asked = self._asked, deque()
         since, self._since = self._since, deque()
         # What stays keeps its place: a handle knows all up to one of them.
@@ -425,7 +427,7 @@ class Journal:
         for queue in (self._asked, *self._later()):
             queue.clear()
         self._live_s, self._kept_bytes, self._kept_questions = 0.0, 0, 0
-        self._given_up = [_GivenUp(), _GivenUp()]
+        self._asked_given_up, self._since_given_up = _GivenUp(), _GivenUp()
 
     def rewind(self, *, send_again: bool) -> list[Words]:
         """The connection is lost: begin the next one with what it may have to get.
@@ -555,7 +557,7 @@ class Journal:
         entry = queue[at]
         self._forgotten_words += entry.typed
         if not (self._transparent and entry.known):
-            side = self._given_up[queue is not self._asked]
+            side = self._asked_given_up if queue is self._asked else self._since_given_up
             side.messages += not entry.live_s
             side.questions += entry.open_question
         self.forgotten += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -176,11 +177,7 @@ class LiveServerMessage:
             return None
         if len(parts) == 1:
             return _native.int16_of_bytes(parts[0].pcm)
-        if len(rates := {part.rate_hz for part in parts}) > 1:
-            raise AudioFormatError(
-                f"One message has audio of {sorted(rates)} Hz. Use message.audio_parts."
-            )
-        return _native.int16_of_bytes(b"".join([part.pcm for part in parts]))
+        return _native.int16_of_bytes(joined_pcm(parts, "One message", "message"))
 
     @property
     def turn_complete(self) -> bool:
@@ -315,6 +312,17 @@ class LiveServerMessage:
         }
         told = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
         return f"LiveServerMessage({told})"
+
+
+def joined_pcm(parts: Sequence[AudioPart], whose: str, name: str) -> bytes:
+    """The bytes of all parts in one piece.
+
+    Raises:
+        AudioFormatError: They are of different rates; ``name`` has them apart.
+    """
+    if len(rates := {part.rate_hz for part in parts}) > 1:
+        raise AudioFormatError(f"{whose} has audio of {sorted(rates)} Hz. Use {name}.audio_parts.")
+    return b"".join([part.pcm for part in parts])
 
 
 def _text_of(transcription: Transcription | None) -> str | None:

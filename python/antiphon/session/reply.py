@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from antiphon.errors import AudioFormatError, RecordingError
+from antiphon.errors import RecordingError
 from antiphon.protocol import LiveServerMessage
+from antiphon.protocol.message import joined_pcm
 from antiphon.session.subscription import MessageStream
 from antiphon.wire import AudioPart, FunctionCall, UsageMetadata
 
@@ -72,11 +73,7 @@ class Reply:
         Raises:
             AudioFormatError: The parts are of different rates; see `audio_parts`.
         """
-        if len(rates := {part.rate_hz for part in self.audio_parts}) > 1:
-            raise AudioFormatError(
-                f"The turn has audio of {sorted(rates)} Hz. Use reply.audio_parts."
-            )
-        return b"".join([part.pcm for part in self.audio_parts])
+        return joined_pcm(self.audio_parts, "The turn", "reply")
 
     @property
     def audio(self) -> NDArray[np.int16]:
